@@ -1,0 +1,53 @@
+# Everything runs in .venv, which `make venv` fills once; setup.cfg says what is installed.
+# torch and torchvision must match: setup.cfg names ranges, each torchvision pins its one torch, and pip follows that pin.
+# So install them in one pip call (as here), and never upgrade one of them alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Passed to every pip install. On Linux plain pip takes the CUDA build of torch (about 3 GB, also runs without a GPU).
+# The small CPU build: make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: help venv demo test lint wheel clean
+
+help:
+	@echo "make venv    virtual environment in $(VENV) with g4g and all it needs: 3 to 5 min, once"
+	@echo "make demo    dub the bundled portrait with the bundled voice into demo-output/: under 1 min (+ venv, once)"
+	@echo "make test    run all tests: a few minutes (+ venv, once); fewer: PYTEST_ARGS='-m \"not slow\"'"
+	@echo "make lint    check the style with ruff: a second (+ venv, once)"
+	@echo "make wheel   build dist/g4g-*.whl, trained weights included: 10 s (+ venv, once)"
+	@echo "make clean   remove $(VENV), build/, dist/, demo-output/ and caches: a few seconds"
+	@echo "Variables: PYTHON=$(PYTHON)  PIP_ARGS=... (options for pip, see the Makefile's head for the CPU build of torch)"
+
+venv: $(INSTALLED)
+
+$(INSTALLED): setup.cfg pyproject.toml
+	@echo "Installing g4g and its dependencies into $(VENV): 3 to 5 minutes, once."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e ".[dev,demo]"
+	$(BIN)/python -m pip check
+	@touch $(INSTALLED)
+
+demo: venv
+	@echo "Dubbing the bundled portrait: under a minute."
+	$(BIN)/python examples/demo.py
+
+test: venv
+	@echo "Running all tests: a few minutes."
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+lint: venv
+	$(BIN)/ruff check .
+
+wheel: venv
+	@echo "Building the wheel into dist/: about 10 seconds."
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+	@ls dist/*.whl
+
+clean:
+	rm -rf $(VENV) build dist demo-output .pytest_cache .ruff_cache g4g.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

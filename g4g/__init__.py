@@ -1,0 +1,37 @@
+"""g4g: audio and a video of a person in, video out; same person, same picture, lips saying the new audio.
+
+Importing g4g loads nothing heavy: each public name below fetches its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Dubber": "g4g.dubbing",
+    "DubReport": "g4g.dubbing",
+    "load": "g4g.zoo",
+    "G4GError": "g4g.errors",
+    "CheckpointError": "g4g.errors",
+    "ConfigError": "g4g.errors",
+    "DataError": "g4g.errors",
+    "FaceError": "g4g.errors",
+    "MediaError": "g4g.errors",
+    "ShapeError": "g4g.errors",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    """Fetch a public name from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'g4g' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, those not yet loaded included."""
+    return sorted({*globals(), *__all__})

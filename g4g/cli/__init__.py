@@ -1,0 +1,23 @@
+"""The command line: parse, one call, print. Heavy modules load inside the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `g4g`; exits with 0, 1 (one line on stderr) or 2 (usage)."""
+    from g4g.cli.commands import run
+    from g4g.errors import G4GError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        run(arguments)
+    except G4GError as error:
+        if "--debug" in arguments:
+            raise
+        print(f"g4g: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("g4g: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,267 @@
+"""One video in, one video out."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from g4g.audio import log_mel, mel_windows, sound_times, window_starts
+from g4g.config import AudioConfig
+from g4g.errors import ConfigError, FaceError
+from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces
+from g4g.fusion import compose_frame
+from g4g.generator import choose_references, hide_lower_half
+from g4g.generator.model import References
+from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
+from g4g.media.bounce import bounce_frames
+from g4g.zoo import DEFAULT_WEIGHTS, Models, load
+
+_BATCH_FRAMES = 8
+_SHEET_FRAMES = 8
+LENGTHS = ("audio", "video")
+
+
+@dataclass(frozen=True)
+class DubbedFrame:
+    """One frame of a dub before encoding; `taken` is None where the source passed through."""
+
+    source: np.ndarray
+    frame: np.ndarray
+    crop: np.ndarray | None
+    taken: np.ndarray | None
+    frame_to_crop: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class DubReport:
+    """What a dub did; `seconds` per stage."""
+
+    output: Path
+    frames: int
+    frames_dubbed: int
+    frames_passed: int
+    fps: float
+    duration_s: float
+    seconds: dict[str, float]
+    sheet: Path | None
+
+    def __str__(self) -> str:
+        passed = f", {self.frames_passed} without a face passed through" if self.frames_passed else ""
+        return f"{self.output}: {self.frames_dubbed} of {self.frames} frames dubbed{passed}, {self.duration_s:.2f} s"
+
+
+@dataclass(frozen=True)
+class _Person:
+    """What a dub knows of its video before the first frame is made."""
+
+    info: MediaInfo
+    track: FaceTrack
+    waveform: np.ndarray
+    frames: int
+    references: References
+
+
+class Dubber:
+    """Dub videos with one set of weights.
+
+    Example:
+        >>> import g4g
+        >>> dubber = g4g.Dubber.from_pretrained("g4g-tiny")
+    """
+
+    def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
+        self._models, self._faces, self._device = models, faces, device
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    @classmethod
+    def from_pretrained(
+        cls, weights: str | Path = DEFAULT_WEIGHTS, *, faces: str = "mediapipe", device: str = "cpu"
+    ) -> Dubber:
+        """Load weights by name or file, see `g4g.load`; `faces` names the face backend."""
+        return cls(load(weights, device), faces, device)
+
+    def dub(
+        self, video: str | Path, audio: str | Path, out: str | Path, *, overwrite: bool = False, length: str = "audio",
+        sheet: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
+    ) -> DubReport:  # fmt: skip
+        """Make the person in a video say the words of a sound.
+
+        Args:
+            video: a video or a still picture.
+            audio: a sound file, or a video with sound.
+            out: the mp4 to write; it appears whole or not at all.
+            overwrite: replace an existing `out`.
+            length: "audio": the video is cut to the sound, or plays to and fro until the sound ends;
+                "video": the sound is cut, or followed by silence.
+            sheet: PNG to draw, source above dubbed.
+            progress: called with (stage, done, total).
+        Returns:
+            What was done.
+        Raises:
+            MediaError: a file cannot be read or written. FaceError: no face in any frame.
+        Source:
+            Our choice.
+        """
+        self._seconds.clear()
+        person = self._look_at(video, audio, length, progress)
+        info, dubbed, samples = person.info, 0, []
+        wanted = set(np.linspace(0, person.frames - 1, _SHEET_FRAMES).astype(int).tolist())
+        duration_s = person.frames / info.fps
+        with VideoWriter(
+            out, info.width, info.height, info.fps, audio=audio, audio_duration_s=duration_s, overwrite=overwrite
+        ) as writer:
+            for number, item in enumerate(self._make_frames(person)):
+                with self._timed("encode"):
+                    writer.write(item.frame)
+                dubbed += item.taken is not None
+                if number in wanted:
+                    samples.append(item)
+                if progress:
+                    progress("dub", number + 1, person.frames)
+        if sheet is not None:
+            draw_sheet(samples, sheet)
+        passed = person.frames - dubbed
+        return DubReport(
+            Path(out), person.frames, dubbed, passed, info.fps, duration_s, dict(self._seconds), sheet and Path(sheet)
+        )
+
+    def generate_frames(self, video: str | Path, audio: str | Path, *, length: str = "audio") -> Iterator[DubbedFrame]:
+        """Yield the frames of a dub before encoding; arguments as for `dub`."""
+        return self._make_frames(self._look_at(video, audio, length, None))
+
+    def _look_at(self, video, audio, length, progress) -> _Person:
+        """Read the sound, follow the face and choose the references."""
+        if length not in LENGTHS:
+            raise ConfigError(f"length must be one of {', '.join(LENGTHS)}, got {length!r}")
+        with self._timed("audio"):
+            info, waveform = probe(video), read_waveform(audio)
+        with self._timed("faces"):
+            backend = make_backend(self._faces)
+            track = track_faces(_report(read_frames(video), "faces", info.frame_count, progress), backend)
+        if not track.found.any():
+            raise FaceError(
+                f"no face in any of the {len(track)} frames of {video}; a frontal face of at least 40 px is needed"
+            )
+        seconds = len(waveform) / AudioConfig().sample_rate
+        frames = len(track) if length == "video" else max(round(seconds * info.fps), 1)
+        with self._timed("references"):
+            references = self._read_references(video, track)
+        return _Person(info, track, waveform, frames, references)
+
+    @torch.no_grad()
+    def _read_references(self, video, track: FaceTrack) -> References:
+        rows = np.flatnonzero(track.found)
+        landmarks = track.crop_landmarks()
+        chosen = rows[choose_references(landmarks[rows])]
+        size = self._models.generator.crop.size
+        crops = {}
+        for number, item in enumerate(islice(read_frames(video), int(chosen.max()) + 1)):
+            if number in chosen:
+                crops[number] = crop_face(item.frame, track.frame_to_crop[number], size)
+        pictures = self._to_tensor(np.stack([crops[number] for number in chosen.tolist()]))
+        points = torch.from_numpy(landmarks[chosen]).to(self._device)
+        return self._models.generator.encode_references(pictures[None], points[None])
+
+    def _make_frames(self, person: _Person) -> Iterator[DubbedFrame]:
+        source = bounce_frames(person.info.path, len(person.track), person.frames)
+        numbers = iter(range(person.frames))
+        while batch := list(islice(source, _BATCH_FRAMES)):
+            yield from self._dub_batch(person, batch, np.array(list(islice(numbers, len(batch)))))
+
+    def _dub_batch(self, person: _Person, batch: list[tuple[int, np.ndarray]], numbers: np.ndarray) -> list[DubbedFrame]:
+        track = person.track
+        sources = np.array([source for source, _ in batch])
+        # Played once, frames keep their own times; played to and fro, they follow each other at the video's rate.
+        own = track.times_s[sources] if numbers[-1] < len(track) else numbers / person.info.fps
+        has_face = np.flatnonzero(track.found[sources])
+        made = {}
+        if len(has_face):
+            crops, taken = self._dub_crops(person, [batch[i] for i in has_face], own[has_face])
+            made = {int(i): (crop, mask) for i, crop, mask in zip(has_face, crops, taken, strict=True)}
+        results = []
+        with self._timed("compose"):
+            for i, (source, frame) in enumerate(batch):
+                if i not in made:
+                    results.append(DubbedFrame(frame, frame, None, None, None))
+                    continue
+                frame_to_crop = track.frame_to_crop[source]
+                result = compose_frame(frame, *made[i], frame_to_crop)
+                results.append(DubbedFrame(frame, result, *made[i], frame_to_crop))
+        return results
+
+    @torch.no_grad()
+    def _dub_crops(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Generate and fuse the crops of some frames: (B, size, size, 3) in [0, 255] and the share taken (B, size, size)."""
+        models = self._models
+        with self._timed("crop"):
+            sources = [source for source, _ in batch]
+            matrices = person.track.frame_to_crop[sources]
+            crops = self._to_tensor(
+                np.stack([crop_face(f, m, models.generator.crop.size) for (_, f), m in zip(batch, matrices, strict=True)])
+            )
+            points = person.track.crop_landmarks()[sources]
+            masks = np.stack([lower_half_mask(p) for p in points])
+        with self._timed("aligner"):
+            audio = self._embed_sound(person.waveform, times_s)
+        with self._timed("generator"):
+            landmarks = torch.from_numpy(points).to(self._device)
+            output = models.generator(hide_lower_half(crops), landmarks, audio, person.references.repeat(len(batch)))
+            generated = torch.cat([crops[:, :, : models.generator.top], output.picture.clamp(-1, 1)], 2)
+        with self._timed("fusion"):
+            fused, taken = models.fusion(generated, crops, torch.from_numpy(masks).to(self._device)[:, None])
+        pictures = ((fused + 1) * 127.5).permute(0, 2, 3, 1)
+        return pictures.cpu().numpy(), taken[:, 0].cpu().numpy()
+
+    def _embed_sound(self, waveform: np.ndarray, times_s: np.ndarray) -> torch.Tensor:
+        """Embed the sync windows around each frame, (B, audio_windows, D); only the span needed is analysed."""
+        windows = self._models.generator.config.audio_windows
+        times = sound_times(times_s, windows)
+        starts = window_starts(times.ravel())
+        first = int(starts.min())
+        mel = log_mel(waveform, first, int(starts.max()) + AudioConfig().window_mel_steps - first)
+        sound = torch.from_numpy(mel_windows(mel, times.ravel(), first_step=first)).to(self._device)
+        return self._models.aligner.embed_audio(sound).unflatten(0, (len(times_s), windows))
+
+    def _to_tensor(self, crops: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._seconds[stage] += time.perf_counter() - started
+
+
+def draw_sheet(items: list[DubbedFrame], path: str | Path) -> None:
+    """Draw a contact sheet: rows of source, dubbed, and both mouths enlarged."""
+    columns = []
+    for item in items:
+        tiles = [item.source, item.frame]
+        if item.frame_to_crop is not None:
+            tiles += [crop_face(picture, item.frame_to_crop, 128)[56:, 16:112] for picture in tiles]
+        pictures = [Image.fromarray(tile) for tile in tiles]
+        columns.append([p.resize((256, round(256 * p.height / p.width))) for p in pictures])
+    height = max(sum(p.height for p in column) for column in columns)
+    sheet = Image.new("RGB", (256 * len(columns), height))
+    for x, column in enumerate(columns):
+        y = 0
+        for picture in column:
+            sheet.paste(picture, (256 * x, y))
+            y += picture.height
+    sheet.save(path)
+
+
+def _report(frames, stage: str, total: int, progress) -> Iterator:
+    for number, item in enumerate(frames, 1):
+        yield item
+        if progress:
+            progress(stage, number, max(total, number))

@@ -1,0 +1,82 @@
+"""The face crop: a smoothed similarity transform from stable points, its inverse, and the lower-half mask."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from g4g.config import CropConfig
+from g4g.faces.landmarks import JAW, STABLE
+from g4g.faces.warp import fit_similarity, invert_affine, warp_frame
+
+# Mean positions of STABLE in units of the outer eye corners' distance, origin midway between them (our measurement).
+_STABLE_TEMPLATE = np.array(
+    [[0.0, -0.04], [0.0, 0.13], [0.0, 0.30], [0.0, 0.39], [-0.5, 0.0], [-0.19, 0.03], [0.19, 0.03], [0.5, 0.0]]
+)
+
+
+def fit_crop(landmarks: np.ndarray, found: np.ndarray, config: CropConfig = CropConfig()) -> np.ndarray:
+    """Fit frame_to_crop for every frame from stable points, smoothed over time within each run of found frames.
+
+    Args:
+        landmarks: shape (T, 68, 2), frame px.
+        found: shape (T,), bool; the rows of frames without a face are ignored.
+    Returns:
+        frame_to_crop, shape (T, 2, 3), float64; the identity's rows where no face was found.
+    Source:
+        Our choice.
+    """
+    template = _STABLE_TEMPLATE * config.eye_distance + [0.5, config.eye_line]
+    target = template * config.size - 0.5
+    frame_to_crop = np.tile(np.eye(2, 3), (len(landmarks), 1, 1))
+    for start, stop in find_runs(found):
+        points = _smooth(landmarks[start:stop, STABLE].astype(np.float64), config.smoothing_frames)
+        frame_to_crop[start:stop] = fit_similarity(points, target)
+    return frame_to_crop
+
+
+def find_runs(found: np.ndarray) -> list[tuple[int, int]]:
+    """List the (start, stop) of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(found, dtype=np.int8), [0]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def crop_face(frame: np.ndarray, frame_to_crop: np.ndarray, size: int) -> np.ndarray:
+    """Cut the face crop (size, size, 3) uint8 out of a frame (H, W, 3) uint8; black outside the frame."""
+    crop = warp_frame(frame, invert_affine(frame_to_crop), (size, size))
+    return np.clip(np.round(crop), 0, 255).astype(np.uint8)
+
+
+def lower_half_mask(crop_landmarks: np.ndarray, config: CropConfig = CropConfig()) -> np.ndarray:
+    """Draw the soft mask of the lower face along its outline.
+
+    Args:
+        crop_landmarks: shape (68, 2), px of the crop.
+    Returns:
+        Shape (size, size), float32 in [0, 1]; 1 = generate, exactly 0 outside and on the crop's border.
+    Source:
+        Our choice.
+    """
+    size = config.size
+    jaw = crop_landmarks[JAW].astype(np.float64)
+    centre = np.array([jaw[:, 0].mean(), config.hidden_top * size])
+    outline = centre + (jaw - centre) * (1 + config.mask_margin)
+    outline[:, 1] = np.maximum(outline[:, 1], config.hidden_top * size)
+    outline[:, 1] += config.mask_margin * size * np.clip((outline[:, 1] - centre[1]) / (0.3 * size), 0, 1)
+    picture = Image.new("L", (size, size), 0)
+    ImageDraw.Draw(picture).polygon([tuple(p) for p in outline], fill=255)
+    feather = config.mask_feather * size
+    mask = np.asarray(picture.filter(ImageFilter.GaussianBlur(feather)), dtype=np.float32) / 255
+    mask[: int(config.generated_top * size)] = 0
+    border = np.minimum(np.arange(size), np.arange(size)[::-1]) / (2 * feather)
+    ramp = np.clip(border, 0, 1).astype(np.float32)
+    return mask * ramp[None] * ramp[:, None]
+
+
+def _smooth(points: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian mean over time (axis 0); the ends are repeated."""
+    reach = int(3 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights /= weights.sum()
+    padded = np.concatenate([np.repeat(points[:1], reach, 0), points, np.repeat(points[-1:], reach, 0)])
+    return sum(w * padded[i : i + len(points)] for i, w in enumerate(weights))

@@ -1,0 +1,47 @@
+"""FaceMesh on OpenVINO: 468 points of one face, from a rotated square around it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from g4g.faces.blazeface import _sigmoid
+from g4g.faces.warp import transform_points, warp_frame
+
+_INPUT_PX = 192
+_ROI_SCALE = 1.5
+_EYE_CORNERS = (33, 263)
+
+
+class FaceMesh:
+    """Place the mesh. Source: MediaPipe face_landmark (Apache-2.0); region of interest as its graph describes it."""
+
+    def __init__(self, network) -> None:
+        self._network = network
+
+    def __call__(self, frame: np.ndarray, crop_to_frame: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the mesh (468, 2) in frame pixels and the probability that a face is there."""
+        picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)) / 255.0
+        result = self._network(picture[None].astype(np.float32))
+        points = result["conv2d_21"].reshape(468, 3)[:, :2]
+        return transform_points(crop_to_frame, points), float(_sigmoid(result["conv2d_31"].reshape(1))[0])
+
+
+def roi_from_box(box: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+    """Make the rotated square (its crop_to_frame) around a detection."""
+    return _rotated_square((box[:2] + box[2:]) / 2, max(box[2:] - box[:2]), eyes[1] - eyes[0])
+
+
+def roi_from_mesh(mesh: np.ndarray) -> np.ndarray:
+    """Make the rotated square around the last frame's mesh, so that a face is followed without detecting again."""
+    axis = mesh[_EYE_CORNERS[1]] - mesh[_EYE_CORNERS[0]]
+    axis = axis / np.linalg.norm(axis)
+    turned = mesh @ np.stack([axis, [-axis[1], axis[0]]], axis=1)
+    low, high = turned.min(0), turned.max(0)
+    centre = np.stack([axis, [-axis[1], axis[0]]], axis=1) @ ((low + high) / 2)
+    return _rotated_square(centre, (high - low).max(), axis)
+
+
+def _rotated_square(centre: np.ndarray, side: float, axis: np.ndarray) -> np.ndarray:
+    axis = axis / np.linalg.norm(axis) * side * _ROI_SCALE / _INPUT_PX
+    linear = np.array([[axis[0], -axis[1]], [axis[1], axis[0]]])
+    return np.column_stack([linear, centre - linear @ np.full(2, _INPUT_PX / 2)])

@@ -1,0 +1,36 @@
+"""The 68-point face and how the 468-point mesh maps to it."""
+
+import numpy as np
+
+# Mesh vertices nearest to the 68 iBUG points (our choice, checked by eye): jaw, brows, nose, eyes, outer and inner lips.
+MESH_TO_68 = np.array(
+    [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389]
+    + [71, 63, 105, 66, 107, 336, 296, 334, 293, 301]
+    + [168, 197, 5, 4, 75, 97, 2, 326, 305]
+    + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
+    + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87]
+)
+
+JAW = slice(0, 17)
+MOUTH = slice(48, 68)
+INNER_LIPS = slice(60, 68)
+UPPER_FACE = slice(17, 48)
+"""Brows, nose and eyes: what the old speech hardly moves."""
+STABLE = np.array([27, 28, 29, 30, 36, 39, 42, 45])
+"""Nose bridge and eye corners: the crop is fitted to these, never to lips or jaw."""
+LEFT_EYE = slice(36, 42)
+RIGHT_EYE = slice(42, 48)
+
+
+def mouth_shape(landmarks: np.ndarray) -> np.ndarray:
+    """Measure the mouth: opening and width over the inter-ocular distance.
+
+    Args:
+        landmarks: shape (..., 68, 2), px.
+    Returns:
+        Shape (..., 2): height of the inner lips' gap, width of the lips, both divided by the distance of the eyes' centres.
+    """
+    eyes = np.linalg.norm(landmarks[..., LEFT_EYE, :].mean(-2) - landmarks[..., RIGHT_EYE, :].mean(-2), axis=-1)
+    gaps = np.linalg.norm(landmarks[..., [61, 62, 63], :] - landmarks[..., [67, 66, 65], :], axis=-1).mean(-1)
+    width = np.linalg.norm(landmarks[..., 48, :] - landmarks[..., 54, :], axis=-1)
+    return np.stack([gaps / eyes, width / eyes], axis=-1)

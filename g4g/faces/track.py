@@ -1,0 +1,65 @@
+"""One face followed through a stream of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from g4g.config import CropConfig
+from g4g.faces.backends import FaceBackend
+from g4g.faces.crop import fit_crop
+from g4g.faces.warp import transform_points
+
+
+class TimedFrame(Protocol):
+    """A frame (H, W, 3) RGB uint8 and its time in seconds."""
+
+    time_s: float
+    frame: np.ndarray
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """Where the face is in every frame: `times_s` (T,), `landmarks` (T, 68, 2) px, `found` (T,), `frame_to_crop` (T, 2, 3)."""
+
+    times_s: np.ndarray
+    landmarks: np.ndarray
+    found: np.ndarray
+    frame_to_crop: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    def crop_landmarks(self) -> np.ndarray:
+        """Return the landmarks in crop pixels, shape (T, 68, 2), float32."""
+        return transform_points(self.frame_to_crop, self.landmarks).astype(np.float32)
+
+
+def track_faces(
+    frames: Iterable[TimedFrame],
+    backend: FaceBackend,
+    config: CropConfig = CropConfig(),
+    visit: Callable[[np.ndarray], None] | None = None,
+) -> FaceTrack:
+    """Follow the face through a video; memory holds half a kilobyte per frame, never the frames.
+
+    Args:
+        frames: the video in order.
+        backend: as `make_backend` builds it; it must be fresh, since it remembers the last face.
+        visit: called with every frame as it passes, to collect pictures in the same pass.
+    Returns:
+        The track; frames without a face have found = False.
+    """
+    times_s, landmarks = [], []
+    for item in frames:
+        times_s.append(item.time_s)
+        landmarks.append(backend.find(item.frame))
+        if visit is not None:
+            visit(item.frame)
+    found = np.array([points is not None for points in landmarks], dtype=bool)
+    empty = np.zeros((68, 2), np.float32)
+    points = np.array([empty if p is None else p for p in landmarks], dtype=np.float32).reshape(-1, 68, 2)
+    return FaceTrack(np.array(times_s, dtype=np.float64), points, found, fit_crop(points, found, config))

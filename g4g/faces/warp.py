@@ -1,0 +1,66 @@
+"""Affine warps between a frame and a crop, by kornia; points are (x, y) px, pixel centres are whole numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from kornia.geometry.transform import warp_affine
+
+
+def invert_affine(affine: np.ndarray) -> np.ndarray:
+    """Invert affines of shape (..., 2, 3)."""
+    linear = np.linalg.inv(affine[..., :2])
+    return np.concatenate([linear, -linear @ affine[..., 2:]], axis=-1)
+
+
+def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Map points (..., N, 2) by affines (..., 2, 3)."""
+    return points @ np.swapaxes(affine[..., :2], -1, -2) + np.swapaxes(affine[..., 2:], -1, -2)
+
+
+def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Fit rotation, uniform scale and shift that map source points onto target points, least squares.
+
+    Args:
+        source: shape (..., N, 2).
+        target: shape (N, 2) or (..., N, 2).
+    Returns:
+        source_to_target, shape (..., 2, 3).
+    """
+    source_mean, target_mean = source.mean(-2, keepdims=True), target.mean(-2, keepdims=True)
+    p, q = source - source_mean, target - target_mean
+    norm = (p**2).sum((-1, -2))
+    a = (p * q).sum((-1, -2)) / norm
+    b = (p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]).sum(-1) / norm
+    linear = np.stack([np.stack([a, -b], -1), np.stack([b, a], -1)], -2)
+    shift = np.swapaxes(target_mean, -1, -2) - linear @ np.swapaxes(source_mean, -1, -2)
+    return np.concatenate([linear, shift], axis=-1)
+
+
+def warp_frame(frame: np.ndarray, crop_to_frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Sample a picture through an affine, bilinear, black outside; strong reductions are blurred first.
+
+    Args:
+        frame: shape (H, W, C), uint8 or float32.
+        crop_to_frame: shape (2, 3): where each pixel of the result lies in `frame`.
+        size: (height, width) of the result.
+    Returns:
+        Shape (height, width, C), float32, in the input's range.
+    """
+    affine = np.asarray(crop_to_frame, dtype=np.float64)
+    corners = transform_points(affine, np.array([[0, 0], [size[1], 0], [0, size[0]], [size[1], size[0]]], float))
+    low = np.maximum(np.floor(corners.min(0)).astype(int) - 2, 0)
+    high = np.minimum(np.ceil(corners.max(0)).astype(int) + 3, [frame.shape[1], frame.shape[0]])
+    if (high <= low).any():
+        return np.zeros((*size, frame.shape[2]), np.float32)
+    part = np.ascontiguousarray(frame[low[1] : high[1], low[0] : high[0]])
+    picture = torch.from_numpy(part).permute(2, 0, 1)[None].float()
+    step = np.sqrt(abs(np.linalg.det(affine[:, :2])))
+    affine = affine - np.array([[0, 0, low[0]], [0, 0, low[1]]])
+    factor = int(step)
+    if factor >= 2:  # average whole blocks so that bilinear sampling does not alias
+        picture = torch.nn.functional.avg_pool2d(picture, factor, ceil_mode=True, count_include_pad=False)
+        affine = affine / factor
+        affine[:, 2] -= (factor - 1) / (2 * factor)
+    matrix = torch.from_numpy(invert_affine(affine)).float()[None]
+    return warp_affine(picture, matrix, size, align_corners=True)[0].permute(1, 2, 0).numpy()

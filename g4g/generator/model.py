@@ -1,0 +1,188 @@
+"""Align-deformation: features are aligned with landmarks, then with sound; the output is flow first, colour last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from g4g.config import CropConfig
+from g4g.errors import ConfigError
+from g4g.faces.landmarks import JAW, MOUTH, UPPER_FACE
+from g4g.nn import AdaIN, ResidualAdaIN
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes of the generator (our choice)."""
+
+    references: int = 4
+    audio_embedding: int = 256
+    audio_windows: int = 9
+    """Embeddings of sync windows around the frame, one per 1/25 s."""
+    style: int = 256
+    channels: tuple[int, int, int, int] = (24, 40, 64, 128)
+    """At 1/1, 1/2, 1/4 and 1/8 of the crop."""
+
+    def __post_init__(self) -> None:
+        if self.audio_windows % 2 == 0:
+            raise ConfigError(f"audio_windows must be odd to have a middle, got {self.audio_windows}; use 5, 7 or 9")
+
+
+@dataclass
+class Generated:
+    """What the generator returns for the rows from `generated_top` down.
+
+    Attributes:
+        picture: (B, 3, rows, size) in [-1, 1].
+        smaller: the pictures at 1/4 and 1/2 size, for multi-scale supervision.
+        landmarks: (B, 37, 2) jaw and mouth, crop px.
+    """
+
+    picture: Tensor
+    smaller: list[Tensor]
+    landmarks: Tensor
+
+
+@dataclass
+class References:
+    """What is computed once per person: lower pictures (B, K, 3, rows, size), features (B, C, h, w), landmarks (B, K, 68, 2)."""
+
+    pictures: Tensor
+    features: Tensor
+    landmarks: Tensor
+
+    def repeat(self, frames: int) -> References:
+        """Repeat each person's entry for `frames` frames."""
+        return References(*(x.repeat_interleave(frames, 0) for x in (self.pictures, self.features, self.landmarks)))
+
+
+class Generator(nn.Module):
+    """Paint the lower face of a crop from references of the person and the sound's embeddings."""
+
+    def __init__(self, config: GeneratorConfig, crop: CropConfig = CropConfig()) -> None:
+        super().__init__()
+        self.config, self.crop = config, crop
+        self.top = round(crop.generated_top * crop.size)
+        full, half, quarter, eighth = config.channels
+        k, style = config.references, config.style
+        self.reference_encoder = _encoder(3, half, quarter, eighth)
+        self.mix_references = nn.Conv2d(k * eighth, eighth, 1)
+        self.crop_encoder = _encoder(4, half, quarter, eighth)
+        self.landmark_style = _mlp((31 + 68 * k) * 2, style)
+        self.audio_style = nn.Sequential(
+            nn.Conv1d(config.audio_embedding, 128, 3, padding=1), nn.LeakyReLU(0.2),
+            nn.Conv1d(128, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Flatten(), _mlp(64 * config.audio_windows, style),
+        )  # fmt: skip
+        self.landmark_head = _mlp(2 * style, 37 * 2)
+        nn.init.zeros_(self.landmark_head[-1].weight)
+        self.geometry_style = _mlp(37 * 2, style)
+        self.join = nn.Conv2d(2 * eighth, eighth, 3, padding=1)
+        self.align_landmarks = nn.ModuleList(ResidualAdaIN(eighth, style) for _ in range(2))
+        self.align_audio = nn.ModuleList(ResidualAdaIN(eighth, 2 * style) for _ in range(2))
+        self.up_quarter = nn.Conv2d(eighth, quarter, 3, padding=1)
+        self.at_quarter = ResidualAdaIN(quarter, 2 * style)
+        self.up_half = nn.Conv2d(quarter, half, 3, padding=1)
+        self.norm_half = AdaIN(half, 2 * style)
+        self.at_half = nn.Conv2d(half, half, 3, padding=1)
+        # Per scale: a flow (2) and a visibility (1) per reference, a colour (3) and its visibility (1).
+        self.heads = nn.ModuleList(nn.Conv2d(c, 3 * k + 4, 3, padding=1) for c in (quarter, half))
+        for head in self.heads:
+            nn.init.normal_(head.weight, std=1e-3)
+            nn.init.zeros_(head.bias)
+            head.bias.data[-1] = -2.0  # start from the warped references
+        self.refine = nn.Sequential(
+            nn.Conv2d(6 + half, full, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(full, 3, 3, padding=1)
+        )
+        nn.init.zeros_(self.refine[-1].weight)
+        nn.init.zeros_(self.refine[-1].bias)
+
+    def encode_references(self, crops: Tensor, landmarks: Tensor) -> References:
+        """Encode reference crops (B, K, 3, size, size) in [-1, 1] and their landmarks (B, K, 68, 2) px, once per person."""
+        lower = crops[..., self.top :, :]
+        features = self.reference_encoder(lower.flatten(0, 1))
+        features = self.mix_references(features.unflatten(0, crops.shape[:2]).flatten(1, 2))
+        return References(lower, features, landmarks)
+
+    def forward(self, masked_crop: Tensor, landmarks: Tensor, audio: Tensor, references: References) -> Generated:
+        """Paint frames.
+
+        Args:
+            masked_crop: (B, 3, size, size) in [-1, 1], the lower half hidden by `hide_lower_half`.
+            landmarks: (B, 68, 2) px of the crop; only brows, nose and eyes are read.
+            audio: (B, audio_windows, D) embeddings around each frame.
+            references: of the same B frames.
+        """
+        size = self.crop.size
+        middle = references.landmarks.mean(1)
+        upper = (landmarks[:, UPPER_FACE] - middle[:, UPPER_FACE]) / size * 8
+        shapes = (references.landmarks - middle[:, None]) / size * 8
+        geometry = self.landmark_style(torch.cat([upper.flatten(1), shapes.flatten(1)], 1))
+        sound = self.audio_style(audio.transpose(1, 2))
+        moved = self.landmark_head(torch.cat([geometry, sound], 1)).unflatten(1, (37, 2)) * (size / 16)
+        lower = torch.cat([middle[:, JAW], middle[:, MOUTH]], 1) + moved
+        intra = geometry + self.geometry_style(moved.flatten(1) / size * 8)
+        inter = torch.cat([intra, sound], 1)
+
+        hidden = torch.zeros_like(masked_crop[:, :1])
+        hidden[:, :, round(self.crop.hidden_top * size) :] = 1
+        seen = self.crop_encoder(torch.cat([masked_crop, hidden], 1)[:, :, self.top :])
+        x = self.join(torch.cat([seen, references.features], 1))
+        for block in self.align_landmarks:
+            x = block(x, intra)
+        for block in self.align_audio:
+            x = block(x, inter)
+        x = functional.leaky_relu(self.up_quarter(_double(x)), 0.2)
+        x = self.at_quarter(x, inter)
+        quarter = self._deform(self.heads[0](x), references.pictures, 4)
+        x = functional.leaky_relu(self.norm_half(self.up_half(_double(x)), inter), 0.2)
+        x = x + functional.leaky_relu(self.at_half(x), 0.2)
+        maps = self.heads[1](x)
+        half = self._deform(maps, references.pictures, 2)
+        full = self._deform(_double(maps), references.pictures, 1)
+        context = torch.cat([full, masked_crop[:, :, self.top :], _double(x)], 1)
+        picture = (full + self.refine(context)).clamp(-1.2, 1.2)
+        return Generated(picture, [quarter, half], lower)
+
+    def _deform(self, maps: Tensor, pictures: Tensor, reduction: int) -> Tensor:
+        """Warp each reference by its flow, blend by visibility, fill with colour what none shows."""
+        batch, k = pictures.shape[:2]
+        height, width = maps.shape[-2:]
+        if reduction > 1:
+            pictures = functional.avg_pool2d(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
+        flow = maps[:, : 2 * k].unflatten(1, (k, 2)).permute(0, 1, 3, 4, 2)
+        # Flow 1 is a tenth of the crop's width, in both directions.
+        flow = flow * maps.new_tensor([0.2, 0.2 * self.crop.size / pictures.shape[-2] / reduction])
+        rows = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=maps.device)
+        columns = torch.linspace(-1 + 1 / width, 1 - 1 / width, width, device=maps.device)
+        identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+        warped = functional.grid_sample(
+            pictures.flatten(0, 1), (identity + flow).flatten(0, 1), padding_mode="border", align_corners=False
+        ).unflatten(0, (batch, k))
+        visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1).softmax(1)[:, :, None]
+        colour = torch.tanh(maps[:, None, 3 * k : 3 * k + 3])
+        return (torch.cat([warped, colour], 1) * visible).sum(1)
+
+
+def hide_lower_half(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:
+    """Blank what the generator must not see (everything below `hidden_top`) of crops (..., size, size)."""
+    masked = crops.clone()
+    masked[..., round(config.hidden_top * config.size) :, :] = 0
+    return masked
+
+
+def _encoder(inputs: int, half: int, quarter: int, eighth: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for a, b in ((inputs, half), (half, quarter), (quarter, eighth)):
+        layers += [nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers)
+
+
+def _mlp(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, 256), nn.LeakyReLU(0.2), nn.Linear(256, outputs))
+
+
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

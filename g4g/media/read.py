@@ -1,0 +1,182 @@
+"""Reading: a stream of RGB frames with their times, and the sound as one waveform that stays on disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame as DecodedFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from g4g.errors import MediaError
+from g4g.media.ffmpeg import input_arguments, run_ffmpeg
+from g4g.media.probe import (
+    STILL_FPS,
+    check_input,
+    decode_first,
+    find_video,
+    is_picture_file,
+    open_media,
+    read_orientation,
+    video_streams,
+)
+
+logger = logging.getLogger(__name__)
+
+SD_MAX_HEIGHT = 576
+"""Untagged video up to this height (px) is taken for BT.601, larger for BT.709 (what players do)."""
+
+UNTAGGED = 2
+"""FFmpeg's number for "colour matrix not stated"."""
+
+COUNT_SLACK_FRAMES = 2
+"""Whole files may hold so many frames fewer than they state (seen in avi) without a warning."""
+
+CLIP_BLOCK = 1 << 20
+"""Samples that are clipped at a time."""
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One picture: its time after the first frame in seconds, and RGB uint8 of shape (H, W, 3)."""
+
+    time_s: float
+    frame: np.ndarray
+
+
+def read_frames(path: str | os.PathLike) -> Iterator[VideoFrame]:
+    """Stream the frames of a video, or the one frame of a still picture, in constant memory.
+
+    Args:
+        path: a local file.
+    Returns:
+        iterator over VideoFrame: turned for display, all of one size, each with its own time (a variable frame rate
+        is kept, no frame is added or dropped); the first time is 0.
+    Raises:
+        MediaError: as `probe`; while streaming, when the file is damaged further on.
+    """
+    return _stream_frames(check_input(path))
+
+
+def _stream_frames(path: Path) -> Iterator[VideoFrame]:
+    with open_media(path) as container:
+        stream = find_video(container, path)
+        is_picture = is_picture_file(container)
+        to_rgb = _RgbConverter(is_picture)
+        step_s = 1 / float(stream.average_rate or STILL_FPS)
+        start, count, time_s = None, 0, -step_s
+        for decoded in _decode(container, stream, path):
+            start = decoded.pts if start is None else start
+            if decoded.pts is None:  # raw streams carry no times
+                time_s += step_s
+            else:
+                time_s = float((decoded.pts - start) * decoded.time_base)
+            count += 1
+            yield VideoFrame(time_s, to_rgb(decoded))
+            if is_picture:
+                return
+        if count == 0:
+            raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
+        if count + COUNT_SLACK_FRAMES < stream.frames:
+            logger.warning("%s should hold %d frames, but %d can be read: is it cut off?", path, stream.frames, count)
+
+
+def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[DecodedFrame]:
+    count = 0
+    try:
+        for decoded in container.decode(stream):
+            yield decoded
+            count += 1
+    except av.FFmpegError as error:
+        raise MediaError(f"{path} is damaged: decoding stopped after {count} frames: {error.strerror}") from error
+
+
+class _RgbConverter:
+    """Decoded frames to displayed RGB: stated colour matrix (or the usual guess), first frame's size, rotation."""
+
+    def __init__(self, is_picture: bool) -> None:
+        self._is_picture = is_picture
+        self._reformatter = VideoReformatter()
+        self._size: tuple[int, int] | None = None
+
+    def __call__(self, decoded: DecodedFrame) -> np.ndarray:
+        self._size = self._size or (decoded.width, decoded.height)
+        rgb = self._reformatter.reformat(
+            decoded,
+            *self._size,
+            format="rgb24",
+            src_colorspace=self._guess_matrix(decoded),
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+            threads=1,
+        )
+        return read_orientation(decoded).apply(rgb.to_ndarray())
+
+    def _guess_matrix(self, decoded: DecodedFrame) -> Colorspace | None:
+        """Return the matrix of an untagged frame; None leaves it to the tag."""
+        if decoded.colorspace != UNTAGGED:
+            return None
+        is_sd = self._is_picture or min(decoded.width, decoded.height) <= SD_MAX_HEIGHT
+        return Colorspace.ITU601 if is_sd else Colorspace.ITU709
+
+
+def read_waveform(path: str | os.PathLike, sample_rate: int = 16_000) -> np.ndarray:
+    """Read the first sound track as mono waveform on the video's clock.
+
+    Args:
+        path: a sound file, or a video with sound.
+        sample_rate: wanted rate in Hz.
+    Returns:
+        float32 (N,) in [-1, 1]. Sample 0 belongs to the first video frame: a track that starts later begins with
+        silence, one that starts earlier is cut. The array lies in an unnamed temporary file (np.memmap, writes stay
+        private), so memory does not grow with its length.
+    Raises:
+        MediaError: no such file, no audio stream, an empty track, or sound that cannot be decoded.
+    """
+    path = check_input(path)
+    filters = f"{align_filter(path)}:out_sample_rate={sample_rate}:out_chlayout=mono:rematrix_maxval=1"
+    arguments = ["-copyts", *input_arguments(path), "-map", "0:a:0", "-af", filters]
+    arguments += ["-ac", "1", "-ar", str(sample_rate), "-c:a", "pcm_f32le", "-f", "f32le", "pipe:1"]
+    with tempfile.TemporaryFile(prefix="g4g-") as samples:
+        run_ffmpeg(arguments, f"read the sound of {path}", stdout=samples)
+        if os.fstat(samples.fileno()).st_size == 0:
+            raise MediaError(f"{path} has an audio stream without a single sample; give a sound that is not empty")
+        _clip_samples(np.memmap(samples, np.float32, mode="r+"), path)
+        return np.memmap(samples, np.float32, mode="c")
+
+
+def align_filter(path: Path) -> str:
+    """Build the ffmpeg filter that puts a file's sound on the clock of its video, time 0 at the first frame.
+
+    Args:
+        path: a sound file, or a video with sound; ffmpeg must read it with -copyts.
+    Returns:
+        filter chain; it ends in an aresample, to which options can be appended.
+    Raises:
+        MediaError: the file has no audio stream, or its video cannot be decoded.
+    """
+    with open_media(path) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{path} has no audio stream; give a file with sound")
+        start = "STARTPTS"
+        if video_streams(container):
+            first = decode_first(container, find_video(container, path), path)
+            start = f"{first.time or 0.0:.6f}/TB"
+    return f"asetpts=PTS-({start}),aresample=async=1:first_pts=0"
+
+
+def _clip_samples(waveform: np.ndarray, path: Path) -> None:
+    """Limit to [-1, 1] in place, block by block (lossy codecs overshoot a little)."""
+    for first in range(0, len(waveform), CLIP_BLOCK):
+        block = waveform[first : first + CLIP_BLOCK]
+        if not np.isfinite(block).all():
+            raise MediaError(f"the sound of {path} holds samples that are not numbers; export it again")
+        np.clip(block, -1.0, 1.0, out=block)

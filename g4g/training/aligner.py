@@ -1,0 +1,91 @@
+"""Stage 1: the aligner, by the diagonal-matrix loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import torch
+
+from g4g.aligner import Aligner, cut_lips, diagonal_loss, window_frames_of
+from g4g.audio import mel_windows
+from g4g.faces.landmarks import MOUTH
+from g4g.training.data import Shot, augment_colour, augment_mel
+from g4g.training.loop import Stage
+
+_CLIPS = 4
+_WINDOWS = 12
+_WEIGHTS = {"audio_lips": 1.0, "margin": 1.0, "landmark_lips": 0.3, "landmark_audio": 0.3}
+
+
+class AlignerStage(Stage):
+    """Windows of a few clips per batch; colour, place, mirror and sound are drawn once per clip."""
+
+    def __init__(self, aligner: Aligner, train: list[Shot], validation: list[Shot]) -> None:
+        super().__init__()
+        self.aligner, self._train_shots, self._validation = aligner, train, validation
+
+    def trained(self) -> Aligner:
+        return self.aligner
+
+    def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
+        device = self.aligner.log_scale.device
+        parts = [_draw_windows(self._train_shots[i], rng) for i in rng.integers(len(self._train_shots), size=_CLIPS)]
+        lips, sound, points, time = (torch.from_numpy(np.concatenate(p)).to(device) for p in zip(*parts, strict=True))
+        clip = torch.arange(_CLIPS, device=device).repeat_interleave(_WINDOWS)
+        lip, audio, geometry = (
+            self.aligner.embed_lips(lips.contiguous(memory_format=torch.channels_last)),
+            self.aligner.embed_audio(sound),
+            self.aligner.embed_landmarks(points),
+        )
+        scale = self.aligner.log_scale.clamp(max=4.0).exp()
+        terms = {}
+        terms["audio_lips"], terms["margin"] = diagonal_loss(lip, audio, clip, time, scale)
+        terms["landmark_lips"] = diagonal_loss(geometry, lip, clip, time, scale)[0]
+        terms["landmark_audio"] = diagonal_loss(geometry, audio, clip, time, scale)[0]
+        return {name: value * _WEIGHTS[name] for name, value in terms.items()}
+
+    def validate(self, network: Aligner, sheet: Path) -> dict[str, float]:
+        rng = np.random.default_rng(0)
+        first, near, offsets, picture = [], [], [], None
+        for shot in self._validation[:40]:
+            lip, audio = embed_shot(network, shot)
+            similarity = (lip @ audio.T).numpy()
+            picture = similarity if picture is None else picture
+            chosen = rng.permutation(len(shot))[:20]
+            first += (similarity[np.ix_(chosen, chosen)].argmax(1) == np.arange(len(chosen))).tolist()
+            near += (abs(similarity.argmax(1) - np.arange(len(shot))) <= 1).tolist()
+            shifts = range(-15, 16)
+            offsets.append(abs(shifts[int(np.argmax([np.diagonal(similarity, k).mean() for k in shifts]))]) <= 1)
+        matplotlib.image.imsave(sheet, np.kron(picture, np.ones((4, 4))))
+        return {"first_of_20": np.mean(first), "within_one": np.mean(near), "clip_offset": np.mean(offsets)}
+
+
+@torch.no_grad()
+def embed_shot(network: Aligner, shot: Shot) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embed every frame of a shot: lips (T, D) and sound (T, D), on the CPU."""
+    crops = torch.from_numpy(shot.crops).permute(0, 3, 1, 2).float() / 127.5 - 1
+    lips = cut_lips(crops)[window_frames_of(np.arange(len(shot)), len(shot))].flatten(1, 2)
+    device = network.log_scale.device
+    sound = torch.from_numpy(mel_windows(shot.mel, shot.times_s))
+    return network.embed_lips(lips.to(device)).cpu(), network.embed_audio(sound.to(device)).cpu()
+
+
+def _draw_windows(shot: Shot, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Draw lips (N, 15, h, w), sound (N, n_mels, steps), mouth landmarks (N, 5, 20, 2) and frame numbers (N,)."""
+    middle = rng.choice(np.arange(2, len(shot) - 2), size=_WINDOWS, replace=len(shot) - 4 < _WINDOWS)
+    frames = window_frames_of(middle, len(shot))
+    used, where = np.unique(frames, return_inverse=True)
+    crops = shot.crops[used].astype(np.float32) / 127.5 - 1
+    points = shot.landmarks[frames][:, :, MOUTH].astype(np.float32)
+    if rng.random() < 0.5:
+        crops, points = crops[:, :, ::-1], points * np.float32([-1, 1])
+    shift = rng.integers(-4, 5, size=2)
+    crops = augment_colour(np.roll(crops, shift, axis=(1, 2)), rng)
+    if rng.random() < 0.3:
+        crops = crops.mean(-1, keepdims=True).repeat(3, -1)
+    lips = cut_lips(torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2)).numpy()
+    lips = lips[where.reshape(frames.shape)].reshape(_WINDOWS, -1, *lips.shape[2:])
+    sound = mel_windows(augment_mel(shot.mel, rng), shot.times_s[middle])
+    return lips, sound, points, middle.astype(np.int64)

@@ -1,0 +1,96 @@
+"""Prepared shots in memory, the split, and augmentation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from g4g.audio import log_mel
+from g4g.checkpoints import weights_dir
+from g4g.errors import DataError
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One prepared shot: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel` (n_mels, S)."""
+
+    name: str
+    speaker: str
+    crops: np.ndarray
+    landmarks: np.ndarray
+    times_s: np.ndarray
+    mel: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+
+def read_split() -> dict[str, list[str]]:
+    """Read the one fixed split: names of shots under train, validation, validation_others, unseen_speakers."""
+    return json.loads((weights_dir() / "splits.json").read_text())
+
+
+def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | None = None) -> list[Shot]:
+    """Load prepared shots into memory.
+
+    Args:
+        folder: what `g4g prepare` wrote.
+        names: keep these; None keeps all.
+        limit: at most so many.
+    Raises:
+        DataError: no index, or no shot of these names.
+    """
+    folder = Path(folder)
+    if not (folder / "index.json").is_file():
+        raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
+    entries = json.loads((folder / "index.json").read_text())["shots"]
+    entries = [entry for entry in entries if names is None or entry["name"] in names][:limit]
+    if not entries:
+        raise DataError(f"{folder} holds none of the {len(names or ())} wanted shots; prepare the videos of the split")
+    return [_load_shot(folder, entry) for entry in entries]
+
+
+def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
+    """Load training and validation shots; shots that the fixed split does not name are split by hash, one in twenty."""
+    split = read_split()
+    validation = {name for key, names in split.items() if key != "train" for name in names}
+    shots = load_shots(folder)
+    known = set(split["train"]) | validation
+    held = [s for i, s in enumerate(shots) if s.name in validation or (s.name not in known and i % 20 == 0)]
+    held_names = {shot.name for shot in held}
+    train = [shot for shot in shots if shot.name not in held_names]
+    if not train:
+        raise DataError(f"all {len(shots)} shots of {folder} are held out for validation; prepare more videos")
+    return train, held or train[:1]
+
+
+def _load_shot(folder: Path, entry: dict) -> Shot:
+    tensors = load_file(folder / entry["file"])
+    return Shot(
+        entry["name"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"],
+        log_mel(tensors["waveform"]),
+    )  # fmt: skip
+
+
+def augment_mel(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change loudness (-20..+10 dB), formants (+-8 %) and noise (none to 5 dB) of a mel; timing stays."""
+    mel = mel + np.float32(rng.uniform(-0.4, 0.2))
+    bands = np.clip(np.arange(len(mel)) * rng.uniform(0.92, 1.08), 0, len(mel) - 1.001)
+    low = bands.astype(int)
+    share = (bands - low)[:, None].astype(np.float32)
+    mel = mel[low] * (1 - share) + mel[low + 1] * share
+    if rng.random() < 0.5:
+        peak = np.percentile(mel, 95)
+        noise = peak - rng.uniform(0.1, 0.8) + rng.normal(0, 0.1, (len(mel), 1)) + rng.normal(0, 0.05, mel.shape)
+        mel = np.log10(10 ** (5 * mel) + 10 ** (5 * noise)) / 5
+    return np.maximum(mel, -1).astype(np.float32)
+
+
+def augment_colour(crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Scale crops (..., 3) in [-1, 1] by one random light and colour, so that colour cannot tell clips apart."""
+    gain = rng.uniform(0.75, 1.25) * rng.uniform(0.85, 1.15, 3)
+    return np.clip(crops * gain.astype(np.float32) + np.float32(rng.uniform(-0.15, 0.15)), -1, 1)

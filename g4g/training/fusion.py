@@ -1,0 +1,69 @@
+"""Stage 3: fusion, on planted seams whose removal has a known answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from kornia.filters import gaussian_blur2d
+from PIL import Image
+
+from g4g.faces import lower_half_mask
+from g4g.fusion import Fusion
+from g4g.training.data import Shot
+from g4g.training.loop import Stage
+
+_BATCH = 8
+
+
+class FusionStage(Stage):
+    """The truth is a real frame; its lower half comes back with a planted light, colour, blur and offset."""
+
+    def __init__(self, fusion: Fusion, train: list[Shot], validation: list[Shot]) -> None:
+        super().__init__()
+        self.fusion, self._train_shots, self._validation = fusion, train, validation
+
+    def trained(self) -> Fusion:
+        return self.fusion
+
+    def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
+        device = next(self.fusion.parameters()).device
+        generated, original, mask, truth = (x.to(device) for x in plant_seams(self._train_shots, _BATCH, rng))
+        picture, taken = self.fusion(generated, original, mask)
+        result = picture * taken + original * (1 - taken)
+        edge = 1 + 8 * mask * (1 - mask)
+        return {"pixels": ((result - truth).abs() * edge).mean(), "light": ((picture - truth).abs() * mask).mean()}
+
+    def validate(self, network: Fusion, sheet: Path) -> dict[str, float]:
+        generated, original, mask, truth = plant_seams(self._validation, 32, np.random.default_rng(0))
+        picture, taken = (x.cpu() for x in network(*(x.to(next(network.parameters()).device) for x in (generated, original, mask))))
+        plain = generated * mask + original * (1 - mask)
+        result = picture * taken + original * (1 - taken)
+        rows = [torch.cat(list(x[:8]), 2) for x in (original, plain, result, truth)]
+        whole = ((torch.cat(rows, 1).permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).byte().numpy()
+        Image.fromarray(whole).save(sheet)
+        error, before = ((result - truth).abs().mean() * 127.5, (plain - truth).abs().mean() * 127.5)
+        return {"error_levels": float(error), "error_plain_levels": float(before)}
+
+
+def plant_seams(shots: list[Shot], count: int, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
+    """Make (generated, original, mask, truth): (B, 3, size, size) in [-1, 1], the mask (B, 1, size, size).
+
+    Inside the mask the original shows another moment of the clip, as it does when a video is dubbed.
+    """
+    rows = []
+    for _ in range(count):
+        shot = shots[rng.integers(len(shots))]
+        now, other = rng.integers(len(shot), size=2)
+        mask = torch.from_numpy(lower_half_mask(shot.landmarks[now]))[None]
+        truth, old = (torch.from_numpy(shot.crops[i]).permute(2, 0, 1).float() / 127.5 - 1 for i in (now, other))
+        inner = (mask > 0.9).float()
+        original = old * inner + truth * (1 - inner)
+        generated = torch.roll(truth, tuple(rng.integers(-1, 2, size=2).tolist()), (1, 2))
+        if rng.random() < 0.5:
+            generated = gaussian_blur2d(generated[None], (5, 5), (float(rng.uniform(0.3, 1.0)),) * 2)[0]
+        gain = torch.from_numpy(rng.uniform(0.85, 1.15) * rng.uniform(0.94, 1.06, (3, 1, 1))).float()
+        generated = (generated * gain + float(rng.uniform(-0.12, 0.12))).clamp(-1, 1)
+        rows.append((generated, original, mask, truth))
+    return tuple(torch.stack(x) for x in zip(*rows, strict=True))

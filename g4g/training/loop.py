@@ -1,0 +1,185 @@
+"""One loop for every stage: Fabric, EMA, checkpoints that resume, a clean stop."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from g4g.errors import DataError
+
+_VALIDATE_EVERY_S = 120.0
+_EMA = 0.998
+
+
+@dataclass
+class Plan:
+    """How long and how fast a stage trains; `minutes` or `steps`, whichever ends first."""
+
+    minutes: float = 15.0
+    steps: int = 10**9
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    warmup_steps: int = 50
+    seed: int = 1
+    device: str = "auto"
+    log: Callable[[str], None] = field(default=print)
+
+
+@dataclass
+class Progress:
+    """Where a run stands; `elapsed_s` counts over resumes."""
+
+    step: int = 0
+    elapsed_s: float = 0.0
+
+
+class Stage(nn.Module):
+    """What a stage gives the loop: its trained `networks`, a `step` that returns losses, and `validate`.
+
+    Losses whose name starts with "_" are logged, never trained.
+    """
+
+    def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
+        """Compute the weighted losses of one batch; `done` is the share of the run behind us, 0 to 1."""
+        raise NotImplementedError
+
+    def trained(self) -> nn.Module:
+        """The module that is optimised, averaged and saved."""
+        raise NotImplementedError
+
+    def after_step(self, done: float) -> None:
+        """Train what has its own optimiser (a discriminator); nothing by default."""
+
+    def validate(self, network: nn.Module, sheet: Path) -> dict[str, float]:
+        """Measure the averaged network on held-out shots and draw a contact sheet."""
+        raise NotImplementedError
+
+
+def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict], None], resume: bool = False) -> dict:
+    """Train a stage until its time is over or Ctrl-C; a checkpoint that resumes lies at OUT with suffix .state.
+
+    Args:
+        stage: networks, data and losses.
+        out: the weight file that `save` writes; `<out>.state` and `<out>.png` lie beside it.
+        plan: length, rate, seed.
+        save: writes the averaged network with its figures.
+        resume: go on from `<out>.state`.
+    Returns:
+        The last validation's figures.
+    """
+    fabric = Fabric(accelerator=plan.device, devices=1)
+    network = stage.trained()
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
+    stage.to(fabric.device)
+    average.to(fabric.device)
+    state_file = out.with_suffix(out.suffix + ".state")
+    progress = _read_state(state_file, network, average, optimiser) if resume else Progress()
+    stopped = _catch_interrupt()
+    figures, losses, last_look = {}, {}, time.monotonic()
+    while not stopped() and progress.step < plan.steps and progress.elapsed_s < plan.minutes * 60:
+        started = time.monotonic()
+        done = max(progress.step / plan.steps, progress.elapsed_s / (plan.minutes * 60))
+        _set_rate(optimiser, plan, progress.step, done)
+        network.train()
+        terms = stage.step(np.random.default_rng([plan.seed, progress.step]), done)
+        optimiser.zero_grad(set_to_none=True)
+        fabric.backward(sum(value for name, value in terms.items() if not name.startswith("_")))
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        stage.after_step(done)
+        _follow(average, network, min(_EMA, (1 + progress.step) / (10 + progress.step)))
+        progress.step += 1
+        for name, value in terms.items():
+            now = float(value.detach())
+            losses[name] = losses.get(name, now) * 0.98 + now * 0.02
+        progress.elapsed_s += time.monotonic() - started
+        if time.monotonic() - last_look > _VALIDATE_EVERY_S:
+            figures = _look(stage, average, out, plan, progress, losses)
+            _write_state(state_file, network, average, optimiser, progress)
+            save(average, figures)
+            last_look = time.monotonic()
+    figures = _look(stage, average, out, plan, progress, losses)
+    _write_state(state_file, network, average, optimiser, progress)
+    save(average, figures)
+    return figures
+
+
+def _look(stage, average, out, plan, progress, losses) -> dict[str, float]:
+    average.eval()
+    with torch.no_grad():
+        figures = stage.validate(average, out.with_suffix(".png"))
+    shown = [f"{k} {v:.4f}" for k, v in losses.items()] + [f"| {k} {v:.4f}" for k, v in figures.items()]
+    plan.log(f"step {progress.step}  {progress.elapsed_s / 60:.1f} min  " + "  ".join(shown))
+    return {**figures, "steps": progress.step, "minutes": round(progress.elapsed_s / 60, 1)}
+
+
+def _set_rate(optimiser, plan: Plan, step: int, done: float) -> None:
+    warm = min(1.0, (step + 1) / plan.warmup_steps)
+    cool = min(1.0, max(0.02, (1 - done) / 0.4))
+    for group in optimiser.param_groups:
+        group["lr"] = plan.learning_rate * warm * cool
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    for slow, fast in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if slow.dtype.is_floating_point:
+            slow.lerp_(fast, 1 - keep)
+        else:
+            slow.copy_(fast)
+
+
+def _catch_interrupt() -> Callable[[], bool]:
+    """Turn the first Ctrl-C into a clean stop; the second one interrupts as usual."""
+    caught = []
+
+    def note(signum, frame):
+        caught.append(signum)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    try:
+        signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread: the caller stops us by other means
+        return lambda: False
+    return lambda: bool(caught)
+
+
+def _write_state(path: Path, network, average, optimiser, progress: Progress) -> None:
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    for index, slot in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{k}": v for k, v in slot.items()}
+    temporary = path.with_suffix(".part")
+    meta = {"progress": json.dumps([progress.step, progress.elapsed_s])}
+    save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, temporary, meta)
+    temporary.replace(path)
+
+
+def _read_state(path: Path, network, average, optimiser) -> Progress:
+    if not path.is_file():
+        raise DataError(f"nothing to resume: {path} does not exist; train without --resume first")
+    tensors = load_file(path)
+    pick = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
+    network.load_state_dict(pick("network."))
+    average.load_state_dict(pick("average."))
+    state = optimiser.state_dict()
+    for key, value in pick("optimiser.").items():
+        index, name = key.split(".")
+        state["state"].setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict(state)
+    with safe_open(path, "pt") as file:
+        step, elapsed_s = json.loads(file.metadata()["progress"])
+    return Progress(step, elapsed_s)

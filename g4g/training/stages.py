@@ -1,0 +1,75 @@
+"""One call per training: build or load the networks, train a stage, save the whole bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from g4g.checkpoints import load_checkpoint
+from g4g.errors import ConfigError
+from g4g.nn import channels_last
+from g4g.training.aligner import AlignerStage
+from g4g.training.data import Shot, load_split
+from g4g.training.fusion import FusionStage
+from g4g.training.generator import GeneratorStage
+from g4g.training.loop import Plan, Stage, train
+from g4g.zoo import KIND, Models, build_models, load, save_models
+
+STAGES = ("aligner", "generator", "fusion")
+_RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3}
+
+
+def train_stage(
+    stage: str, data: str | Path, out: str | Path, *, weights: str | Path | None = None, minutes: float = 15.0,
+    steps: int = 10**9, seed: int = 1, device: str = "auto", resume: bool = False, log: Callable[[str], None] = print,
+) -> dict:  # fmt: skip
+    """Train one network on prepared data and write the bundle of all three.
+
+    Args:
+        stage: "aligner", "generator" or "fusion", best in this order.
+        data: folder that `prepare` wrote.
+        out: weight file; where it exists, training starts from its networks.
+        weights: start from these instead.
+        minutes, steps: length, whichever ends first.
+        resume: go on from OUT.state with its optimiser.
+    Returns:
+        Figures on held-out shots.
+    Raises:
+        DataError, CheckpointError, ConfigError: what is missing and what to do.
+    """
+    if stage not in STAGES:
+        raise ConfigError(f"unknown stage {stage!r}; train one of {', '.join(STAGES)}")
+    out = Path(out)
+    torch.manual_seed(seed)
+    start = weights or (out if out.is_file() else None)
+    models = build_models(out.stem) if start is None else load(start)
+    history = _history(start)
+    shots, held = load_split(data)
+    log(f"{len(shots)} shots to train on, {len(held)} held out")
+    job = _make_stage(stage, models, shots, held)
+    channels_last(job.trained().train().requires_grad_(True))
+
+    def save(network: torch.nn.Module, figures: dict) -> None:
+        note = {"seed": seed, "figures": {k: float(v) for k, v in figures.items()}, "shots": len(shots)}
+        save_models(out, replace(models, **{stage: network}), {"history": {**history, stage: note}})
+
+    plan = Plan(minutes, steps, _RATES[stage], seed=seed, device=device, log=log)
+    return train(job, out, plan, save, resume)
+
+
+def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot]) -> Stage:
+    if stage == "aligner":
+        return AlignerStage(models.aligner, shots, held)
+    if stage == "generator":
+        return GeneratorStage(models.generator, models.aligner, shots, held)
+    return FusionStage(models.fusion, shots, held)
+
+
+def _history(start: str | Path | None) -> dict:
+    """What earlier stages noted in the file that training starts from."""
+    if start is None or not Path(start).is_file():
+        return {}
+    return load_checkpoint(start, KIND).info.get("history", {})

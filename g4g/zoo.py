@@ -1,0 +1,103 @@
+"""Names to networks with their weights, and the tiny seeded twins."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from g4g.aligner import Aligner, AlignerConfig
+from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
+from g4g.errors import CheckpointError
+from g4g.fusion import Fusion, FusionConfig
+from g4g.generator import Generator, GeneratorConfig
+from g4g.nn import channels_last
+
+DEFAULT_WEIGHTS = "g4g-small"
+TINY_WEIGHTS = "g4g-tiny"
+KIND = "g4g"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The three networks of one weight file."""
+
+    name: str
+    aligner: Aligner
+    generator: Generator
+    fusion: Fusion
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks by the prefix of their tensors."""
+        return {"aligner": self.aligner, "generator": self.generator, "fusion": self.fusion}
+
+
+def build_models(name: str, config: dict | None = None) -> Models:
+    """Build the three networks with fresh weights from {"aligner": {...}, "generator": {...}, "fusion": {...}}."""
+    config = config or {}
+    made = {
+        part: network(settings(**_tuples(config.get(part, {}))))
+        for part, network, settings in (
+            ("aligner", Aligner, AlignerConfig), ("generator", Generator, GeneratorConfig), ("fusion", Fusion, FusionConfig),
+        )
+    }  # fmt: skip
+    return Models(name, **made)
+
+
+def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
+    """Load networks ready to run.
+
+    Args:
+        name: a name of the manifest, "g4g-tiny" (seeded random networks for tests), or a file.
+        device: torch device.
+    Returns:
+        The networks in evaluation mode.
+    Raises:
+        CheckpointError: unknown name, damaged file, or a file of another kind.
+    """
+    if str(name) == TINY_WEIGHTS:
+        models = _make_tiny()
+    else:
+        checkpoint = load_checkpoint(find_weights(name), KIND)
+        models = build_models(str(name), checkpoint.config)
+        for prefix, network in models.parts().items():
+            own = {k.removeprefix(prefix + "."): v for k, v in checkpoint.tensors.items() if k.startswith(prefix + ".")}
+            load_part(network, own, f"{prefix} of {name}")
+    for network in models.parts().values():
+        channels_last(network).to(device).eval().requires_grad_(False)
+    return models
+
+
+def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], what: str) -> None:
+    """Fill one network. Raises CheckpointError when names or shapes do not fit."""
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights of the {what} do not fit its config: {str(error).splitlines()[-1]}") from error
+
+
+def save_models(path: str | Path, models: Models, info: dict) -> None:
+    """Write the three networks as one float16 file."""
+    parts = models.parts()
+    tensors = {f"{prefix}.{k}": v for prefix, network in parts.items() for k, v in network.state_dict().items()}
+    config = {prefix: asdict(network.config) for prefix, network in parts.items()}
+    save_checkpoint(path, tensors, config, KIND, info, half=True)
+
+
+def _make_tiny() -> Models:
+    small = (4, 8, 8, 8)
+    config = {
+        "aligner": {"embedding": 16, "lip_channels": small, "audio_channels": small},
+        "generator": {"audio_embedding": 16, "audio_windows": 5, "style": 16, "channels": small},
+        "fusion": {"channels": (4, 4, 8)},
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_models(TINY_WEIGHTS, config)
+
+
+def _tuples(config: dict) -> dict:
+    """JSON has lists where our frozen configs have tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}

@@ -1,0 +1,34 @@
+"""Fixtures that all tests share: where real clips lie, and the repository's root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The top folder of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real clips: $G4G_DATA, else ../shared/data beside the checkout; the test is skipped without it."""
+    folder = Path(os.environ.get("G4G_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no data at {folder}; set G4G_DATA to a folder with grid/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def grid_clip(data_dir: Path) -> Path:
+    """One real clip of GRID: 360 x 288, 25 fps, 3 s, with sound."""
+    clip = data_dir / "grid" / "s1" / "bbaf2n.mp4"
+    if not clip.is_file():
+        pytest.skip(f"no clip at {clip}")
+    return clip

@@ -1,0 +1,103 @@
+"""Each example runs as its reader would run it, on the tiny seeded networks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from g4g.media import probe
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+VOICE = ROOT / "examples" / "voice.wav"
+SOUND_S = 0.4
+MAX_LINES = 40
+
+
+def run_example(name: str, *arguments: object) -> subprocess.CompletedProcess:
+    """Run examples/NAME with tiny networks and the g4g of this checkout, and return its outcome."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments), "--weights", "g4g-tiny"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def cut_voice(path: Path) -> Path:
+    """Write the first moments of the bundled voice."""
+    with wave.open(str(VOICE)) as source, wave.open(str(path), "wb") as target:
+        target.setparams(source.getparams())
+        target.writeframes(source.readframes(int(SOUND_S * source.getframerate())))
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Make a short video of the portrait: five equal frames at 25 fps."""
+    import imageio_ffmpeg
+
+    skimage_data = pytest.importorskip("skimage.data", reason="needs the extra demo: pip install g4g[demo]")
+    portrait, path = tmp_path / "portrait.png", tmp_path / "clip.mp4"
+    Image.fromarray(skimage_data.astronaut()).resize((256, 256)).save(portrait)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-loop", "1", "-framerate", "25"]
+    command += ["-i", str(portrait), "-frames:v", "5", "-pix_fmt", "yuv420p", str(path)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+def test_examples_are_short_and_all_tested() -> None:
+    examples = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "examples").glob("*.py")}
+    assert examples.keys() == {"demo.py", "dub_video.py", "dub_many.py"}
+    assert max(examples.values()) < MAX_LINES
+
+
+def test_the_voice_is_short_mono_speech_at_16_khz() -> None:
+    with wave.open(str(VOICE)) as file:
+        assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
+        assert 4.0 <= file.getnframes() / file.getframerate() <= 5.0
+
+
+@pytest.mark.slow
+def test_demo_prints_where_the_video_and_the_contact_sheet_lie(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs the extra demo: pip install g4g[demo]")
+    done = run_example("demo.py", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    video, sheet = (Path(line.split(":", 1)[1].strip()) for line in done.stdout.splitlines()[-2:])
+    with wave.open(str(VOICE)) as file:
+        voice_s = file.getnframes() / file.getframerate()
+    info = probe(video)
+    assert (info.width, info.height, info.has_audio) == (512, 512, True)
+    assert info.duration_s == pytest.approx(voice_s, abs=0.1)
+    with Image.open(sheet) as picture:
+        assert min(picture.size) > 100
+
+
+def test_dub_video_dubs_and_refuses_an_existing_output(clip: Path, tmp_path: Path) -> None:
+    sound, out = cut_voice(tmp_path / "sound.wav"), tmp_path / "out.mp4"
+    done = run_example("dub_video.py", clip, sound, out)
+    assert done.returncode == 0, done.stderr
+    assert "10 of 10 frames dubbed" in done.stdout
+    assert probe(out).has_audio
+    before = out.read_bytes()
+    again = run_example("dub_video.py", clip, sound, out)
+    assert again.returncode == 1
+    assert again.stderr.startswith("not dubbed: ") and "Traceback" not in again.stderr
+    assert out.read_bytes() == before
+
+
+def test_dub_many_dubs_the_good_pairs_and_reports_the_others(clip: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "b"):
+        shutil.copy(clip, folder / f"{name}.mp4")
+        cut_voice(folder / f"{name}.wav")
+    shutil.copy(clip, folder / "silent.mp4")
+    done = run_example("dub_many.py", folder, out)
+    assert done.returncode == 1
+    assert "2 of 3 videos dubbed" in done.stdout
+    assert "silent.mp4: not dubbed: " in done.stderr and "Traceback" not in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["a.mp4", "b.mp4"]

@@ -1,0 +1,186 @@
+"""VideoWriter: pictures and sound survive the way to disk and back; a failure leaves nothing behind."""
+
+import numpy as np
+import pytest
+
+import g4g.media.write as write_module
+from g4g.errors import MediaError, ShapeError
+from g4g.media import VideoWriter, probe, read_frames, read_waveform
+
+COLOURS = np.array([[200, 60, 40], [40, 180, 60], [50, 70, 210], [224, 180, 150], [16, 16, 16], [240, 240, 240]])
+RATE_HZ = 16_000
+
+
+def make_frame(height, width, shift=0):
+    """Six broad stripes of plain colour."""
+    stripes = np.roll(COLOURS, shift, axis=0)[np.arange(width) * len(COLOURS) // width]
+    return np.broadcast_to(stripes.astype(np.uint8), (height, width, 3))
+
+
+def write_clip(path, count=25, size=(96, 120), fps=25.0, **settings):
+    frames = [make_frame(*size, shift=i // 5) for i in range(count)]
+    with VideoWriter(path, size[1], size[0], fps, **settings) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return frames
+
+
+@pytest.mark.parametrize("size", [(96, 120), (241, 287), (240, 287), (720, 1280)])
+def test_colours_sizes_and_count_come_back(tmp_path, size):
+    planted = write_clip(tmp_path / "out.mp4", count=12, size=size)
+    found = [f.frame for f in read_frames(tmp_path / "out.mp4")]
+    assert len(found) == 12 and found[0].shape == (*size, 3)
+    stripe = size[1] // 6
+    middles = np.arange(6) * size[1] // 6 + stripe // 2  # away from the stripes' edges, where 4:2:0 mixes colours
+    for before, after in zip(planted, found, strict=True):
+        assert np.abs(before[:, middles].astype(int) - after[:, middles]).max() <= 5
+    assert np.abs(np.mean(planted, axis=(0, 1, 2)) - np.mean(found, axis=(0, 1, 2))).max() <= 1.5
+
+
+def test_ffmpeg_reads_the_same_colours_by_the_tags(tmp_path, ffmpeg):
+    write_clip(tmp_path / "out.mp4", count=1, size=(96, 120))
+    to_rgb = ("-vf", "scale=flags=accurate_rnd+full_chroma_int", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+    raw = ffmpeg("-i", tmp_path / "out.mp4", *to_rgb)
+    frame = np.frombuffer(raw, np.uint8).reshape(96, 120, 3)
+    assert np.abs(frame[48, 10::20].astype(int) - COLOURS).max() <= 5
+
+
+@pytest.mark.parametrize("fps", [25.0, 24.0, 30000 / 1001, 23.976, 50.0])
+def test_rate_and_times(tmp_path, fps):
+    write_clip(tmp_path / "out.mp4", count=20, fps=fps)
+    info = probe(tmp_path / "out.mp4")
+    assert info.fps == pytest.approx(fps, rel=1e-6) and info.frame_count == 20
+    times_s = [f.time_s for f in read_frames(tmp_path / "out.mp4")]
+    assert np.allclose(times_s, np.arange(20) / fps, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+@pytest.mark.parametrize("count", [40, 75])
+def test_sound_is_in_sync_and_as_long_as_the_picture(tmp_path, click_wav, name, count):
+    write_clip(tmp_path / name, count=count, audio=click_wav)
+    waveform = read_waveform(tmp_path / name)
+    assert np.argmax(waveform) / RATE_HZ == pytest.approx(1.0, abs=1e-3)
+    assert len(waveform) / RATE_HZ == pytest.approx(count / 25, abs=0.025)  # AAC comes in blocks of 1024 samples
+    assert not np.abs(waveform[int(1.1 * RATE_HZ) :]).max() > 0.02
+
+
+@pytest.mark.parametrize("name", ["source.ts", "source.mp4", "source.mkv"])
+def test_sound_of_a_video_that_starts_late(tmp_path, click_wav, ffmpeg, name):
+    source = ("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-itsoffset", 0.3, "-i", click_wav)
+    ffmpeg(*source, "-c:a", "aac", tmp_path / name)
+    write_clip(tmp_path / "out.mp4", count=50, audio=tmp_path / name)
+    assert np.argmax(read_waveform(tmp_path / "out.mp4")) / RATE_HZ == pytest.approx(1.3, abs=1e-3)
+
+
+def test_audio_duration_cuts_the_sound_early(tmp_path, click_wav):
+    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, audio_duration_s=0.9)
+    waveform = read_waveform(tmp_path / "out.mp4")
+    assert np.abs(waveform).max() < 0.02 and len(waveform) / RATE_HZ == pytest.approx(2.0, abs=0.025)
+
+
+def test_stream_layout(tmp_path, click_wav):
+    write_clip(tmp_path / "out.mp4", audio=click_wav)
+    data = (tmp_path / "out.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat"), "fast start: the index comes first"
+
+
+def test_many_noisy_frames_do_not_lock_up(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (4, 240, 320, 3), np.uint8)
+    with VideoWriter(tmp_path / "out.mp4", 320, 240, 25) as writer:
+        for i in range(60):
+            writer.write(noise[i % 4])
+    assert probe(tmp_path / "out.mp4").frame_count == 60
+
+
+def test_exception_leaves_nothing_behind(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        with VideoWriter(tmp_path / "out.mp4", 120, 96, 25) as writer:
+            writer.write(make_frame(96, 120))
+            assert not (tmp_path / "out.mp4").exists()
+            raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_has_ordinary_rights_and_no_temporary_files(tmp_path):
+    write_clip(tmp_path / "out.mp4")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "out.mp4").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "plain"]
+
+
+def test_existing_output_is_refused_and_kept(tmp_path):
+    (tmp_path / "out.mp4").write_text("precious")
+    with pytest.raises(MediaError, match="exists"):
+        write_clip(tmp_path / "out.mp4")
+    with pytest.raises(ZeroDivisionError):
+        with VideoWriter(tmp_path / "out.mp4", 120, 96, 25, overwrite=True):
+            raise ZeroDivisionError
+    assert (tmp_path / "out.mp4").read_text() == "precious"
+    write_clip(tmp_path / "out.mp4", overwrite=True)
+    assert probe(tmp_path / "out.mp4").frame_count == 25
+
+
+def test_output_that_appears_meanwhile_is_kept(tmp_path):
+    with pytest.raises(MediaError, match="exists"):
+        with VideoWriter(tmp_path / "out.mp4", 120, 96, 25) as writer:
+            writer.write(make_frame(96, 120))
+            (tmp_path / "out.mp4").write_text("another program's")
+    assert (tmp_path / "out.mp4").read_text() == "another program's"
+
+
+def test_file_name_that_looks_like_an_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_clip("-y %d: x.mp4")
+    assert probe("-y %d: x.mp4").frame_count == 25
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"path": "absent/out.mp4"}, "output folder .* does not exist"),
+        ({"path": "out.xyz"}, "must end in"),
+        ({"path": "folder.mp4"}, "is a folder"),
+        ({"width": 0}, "must be above 0"),
+        ({"fps": 0.0}, "must be above 0"),
+        ({"fps": float("nan")}, "must be above 0"),
+        ({"audio": "absent.wav"}, "no such file"),
+        ({"audio": "silent.mp4"}, "no audio stream"),
+    ],
+)
+def test_wrong_settings(tmp_path, make_clip, monkeypatch, settings, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.mp4").mkdir()
+    make_clip(np.zeros((2, 48, 64, 3), np.uint8), "silent.mp4")
+    with pytest.raises(MediaError, match=words):
+        VideoWriter(**{"path": "out.mp4", "width": 120, "height": 96, "fps": 25.0} | settings)
+
+
+def test_wrong_frames(tmp_path):
+    writer = VideoWriter(tmp_path / "out.mp4", 120, 96, 25)
+    with pytest.raises(MediaError, match="inside its with block"):
+        writer.write(make_frame(96, 120))
+    with pytest.raises(ShapeError, match=r"\(96, 120, 3\), got uint8 \(120, 96, 3\)"):
+        with writer:
+            writer.write(make_frame(120, 96))
+    with pytest.raises(ShapeError, match="got float64"):
+        with writer:
+            writer.write(make_frame(96, 120) / 255)
+    with pytest.raises(MediaError, match="no frame was written"):
+        with writer:
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, 400])
+def test_failed_encoder_tells_its_reason(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(write_module, "PRESET", "nonsense")
+    with pytest.raises(MediaError, match="(?s)cannot encode .*nonsense"):
+        write_clip(tmp_path / "out.mp4", count=count)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failed_mux_tells_its_reason(tmp_path, monkeypatch, click_wav):
+    monkeypatch.setattr(write_module, "AUDIO_BITRATE", "nonsense")
+    with pytest.raises(MediaError, match="(?s)cannot write .*nonsense"):
+        write_clip(tmp_path / "out.mp4", audio=click_wav)
+    assert list(tmp_path.iterdir()) == [click_wav]
