@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -152,7 +153,7 @@ class Dubber:
                 f"no face in any of the {len(track)} frames of {video}; a frontal face of at least 40 px is needed"
             )
         seconds = len(waveform) / AudioConfig().sample_rate
-        frames = len(track) if length == "video" else max(round(seconds * info.fps), 1)
+        frames = len(track) if length == "video" else max(math.ceil(seconds * info.fps - 0.05), 1)
         with self._timed("references"):
             references = self._read_references(video, track)
         return _Person(info, track, waveform, frames, references)

@@ -32,3 +32,20 @@ def grid_clip(data_dir: Path) -> Path:
     if not clip.is_file():
         pytest.skip(f"no clip at {clip}")
     return clip
+
+
+@pytest.fixture(scope="session")
+def portrait_file(tmp_path_factory) -> Path:
+    """The public-domain NASA portrait that scikit-image ships, 512 x 512."""
+    data = pytest.importorskip("skimage.data", reason="needs the extra demo: pip install g4g[demo]")
+    from PIL import Image
+
+    path = tmp_path_factory.mktemp("portrait") / "portrait.png"
+    Image.fromarray(data.astronaut()).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def voice_file() -> Path:
+    """The bundled synthetic voice, 4.7 s."""
+    return ROOT / "examples" / "voice.wav"

@@ -1,0 +1,53 @@
+"""The command line: exit codes, one sentence per error, no output after a failure."""
+
+import pytest
+
+from g4g.cli import main
+
+
+def _fail(arguments, capsys, code=1):
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    assert stop.value.code == code
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    return error.strip().splitlines()[-1]
+
+
+def test_dub_writes_and_then_refuses_without_force(portrait_file, voice_file, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    command = ["dub", portrait_file, "--audio", voice_file, "-o", out, "--weights", "g4g-tiny"]
+    main([str(a) for a in command])
+    assert "frames dubbed" in capsys.readouterr().out and out.stat().st_size > 1000
+    assert "exists" in _fail(command, capsys)
+    main([str(a) for a in [*command, "--force"]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"video": "missing.mp4"}, "missing.mp4"), ({"video": "text.txt"}, "text.txt"), ({"audio": "missing.wav"}, "missing.wav"),
+        ({"audio": "portrait"}, "sound"), ({"weights": "g4g-huge"}, "unknown weights 'g4g-huge'"),
+        ({"faces": "none"}, "unknown face backend"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_sentence(change, message, portrait_file, voice_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("not a video")
+    given = {"video": portrait_file, "audio": voice_file, "weights": "g4g-tiny", "faces": "mediapipe", **change}
+    given = {key: portrait_file if value == "portrait" else value for key, value in given.items()}
+    command = ["dub", given["video"], "--audio", given["audio"], "-o", "out.mp4"]
+    line = _fail([*command, "--weights", given["weights"], "--faces", given["faces"]], capsys)
+    assert line.startswith("g4g: ") or message in line
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_usage_errors_exit_with_2(capsys):
+    assert "required" in _fail(["dub", "x.mp4"], capsys, code=2)
+    _fail(["sing"], capsys, code=2)
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0 and "g4g dub talk.mp4" in capsys.readouterr().out

@@ -1,0 +1,92 @@
+"""Crop geometry: fit, inverse, mask, and the way there and back."""
+
+import numpy as np
+import pytest
+
+from g4g.config import CropConfig
+from g4g.faces import crop_face, find_runs, fit_crop, fit_similarity, invert_affine, lower_half_mask, mouth_shape
+from g4g.faces import transform_points, warp_frame
+from g4g.fusion import compose_frame
+
+
+@pytest.fixture
+def planted():
+    angle, scale = 0.3, 1.7
+    return np.array([[np.cos(angle), -np.sin(angle), 30 / scale], [np.sin(angle), np.cos(angle), -12 / scale]]) * scale
+
+
+def test_a_planted_similarity_is_found(planted):
+    points = np.random.default_rng(0).normal(size=(8, 2)) * 20
+    np.testing.assert_allclose(fit_similarity(points, transform_points(planted, points)), planted, atol=1e-9)
+
+
+def test_an_affine_and_its_inverse_give_the_identity(planted):
+    points = np.random.default_rng(1).normal(size=(5, 2)) * 50
+    back = transform_points(invert_affine(planted), transform_points(planted, points))
+    np.testing.assert_allclose(back, points, atol=1e-9)
+
+
+def test_warp_by_whole_pixels_copies():
+    frame = np.random.default_rng(2).integers(0, 255, (40, 50, 3)).astype(np.uint8)
+    moved = warp_frame(frame, np.array([[1.0, 0, 7], [0, 1.0, 5]]), (20, 20))
+    np.testing.assert_allclose(moved, frame[5:25, 7:27], atol=1e-2)
+
+
+def test_reduction_keeps_places():
+    rows, columns = np.mgrid[:200, :200].astype(np.float32)
+    ramp = np.stack([columns, rows, rows], -1)
+    small = warp_frame(ramp, np.array([[4.0, 0, 20], [0, 4.0, 30]]), (30, 30))
+    np.testing.assert_allclose(small[10, 10, :2], [60, 70], atol=0.6)
+
+
+def test_a_crop_pasted_back_changes_only_the_mask(planted):
+    frame = np.random.default_rng(3).integers(0, 255, (288, 360, 3)).astype(np.uint8)
+    frame_to_crop = np.array([[0.8, 0.05, -60], [-0.05, 0.8, -40]])
+    taken = np.zeros((128, 128), np.float32)
+    taken[70:110, 40:90] = 1
+    result = compose_frame(frame, np.full((128, 128, 3), 200, np.float32), taken, frame_to_crop)
+    changed = (result != frame).any(-1)
+    rows, columns = np.nonzero(changed)
+    inside = transform_points(frame_to_crop, np.stack([columns, rows], -1).astype(float))
+    assert changed.any() and (inside.min(0) > [38, 68]).all() and (inside.max(0) < [91, 111]).all()
+    centre = transform_points(invert_affine(frame_to_crop), np.array([[65.0, 90.0]]))[0].round().astype(int)
+    assert (result[centre[1], centre[0]] == 200).all()
+
+
+def test_the_crop_puts_the_eyes_on_their_line():
+    config = CropConfig()
+    landmarks = np.random.default_rng(4).normal(100, 5, (6, 68, 2))
+    landmarks[:, [27, 28, 29, 30]] = [[150, 96], [150, 113], [150, 130], [150, 139]]
+    landmarks[:, [36, 39, 42, 45]] = [[100, 100], [131, 103], [169, 103], [200, 100]]
+    affine = fit_crop(landmarks, np.ones(6, bool), config)
+    eyes = transform_points(affine[3], landmarks[3, [36, 45]])
+    np.testing.assert_allclose(eyes.mean(0), [63.5, config.eye_line * 128 - 0.5], atol=1)
+    np.testing.assert_allclose(eyes[1, 0] - eyes[0, 0], config.eye_distance * 128, atol=1)
+
+
+def test_runs_are_smoothed_apart():
+    assert find_runs(np.array([1, 1, 0, 1], bool)) == [(0, 2), (3, 4)]
+
+
+def test_the_mask_covers_the_mouth_and_fades_out():
+    angle = np.linspace(np.pi, 0, 17)
+    landmarks = np.full((68, 2), 64.0)
+    landmarks[:17] = np.stack([64 + 45 * np.cos(angle), 50 + 55 * np.sin(angle)], -1)
+    mask = lower_half_mask(landmarks)
+    assert mask[85, 64] > 0.99 and mask[:48].max() == 0 and mask[:, 0].max() == 0 and mask[-1].max() == 0
+    assert 0 < np.mean((mask > 0) & (mask < 1))
+
+
+def test_mouth_shape_of_planted_lips():
+    landmarks = np.zeros((68, 2))
+    landmarks[36:42], landmarks[42:48] = [0, 0], [100, 0]
+    landmarks[48], landmarks[54] = [25, 50], [75, 50]
+    assert mouth_shape(landmarks).tolist() == [0.0, 0.5]
+    landmarks[[65, 66, 67], 1] = 20
+    assert mouth_shape(landmarks)[0] == pytest.approx(0.2)
+
+
+def test_crop_face_is_black_outside():
+    frame = np.full((50, 50, 3), 255, np.uint8)
+    crop = crop_face(frame, np.array([[1.0, 0, 30], [0, 1.0, 30]]), 64)
+    assert crop[:29, :29].max() == 0 and crop[40, 40].min() == 255

@@ -1,0 +1,40 @@
+"""The face backends on real pictures."""
+
+import numpy as np
+import pytest
+
+from g4g.errors import FaceError
+from g4g.faces import make_backend, mouth_shape, track_faces
+from g4g.media import VideoFrame
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return pytest.importorskip("skimage.data").astronaut()
+
+
+def test_the_portrait_has_a_face_where_it_is(portrait):
+    # the pupils, read off the enlarged picture by eye
+    landmarks = make_backend("mediapipe").find(portrait)
+    assert landmarks.shape == (68, 2)
+    left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
+    assert np.linalg.norm(left - [203, 101]) < 4 and np.linalg.norm(right - [247, 103]) < 4
+    assert 0 <= mouth_shape(landmarks)[0] < 0.5
+
+
+def test_a_moved_face_is_followed_and_an_empty_frame_passes(portrait):
+    moved = np.roll(portrait, 12, axis=1)
+    frames = [portrait, moved, np.zeros_like(portrait), portrait]
+    track = track_faces((VideoFrame(i / 25, f) for i, f in enumerate(frames)), make_backend("mediapipe"))
+    assert track.found.tolist() == [True, True, False, True]
+    shift = (track.landmarks[1] - track.landmarks[0]).mean(0)
+    np.testing.assert_allclose(shift, [12, 0], atol=2)
+    assert track.crop_landmarks().shape == (4, 68, 2)
+
+
+def test_unknown_and_unready_backends_say_what_to_do(tmp_path, monkeypatch):
+    with pytest.raises(FaceError, match="mediapipe, face-alignment"):
+        make_backend("other")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(FaceError, match=r"s3fd-619a316812.pth.*put the files there"):
+        make_backend("face-alignment")

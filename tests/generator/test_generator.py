@@ -1,0 +1,70 @@
+"""The generator: what it may see, what it starts from, how it is supervised."""
+
+import numpy as np
+import pytest
+import torch
+
+from g4g.config import CropConfig
+from g4g.errors import ConfigError
+from g4g.generator import GeneratorConfig, choose_references, hide_lower_half, pyramid, reconstruction_loss
+from g4g.zoo import load
+
+
+@pytest.fixture
+def generator():
+    return load("g4g-tiny").generator
+
+
+def _inputs(seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    crops = torch.rand(2, 3, 128, 128, generator=rng) * 2 - 1
+    landmarks = torch.rand(2, 68, 2, generator=rng) * 128
+    return crops, landmarks, torch.rand(2, 5, 16, generator=rng)
+
+
+def test_the_hidden_half_cannot_leak(generator):
+    crops, landmarks, audio = _inputs()
+    people = generator.encode_references(crops[:, None].repeat(1, 4, 1, 1, 1), landmarks[:, None].repeat(1, 4, 1, 1))
+    other_crops, other_landmarks = crops.clone(), landmarks.clone()
+    other_crops[:, :, 60:] = 0.5
+    other_landmarks[:, 48:] = 7
+    other_landmarks[:, :17] = 3
+    same = [
+        generator(hide_lower_half(c), p, audio, people).picture
+        for c, p in ((crops, landmarks), (other_crops, other_landmarks))
+    ]
+    torch.testing.assert_close(*same, rtol=0, atol=0)
+
+
+def test_untrained_it_starts_from_the_reference(generator):
+    smooth = torch.linspace(-0.8, 0.8, 128).repeat(1, 3, 128, 1)
+    people = generator.encode_references(smooth[:, None].repeat(1, 4, 1, 1, 1), torch.rand(1, 4, 68, 2) * 128)
+    output = generator(hide_lower_half(smooth), torch.rand(1, 68, 2) * 128, torch.rand(1, 5, 16), people)
+    top = round(CropConfig().generated_top * 128)
+    assert output.picture.shape == (1, 3, 128 - top, 128)
+    assert [p.shape[-1] for p in output.smaller] == [32, 64]
+    assert (output.picture - smooth[:, :, top:]).abs().mean() < 0.12
+
+
+def test_references_show_the_shapes_that_they_are_named_for():
+    landmarks = np.zeros((9, 68, 2))
+    landmarks[:, 42:48] = [100, 0]
+    landmarks[:, 54] = [50, 0]
+    landmarks[:, [65, 66, 67], 1] = np.array([5, 3, 9, 1, 4, 2, 6, 7, 8])[:, None] * 10
+    closed, opened, middle, _ = choose_references(landmarks)
+    assert (closed, opened, middle) == (3, 2, 0)
+    assert choose_references(landmarks[:1]).tolist() == [0, 0, 0, 0]
+
+
+def test_a_perfect_picture_costs_nothing_and_every_scale_counts():
+    truth, weights = torch.rand(1, 3, 80, 128), torch.ones(1, 1, 80, 128)
+    assert sum(x.item() for x in reconstruction_loss(pyramid(truth), truth, weights)) == 0
+    for scale in range(3):
+        wrong = pyramid(truth)
+        wrong[scale] = wrong[scale] + 0.1
+        assert reconstruction_loss(wrong, truth, weights)[0].item() == pytest.approx((0.05, 0.05, 0.1)[scale], rel=1e-3)
+
+
+def test_an_even_number_of_windows_has_no_middle():
+    with pytest.raises(ConfigError, match="odd"):
+        GeneratorConfig(audio_windows=4)

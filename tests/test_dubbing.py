@@ -1,0 +1,78 @@
+"""One video in, one video out: tiny networks for the plumbing, the shipped weights for the truth."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import g4g
+from g4g.media import probe, read_frames
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return g4g.Dubber.from_pretrained("g4g-tiny")
+
+
+def test_a_portrait_speaks_for_as_long_as_its_sound(tiny, portrait_file, voice_file, tmp_path):
+    report = tiny.dub(portrait_file, voice_file, tmp_path / "out.mp4", sheet=tmp_path / "sheet.png")
+    info = probe(tmp_path / "out.mp4")
+    assert report.frames == report.frames_dubbed > 25 and report.frames_passed == 0
+    assert (info.width, info.height, info.has_audio) == (512, 512, True)
+    assert info.duration_s == pytest.approx(report.duration_s, abs=0.1)
+    assert len(list(read_frames(tmp_path / "out.mp4"))) == report.frames
+    assert Image.open(tmp_path / "sheet.png").size[0] == 8 * 256
+
+
+def test_outside_the_mask_every_byte_is_the_sources(tiny, grid_clip):
+    from itertools import islice
+
+    for item in islice(tiny.generate_frames(grid_clip, grid_clip), 10):
+        changed = (item.frame != item.source).any(-1)
+        assert changed.any() and not changed[: changed.shape[0] // 3].any()
+        rows, columns = np.nonzero(changed)
+        points = np.stack([columns, rows], -1) @ item.frame_to_crop[:, :2].T + item.frame_to_crop[:, 2]
+        covered = item.taken[tuple(np.clip(np.round(points[:, ::-1]).astype(int), 0, 127).T)]
+        nearby = np.pad(item.taken, 1).max()
+        assert nearby > 0.99 and (covered > 0).mean() > 0.97
+
+
+def test_the_sources_size_rate_and_last_frame_are_kept(tiny, grid_clip, tmp_path):
+    tiny.dub(grid_clip, grid_clip, tmp_path / "out.mp4")
+    before, after = probe(grid_clip), probe(tmp_path / "out.mp4")
+    assert (after.width, after.height, after.fps) == (before.width, before.height, before.fps)
+    assert len(list(read_frames(tmp_path / "out.mp4"))) == 75
+
+
+def test_a_long_sound_plays_the_video_to_and_fro(tiny, grid_clip, voice_file):
+    sources = [item.source for item in tiny.generate_frames(grid_clip, voice_file)]
+    assert len(sources) > 76
+    assert (sources[75] == sources[73]).all() and (sources[76] == sources[72]).all()
+
+
+def test_length_video_keeps_the_video(tiny, grid_clip, voice_file):
+    assert len(list(tiny.generate_frames(grid_clip, voice_file, length="video"))) == 75
+    with pytest.raises(g4g.ConfigError, match="audio, video"):
+        list(tiny.generate_frames(grid_clip, voice_file, length="longest"))
+
+
+def test_no_face_anywhere_is_one_sentence(tiny, voice_file, tmp_path):
+    Image.new("RGB", (200, 200)).save(tmp_path / "black.png")
+    with pytest.raises(g4g.FaceError, match="no face in any of the 1 frames"):
+        tiny.dub(tmp_path / "black.png", voice_file, tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_the_shipped_weights_dub_a_real_clip(data_dir, tmp_path):
+    """The mouth's box must come nearer to the real frames than the most closed reference does."""
+    from g4g.faces import crop_face, make_backend, mouth_shape, track_faces
+
+    clip = data_dir / "grid/s1/bbaf2n.mp4"
+    report = g4g.Dubber.from_pretrained("g4g-small").dub(clip, clip, tmp_path / "out.mp4")
+    assert report.frames_dubbed == 75
+    real, dubbed = ([item.frame for item in read_frames(path)] for path in (clip, tmp_path / "out.mp4"))
+    track = track_faces(read_frames(clip), make_backend("mediapipe"))
+    closed = int(mouth_shape(track.landmarks)[:, 0].argmin())
+    cut = lambda frames, i, j: crop_face(frames[i], track.frame_to_crop[j], 128)[66:100, 40:88].astype(float)  # noqa: E731
+    ours = np.mean([(cut(dubbed, i, i) - cut(real, i, i)) ** 2 for i in range(75)])
+    copied = np.mean([(cut(real, closed, closed) - cut(real, i, i)) ** 2 for i in range(75)])
+    assert ours < copied

@@ -1,0 +1,99 @@
+"""Preparation and training on real clips: the tiny networks, seconds."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from g4g.errors import DataError
+from g4g.training.data import augment_mel, load_shots, read_split
+from g4g.training.generator import mirror_landmarks
+from g4g.training.prepare import prepare
+from g4g.training.stages import STAGES, train_stage
+from g4g.zoo import load
+
+
+@pytest.fixture(scope="module")
+def prepared(data_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    broken = folder / "broken.mp4"
+    broken.write_bytes(b"not a video")
+    clips = [data_dir / "grid/s1/bbaf3s.mp4", data_dir / "grid/s1/bbaf4p.mp4", broken]
+    index = prepare(clips, folder)
+    assert [failure["source"] for failure in index["failed"]] == [str(broken)]
+    return folder
+
+
+def test_prepared_shots_hold_what_training_reads(prepared):
+    shots = load_shots(prepared)
+    assert [len(shot) for shot in shots] == [75, 75] and shots[0].crops.shape == (75, 128, 128, 3)
+    mouth = shots[0].landmarks[:, 48:68].mean((0, 1))
+    assert abs(mouth[0] - 64) < 8 and 70 < mouth[1] < 100
+    before = json.loads((prepared / "index.json").read_text())["shots"]
+    assert prepare([shot["source"] for shot in before], prepared)["shots"] == before
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_trains_and_resumes_to_the_same_weights(prepared, stage, tmp_path):
+    run = lambda out, steps, **more: train_stage(  # noqa: E731
+        stage, prepared, tmp_path / out, weights="g4g-tiny", steps=steps, minutes=100, device="cpu", log=lambda s: None, **more
+    )
+    figures = run("whole.safetensors", 4)
+    assert figures["steps"] == 4 and (tmp_path / "whole.png").stat().st_size > 1000
+    trained, fresh = (getattr(load(w), stage).state_dict() for w in (tmp_path / "whole.safetensors", "g4g-tiny"))
+    assert any((trained[k] - fresh[k]).abs().max() > 1e-4 for k in trained if trained[k].is_floating_point())
+    again = getattr(load_run(run, tmp_path, stage), stage).state_dict()
+    for key, value in trained.items():
+        torch.testing.assert_close(again[key], value, atol=2e-3, rtol=1e-2)
+
+
+def load_run(run, folder, stage):
+    """Train 4 steps in two goes: the first is stopped by a step that raises KeyboardInterrupt's flag."""
+    import signal
+
+    from g4g.training import loop
+
+    original, count = loop._follow, []
+
+    def stop_after_two(*args):
+        original(*args)
+        count.append(1)
+        if len(count) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    loop._follow = stop_after_two
+    try:
+        assert run("halved.safetensors", 4)["steps"] == 2
+    finally:
+        loop._follow = original
+    assert run("halved.safetensors", 4, resume=True)["steps"] == 4
+    return load(folder / "halved.safetensors")
+
+
+def test_nothing_to_train_on_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="g4g prepare"):
+        load_shots(tmp_path)
+    with pytest.raises(DataError, match="no video given"):
+        prepare([], tmp_path)
+
+
+def test_the_split_never_mixes():
+    split = read_split()
+    names = [name for part in split.values() for name in part]
+    assert len(names) == len(set(names)) and len(split["validation"]) == 50
+    unseen = {name.split("_")[1] for name in split["unseen_speakers"]}
+    assert not any(speaker in name for name in split["train"] for speaker in unseen)
+
+
+def test_mirroring_twice_gives_the_points_back():
+    points = np.random.default_rng(0).normal(size=(3, 68, 2))
+    np.testing.assert_allclose(mirror_landmarks(mirror_landmarks(points, 128), 128), points)
+
+
+def test_augmented_sound_keeps_its_timing():
+    mel = np.full((80, 100), -1, np.float32)
+    mel[:, 40:60] = 0.2
+    for seed in range(8):
+        loud = augment_mel(mel, np.random.default_rng(seed)).mean(0)
+        assert loud[45:55].mean() > max(loud[:30].mean(), loud[70:].mean()) + 0.05
