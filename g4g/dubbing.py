@@ -178,7 +178,9 @@ class Dubber:
         while batch := list(islice(source, _BATCH_FRAMES)):
             yield from self._dub_batch(person, batch, np.array(list(islice(numbers, len(batch)))))
 
-    def _dub_batch(self, person: _Person, batch: list[tuple[int, np.ndarray]], numbers: np.ndarray) -> list[DubbedFrame]:
+    def _dub_batch(
+        self, person: _Person, batch: list[tuple[int, np.ndarray]], numbers: np.ndarray
+    ) -> list[DubbedFrame]:
         track = person.track
         sources = np.array([source for source, _ in batch])
         # Played once, frames keep their own times; played to and fro, they follow each other at the video's rate.
@@ -201,13 +203,15 @@ class Dubber:
 
     @torch.no_grad()
     def _dub_crops(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Generate and fuse the crops of some frames: (B, size, size, 3) in [0, 255] and the share taken (B, size, size)."""
+        """Generate and fuse crops: (B, size, size, 3) in [0, 255], and the share taken (B, size, size)."""
         models = self._models
         with self._timed("crop"):
             sources = [source for source, _ in batch]
             matrices = person.track.frame_to_crop[sources]
             crops = self._to_tensor(
-                np.stack([crop_face(f, m, models.generator.crop.size) for (_, f), m in zip(batch, matrices, strict=True)])
+                np.stack(
+                    [crop_face(f, m, models.generator.crop.size) for (_, f), m in zip(batch, matrices, strict=True)]
+                )
             )
             points = person.track.crop_landmarks()[sources]
             masks = np.stack([lower_half_mask(p) for p in points])

@@ -40,9 +40,11 @@ def build_models(name: str, config: dict | None = None) -> Models:
     made = {
         part: network(settings(**_tuples(config.get(part, {}))))
         for part, network, settings in (
-            ("aligner", Aligner, AlignerConfig), ("generator", Generator, GeneratorConfig), ("fusion", Fusion, FusionConfig),
+            ("aligner", Aligner, AlignerConfig),
+            ("generator", Generator, GeneratorConfig),
+            ("fusion", Fusion, FusionConfig),
         )
-    }  # fmt: skip
+    }
     return Models(name, **made)
 
 
@@ -75,7 +77,9 @@ def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], what: str) -
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise CheckpointError(f"the weights of the {what} do not fit its config: {str(error).splitlines()[-1]}") from error
+        raise CheckpointError(
+            f"the weights of the {what} do not fit its config: {str(error).splitlines()[-1]}"
+        ) from error
 
 
 def save_models(path: str | Path, models: Models, info: dict) -> None:

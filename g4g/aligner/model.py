@@ -69,8 +69,6 @@ def cut_lips(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:
 
 
 def window_frames_of(middle: np.ndarray, count: int, config: AudioConfig = AudioConfig()) -> np.ndarray:
-    """List the frames of the sync windows around `middle` (B,) in a clip of `count`, shape (B, window_frames); ends repeat."""
+    """List the frames of sync windows around `middle` (B,) in a clip of `count`: (B, window_frames); ends repeat."""
     reach = config.window_frames // 2
     return np.clip(np.asarray(middle)[:, None] + np.arange(-reach, reach + 1), 0, count - 1)
-
-

@@ -42,8 +42,8 @@ def make_parser() -> argparse.ArgumentParser:
     dub.add_argument("--sheet", metavar="PNG", help="draw a contact sheet: source above dubbed, mouths enlarged")
     dub.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
-    prepare = commands.add_parser("prepare", help="cut videos into training data", description="Cut videos into shots of "
-                                  "face crops with landmarks and sound; resumable; a video that fails is listed.")  # fmt: skip
+    about = "Cut videos into shots of face crops with landmarks and sound; resumable; a video that fails is listed."
+    prepare = commands.add_parser("prepare", help="cut videos into training data", description=about)
     prepare.set_defaults(run=_prepare)
     prepare.add_argument("videos", nargs="+", help="videos, or folders of videos")
     prepare.add_argument("-o", "--out", required=True, help="folder for index.json and shots/")
@@ -51,8 +51,8 @@ def make_parser() -> argparse.ArgumentParser:
     prepare.add_argument("--workers", type=int, default=2, help="processes side by side (%(default)s)")
     prepare.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
-    train = commands.add_parser("train", help="train a network", description="Train one stage on prepared data. Ctrl-C "
-                                "stops cleanly; OUT.state holds what --resume needs, OUT's .png the contact sheet.")  # fmt: skip
+    about = "Train one stage on prepared data. Ctrl-C stops cleanly; OUT.state holds what --resume needs."
+    train = commands.add_parser("train", help="train a network", description=about)
     train.set_defaults(run=_train)
     train.add_argument("stage", choices=("aligner", "generator", "fusion"), help="in this order")
     train.add_argument("data", help="folder that g4g prepare wrote")

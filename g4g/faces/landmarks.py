@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# Mesh vertices nearest to the 68 iBUG points (our choice, checked by eye): jaw, brows, nose, eyes, outer and inner lips.
+# Mesh vertices nearest to the 68 iBUG points (our choice, checked by eye): jaw, brows, nose, eyes, lips.
 MESH_TO_68 = np.array(
     [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389]
     + [71, 63, 105, 66, 107, 336, 296, 334, 293, 301]
@@ -28,7 +28,7 @@ def mouth_shape(landmarks: np.ndarray) -> np.ndarray:
     Args:
         landmarks: shape (..., 68, 2), px.
     Returns:
-        Shape (..., 2): height of the inner lips' gap, width of the lips, both divided by the distance of the eyes' centres.
+        Shape (..., 2): height of the inner lips' gap and width of the lips, over the distance of the eyes' centres.
     """
     eyes = np.linalg.norm(landmarks[..., LEFT_EYE, :].mean(-2) - landmarks[..., RIGHT_EYE, :].mean(-2), axis=-1)
     gaps = np.linalg.norm(landmarks[..., [61, 62, 63], :] - landmarks[..., [67, 66, 65], :], axis=-1).mean(-1)

@@ -23,7 +23,7 @@ class TimedFrame(Protocol):
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """Where the face is in every frame: `times_s` (T,), `landmarks` (T, 68, 2) px, `found` (T,), `frame_to_crop` (T, 2, 3)."""
+    """Where the face is: `times_s` (T,), `landmarks` (T, 68, 2) px, `found` (T,), `frame_to_crop` (T, 2, 3)."""
 
     times_s: np.ndarray
     landmarks: np.ndarray

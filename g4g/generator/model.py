@@ -48,7 +48,7 @@ class Generated:
 
 @dataclass
 class References:
-    """What is computed once per person: lower pictures (B, K, 3, rows, size), features (B, C, h, w), landmarks (B, K, 68, 2)."""
+    """Computed once per person: lower `pictures` (B, K, 3, rows, size), `features`, `landmarks` (B, K, 68, 2)."""
 
     pictures: Tensor
     features: Tensor
@@ -100,7 +100,7 @@ class Generator(nn.Module):
         nn.init.zeros_(self.refine[-1].bias)
 
     def encode_references(self, crops: Tensor, landmarks: Tensor) -> References:
-        """Encode reference crops (B, K, 3, size, size) in [-1, 1] and their landmarks (B, K, 68, 2) px, once per person."""
+        """Encode crops (B, K, 3, size, size) in [-1, 1] and landmarks (B, K, 68, 2) px, once per person."""
         lower = crops[..., self.top :, :]
         features = self.reference_encoder(lower.flatten(0, 1))
         features = self.mix_references(features.unflatten(0, crops.shape[:2]).flatten(1, 2))

@@ -16,7 +16,7 @@ from g4g.errors import DataError
 
 @dataclass(frozen=True)
 class Shot:
-    """One prepared shot: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel` (n_mels, S)."""
+    """One shot: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel`."""
 
     name: str
     speaker: str

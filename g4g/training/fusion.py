@@ -37,7 +37,9 @@ class FusionStage(Stage):
 
     def validate(self, network: Fusion, sheet: Path) -> dict[str, float]:
         generated, original, mask, truth = plant_seams(self._validation, 32, np.random.default_rng(0))
-        picture, taken = (x.cpu() for x in network(*(x.to(next(network.parameters()).device) for x in (generated, original, mask))))
+        picture, taken = (
+            x.cpu() for x in network(*(x.to(next(network.parameters()).device) for x in (generated, original, mask)))
+        )
         plain = generated * mask + original * (1 - mask)
         result = picture * taken + original * (1 - taken)
         rows = [torch.cat(list(x[:8]), 2) for x in (original, plain, result, truth)]

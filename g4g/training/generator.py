@@ -8,12 +8,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from g4g.aligner import Aligner, cut_lips, window_frames_of
+from g4g.aligner import Aligner, cut_lips
 from g4g.audio import mel_windows, sound_times
 from g4g.faces.landmarks import JAW, MOUTH
 from g4g.generator import (
-    Generator, choose_references, edge_weights, hide_lower_half, reconstruction_loss,
+    Generator,
+    choose_references,
+    edge_weights,
+    hide_lower_half,
+    reconstruction_loss,
 )  # fmt: skip
+from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr
 from g4g.training.data import Shot, augment_mel
 from g4g.training.loop import Stage
 
@@ -78,21 +83,29 @@ class GeneratorStage(Stage):
             frames = np.arange(5, len(shot) - 5, 8)
             made = generate_frames(network, self.aligner, shot, frames, chosen)
             for picture, frame in zip(made, frames, strict=True):
-                box = _mouth_box(shot.landmarks[frame])
-                ours.append(_psnr(picture[box], shot.crops[frame][box]))
-                copied.append(_psnr(shot.crops[chosen[0]][box], shot.crops[frame][box]))
+                box = mouth_box(shot.landmarks[frame, MOUTH], network.crop.size)
+                pictures = picture, shot.crops[chosen[0]], shot.crops[frame]
+                made_mouth, closed, real = (cut_box(x, box) for x in pictures)
+                ours.append(mean_squared_error(made_mouth, real))
+                copied.append(mean_squared_error(closed, real))
             if len(rows) < 8:
                 some = slice(0, 8)
                 rows += [np.concatenate(list(shot.crops[frames[some]][:, 48:]), 1), np.concatenate(made[some, 48:], 1)]
         Image.fromarray(np.concatenate(rows)).resize((2048, len(rows) * 160)).save(sheet)
-        return {"mouth_psnr_db": np.mean(ours), "above_copy_db": np.mean(ours) - np.mean(copied)}
+        made_db, copied_db = mse_to_psnr(np.mean(ours)), mse_to_psnr(np.mean(copied))
+        return {"mouth_psnr_db": made_db, "above_copy_db": made_db - copied_db}
 
 
 @torch.no_grad()
 def generate_frames(
-    network: Generator, aligner: Aligner, shot: Shot, frames: np.ndarray, chosen: np.ndarray, mel: np.ndarray | None = None
+    network: Generator,
+    aligner: Aligner,
+    shot: Shot,
+    frames: np.ndarray,
+    chosen: np.ndarray,
+    mel: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Generate frames of a shot from the chosen references and its own or another `mel`, as crops (N, size, size, 3) uint8."""
+    """Generate frames of a shot from chosen references and its own or another `mel`: (N, size, size, 3) uint8."""
     device = next(network.parameters()).device
     crops = _to_tensor(shot.crops[frames]).to(device)
     times = sound_times(shot.times_s[frames], network.config.audio_windows)
@@ -142,15 +155,3 @@ def mirror_landmarks(landmarks: np.ndarray, width: int) -> np.ndarray:
 
 def _to_tensor(crops: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def _mouth_box(landmarks: np.ndarray) -> tuple[slice, slice]:
-    low, high = landmarks[MOUTH].min(0), landmarks[MOUTH].max(0)
-    centre, half = (low + high) / 2, (high - low) / 2 * 1.6
-    (left, top), (right, bottom) = np.floor(centre - half).astype(int), np.ceil(centre + half).astype(int) + 1
-    return slice(max(top, 0), bottom), slice(max(left, 0), right)
-
-
-def _psnr(a: np.ndarray, b: np.ndarray) -> float:
-    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
-    return float(10 * np.log10(255**2 / max(error, 1e-9)))

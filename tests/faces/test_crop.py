@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 
 from g4g.config import CropConfig
-from g4g.faces import crop_face, find_runs, fit_crop, fit_similarity, invert_affine, lower_half_mask, mouth_shape
-from g4g.faces import transform_points, warp_frame
+from g4g.faces import (
+    crop_face,
+    find_runs,
+    fit_crop,
+    fit_similarity,
+    invert_affine,
+    lower_half_mask,
+    mouth_shape,
+    transform_points,
+    warp_frame,
+)
 from g4g.fusion import compose_frame
 
 

@@ -37,7 +37,15 @@ def test_prepared_shots_hold_what_training_reads(prepared):
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_trains_and_resumes_to_the_same_weights(prepared, stage, tmp_path):
     run = lambda out, steps, **more: train_stage(  # noqa: E731
-        stage, prepared, tmp_path / out, weights="g4g-tiny", steps=steps, minutes=100, device="cpu", log=lambda s: None, **more
+        stage,
+        prepared,
+        tmp_path / out,
+        weights="g4g-tiny",
+        steps=steps,
+        minutes=100,
+        device="cpu",
+        log=lambda s: None,
+        **more,
     )
     figures = run("whole.safetensors", 4)
     assert figures["steps"] == 4 and (tmp_path / "whole.png").stat().st_size > 1000

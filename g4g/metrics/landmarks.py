@@ -1,0 +1,69 @@
+"""Figures from landmarks: how far the mouth is open, how far two mouths differ, how much points tremble."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from g4g.errors import ShapeError
+from g4g.faces.landmarks import LEFT_EYE, MOUTH, RIGHT_EYE, mouth_shape
+
+
+def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
+    """Measure the gap of the inner lips over the distance of the eyes' centres.
+
+    Args:
+        landmarks: shape (..., 68, 2), px.
+    Returns:
+        Shape (...); 0 for closed lips.
+    Raises:
+        ShapeError: not 68 points.
+    Source:
+        Our choice.
+    """
+    return mouth_shape(_check_points(landmarks))[..., 0]
+
+
+def mouth_distance(made: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Measure the mean distance of the mouth's landmarks over the real face's inter-ocular distance (LMD).
+
+    Args:
+        made, real: shape (..., 68, 2), px of the same picture.
+    Returns:
+        Shape (...).
+    Raises:
+        ShapeError: not 68 points each, or different shapes.
+    Source:
+        LMD of Chen et al. 2018, divided by the inter-ocular distance so that it does not depend on size.
+    """
+    if made.shape != real.shape:
+        raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
+    apart = np.linalg.norm(_check_points(made)[..., MOUTH, :] - real[..., MOUTH, :], axis=-1).mean(-1)
+    return apart / _eye_distance(real)
+
+
+def jitter(landmarks: np.ndarray) -> float:
+    """Measure how much points tremble: mean size of their acceleration over the inter-ocular distance.
+
+    Args:
+        landmarks: shape (T, 68, 2), px, T >= 3 neighbouring frames.
+    Returns:
+        Per frame squared; 0 for points that stand still or move evenly.
+    Raises:
+        ShapeError: not 68 points, or fewer than 3 frames.
+    Source:
+        Our choice.
+    """
+    if _check_points(landmarks).ndim != 3 or len(landmarks) < 3:
+        raise ShapeError(f"expected landmarks (T, 68, 2) with T >= 3, got {landmarks.shape}; give a whole clip")
+    acceleration = np.linalg.norm(np.diff(landmarks, n=2, axis=0), axis=-1).mean(-1)
+    return float((acceleration / _eye_distance(landmarks[1:-1])).mean())
+
+
+def _eye_distance(landmarks: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(landmarks[..., LEFT_EYE, :].mean(-2) - landmarks[..., RIGHT_EYE, :].mean(-2), axis=-1)
+
+
+def _check_points(landmarks: np.ndarray) -> np.ndarray:
+    if landmarks.shape[-2:] != (68, 2):
+        raise ShapeError(f"expected landmarks (..., 68, 2), got {landmarks.shape}; give all points of the face")
+    return landmarks

@@ -1,0 +1,219 @@
+"""The judge's own training: grey mouths against MFCCs, with its own seed, loss and augmentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import torch
+from kornia.filters import gaussian_blur2d
+from kornia.geometry.transform import warp_affine
+from safetensors.numpy import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from g4g.errors import DataError
+from g4g.metrics.judge import Judge, cut_mouths, middle_times, save_judge, standardise
+from g4g.metrics.mfcc import mfcc, mfcc_windows
+from g4g.metrics.sync import similarity_offset
+from g4g.nn import channels_last
+from g4g.training.data import read_split
+from g4g.training.loop import Plan, Stage, train
+
+SEED = 777
+"""Not the seed of any other training."""
+
+_CLIPS = 5
+_FRAMES = 40
+_SOUNDS = 3
+"""Versions of each clip's sound in memory: as it is, and with noise, other tilt and shifted formants."""
+_MAX_VALIDATION = 40
+
+
+@dataclass(frozen=True)
+class JudgeClip:
+    """One shot as the judge sees it: `mouths` (T, h, w) grey uint8, `times_s` (T,), `sounds` (40, S) float16 each."""
+
+    name: str
+    mouths: np.ndarray
+    times_s: np.ndarray
+    sounds: list[np.ndarray]
+
+
+class JudgeStage(Stage):
+    """Stretches of a few clips per batch: every window against every other, neighbours neither pulled nor pushed."""
+
+    def __init__(self, judge: Judge, clips: list[JudgeClip], validation: list[JudgeClip]) -> None:
+        super().__init__()
+        self.judge, self._clips, self._validation = judge, clips, validation
+
+    def trained(self) -> Judge:
+        return self.judge
+
+    def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
+        device = self.judge.log_scale.device
+        chosen = rng.choice(len(self._clips), size=_CLIPS, replace=len(self._clips) < _CLIPS)
+        frames = min(_FRAMES, *(len(self._clips[i].mouths) for i in chosen))
+        parts = [_draw_stretch(self._clips[i], frames, rng) for i in chosen]
+        mouths, sounds = (np.stack(part) for part in zip(*parts, strict=True))
+        lips = self.judge.forward_lips(torch.from_numpy(mouths).to(device)).flatten(0, 1)
+        audio = self.judge.forward_audio(torch.from_numpy(sounds).to(device).flatten(0, 1))
+        clip = torch.arange(_CLIPS, device=device).repeat_interleave(sounds.shape[1])
+        time = torch.arange(sounds.shape[1], device=device).repeat(_CLIPS)
+        return {"contrast": contrast_windows(lips, audio, clip, time, self.judge.log_scale.clamp(max=4.0).exp())}
+
+    def validate(self, network: Judge, sheet: Path) -> dict[str, float]:
+        rng = np.random.default_rng(0)
+        first, near, offsets, picture = [], [], [], None
+        for clip in self._validation[:_MAX_VALIDATION]:
+            lips, audio = embed_clip(network, clip)
+            similarity = (lips @ audio.T).numpy()
+            picture = similarity if picture is None else picture
+            some = rng.permutation(len(lips))[:20]
+            first += (similarity[np.ix_(some, some)].argmax(1) == np.arange(len(some))).tolist()
+            near += (abs(similarity.argmax(1) - np.arange(len(lips))) <= 1).tolist()
+            offsets.append(abs(similarity_offset(lips, audio, min(15, len(lips) - 1))) <= 1)
+        matplotlib.image.imsave(sheet, np.kron(picture, np.ones((4, 4))))
+        figures = {"first_of_20": np.mean(first), "within_one": np.mean(near), "clip_offset": np.mean(offsets)}
+        return {name: float(value) for name, value in figures.items()}
+
+
+def train_judge(
+    data: str | Path, out: str | Path, *, minutes: float = 12.0, steps: int = 10**9, seed: int = SEED,
+    device: str = "auto", resume: bool = False, log: Callable[[str], None] = print,
+) -> dict:  # fmt: skip
+    """Train the judge on the split's training shots alone.
+
+    Args:
+        data: folder that `prepare` wrote.
+        out: weight file, kind "judge".
+        minutes, steps: length, whichever ends first.
+        resume: go on from OUT.state.
+        log: receives a line of figures at each validation.
+    Returns:
+        Figures on held-out shots: right sound first of 20, nearest within one frame, offset of whole clips.
+    Raises:
+        DataError: no prepared data, or none of the split's training or validation shots in it.
+    """
+    out = Path(out)
+    torch.manual_seed(seed)
+    judge = channels_last(Judge())
+    split = read_split()
+    clips = load_clips(data, set(split["train"]), judge.mouth_box, _SOUNDS, seed)
+    held = load_clips(
+        data, {n for key, names in split.items() if key != "train" for n in names}, judge.mouth_box, 1, seed
+    )
+    log(f"judge: {len(clips)} shots to train on, {len(held)} held out")
+
+    def save(network: torch.nn.Module, figures: dict) -> None:
+        save_judge(out, network, {"seed": seed, "shots": len(clips), "figures": figures})
+
+    plan = Plan(minutes, steps, 1e-3, weight_decay=1e-2, seed=seed, device=device, log=log)
+    return train(JudgeStage(judge, clips, held), out, plan, save, resume)
+
+
+def load_clips(folder: str | Path, names: set[str], box: tuple[int, ...], sounds: int, seed: int) -> list[JudgeClip]:
+    """Load shots as grey mouths and MFCCs.
+
+    Args:
+        folder: what `prepare` wrote.
+        names: shots to keep.
+        box: the mouth (x1, y1, x2, y2) in crop px.
+        sounds: versions of the sound; the first is the sound itself.
+        seed: draws the versions.
+    Raises:
+        DataError: no index, or none of the names in it.
+    """
+    index = Path(folder) / "index.json"
+    if not index.is_file():
+        raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
+    entries = [entry for entry in json.loads(index.read_text())["shots"] if entry["name"] in names]
+    if not entries:
+        raise DataError(
+            f"{folder} holds none of the {len(names)} wanted shots of the split; prepare its videos"
+        )
+    files = [Path(folder) / entry["file"] for entry in entries]
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda i: _load_clip(files[i], entries[i]["name"], box, sounds, [seed, i]), range(len(files))))
+
+
+def contrast_windows(lips: Tensor, audio: Tensor, clip: Tensor, time: Tensor, scale: Tensor) -> Tensor:
+    """Compute symmetric InfoNCE over windows; windows one frame off in the same clip do not count.
+
+    Args:
+        lips, audio: unit rows (N, D) of the same N windows.
+        clip, time: clip number and frame number of each window, shape (N,), int.
+        scale: factor on cosine similarities.
+    Returns:
+        Scalar.
+    Source:
+        InfoNCE, van den Oord et al. 2018; the ignored neighbours our choice.
+    """
+    apart = (time[:, None] - time).abs()
+    ignored = (clip[:, None] == clip) & (apart == 1)
+    logits = (lips @ audio.T * scale).masked_fill(ignored, float("-inf"))
+    target = torch.arange(len(lips), device=lips.device)
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+
+@torch.no_grad()
+def embed_clip(network: Judge, clip: JudgeClip) -> tuple[Tensor, Tensor]:
+    """Embed all whole windows of a clip: lips (T - 4, D) and its own sound (T - 4, D), on the CPU."""
+    device = network.log_scale.device
+    mouths = torch.from_numpy(standardise(clip.mouths))[None].to(device)
+    windows = torch.from_numpy(mfcc_windows(clip.sounds[0].astype(np.float32), middle_times(clip.times_s)))
+    return network.forward_lips(mouths)[0].cpu(), network.forward_audio(windows.to(device)).cpu()
+
+
+def _load_clip(path: Path, name: str, box: tuple[int, ...], sounds: int, seed: list[int]) -> JudgeClip:
+    tensors = load_file(path)
+    rng = np.random.default_rng(seed)
+    versions = [mfcc(tensors["waveform"])] + [_vary_sound(tensors["waveform"], rng) for _ in range(sounds - 1)]
+    mouths = cut_mouths(tensors["crops"], box)
+    return JudgeClip(name, mouths, tensors["times_s"], [version.astype(np.float16) for version in versions])
+
+
+def _vary_sound(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give MFCCs of the sound at another gain, with noise, another spectral tilt and shifted formants."""
+    tilt = np.float32(rng.uniform(-0.4, 0.4))
+    sound = waveform + tilt * np.concatenate([waveform[:1], waveform[:-1]])
+    noise = rng.standard_normal(len(sound) + 1, dtype=np.float32)
+    noise = noise[1:] + np.float32(rng.uniform(-0.9, 0.9)) * noise[:-1]
+    level = sound.std() * 10 ** (-rng.uniform(5, 35) / 20)
+    sound = (sound + noise / noise.std() * np.float32(level)) * np.float32(10 ** (rng.uniform(-15, 5) / 20))
+    return mfcc(sound, f_max_hz=rng.uniform(6400, 8000))
+
+
+def _draw_stretch(clip: JudgeClip, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw neighbouring frames (frames, h, w), changed alike, and the sound of their windows (frames - 4, 40, 20)."""
+    start = int(rng.integers(len(clip.mouths) - frames + 1))
+    mouths = _vary_mouths(clip.mouths[start : start + frames], rng)
+    sound = clip.sounds[int(rng.integers(len(clip.sounds)))].astype(np.float32)
+    return mouths, mfcc_windows(sound, middle_times(clip.times_s[start : start + frames]))
+
+
+def _vary_mouths(mouths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shift, scale, turn, mirror, blur, relight: drawn once, the same for all frames, so that motion stays."""
+    height, width = mouths.shape[1:]
+    pictures = torch.from_numpy(standardise(mouths))[None]
+    angle, scale = rng.uniform(-0.1, 0.1), rng.uniform(0.85, 1.15)
+    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear[:, 0] *= rng.choice([-1, 1])
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = centre + rng.uniform(-5, 5, 2) - linear @ centre
+    matrix = torch.from_numpy(np.column_stack([linear, shift])).float()[None]
+    # The frames are the channels of one picture: all are warped alike.
+    pictures = warp_affine(pictures, matrix, (height, width), padding_mode="border", align_corners=True)
+    if rng.random() < 0.3:
+        sigma = float(rng.uniform(0.4, 1.4))
+        pictures = gaussian_blur2d(pictures, (5, 5), (sigma, sigma))
+    light = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(rng.uniform(-0.5, 0.5))
+    result = pictures[0].numpy() * np.float32(rng.uniform(0.8, 1.25)) + light + np.float32(rng.uniform(-0.2, 0.2))
+    noise = rng.normal(0, rng.uniform(0, 0.06), result.shape)
+    gamma_bend = np.float32(rng.uniform(-0.1, 0.1)) * result * np.abs(result)
+    return (result + gamma_bend + noise).astype(np.float32)
