@@ -229,12 +229,13 @@ class Dubber:
     def _embed_sound(self, waveform: np.ndarray, times_s: np.ndarray) -> torch.Tensor:
         """Embed the sync windows around each frame, (B, audio_windows, D); only the span needed is analysed."""
         windows = self._models.generator.config.audio_windows
-        times = sound_times(times_s, windows)
-        starts = window_starts(times.ravel())
-        first = int(starts.min())
-        mel = log_mel(waveform, first, int(starts.max()) + AudioConfig().window_mel_steps - first)
-        sound = torch.from_numpy(mel_windows(mel, times.ravel(), first_step=first)).to(self._device)
-        return self._models.aligner.embed_audio(sound).unflatten(0, (len(times_s), windows))
+        times = sound_times(times_s, windows).ravel()
+        # Neighbouring frames share most of their windows: each is embedded once.
+        starts, chosen, where = np.unique(window_starts(times), return_index=True, return_inverse=True)
+        first = int(starts[0])
+        mel = log_mel(waveform, first, int(starts[-1]) + AudioConfig().window_mel_steps - first)
+        sound = torch.from_numpy(mel_windows(mel, times[chosen], first_step=first)).to(self._device)
+        return self._models.aligner.embed_audio(sound)[where].unflatten(0, (len(times_s), windows))
 
     def _to_tensor(self, crops: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from g4g.errors import DataError
-from g4g.metrics.judge import Judge, cut_mouths, middle_times, save_judge, standardise
+from g4g.metrics.judge import Judge, JudgeConfig, cut_mouths, middle_times, save_judge, standardise
 from g4g.metrics.mfcc import mfcc, mfcc_windows
 from g4g.metrics.sync import similarity_offset
 from g4g.nn import channels_last
@@ -85,7 +85,7 @@ class JudgeStage(Stage):
 
 def train_judge(
     data: str | Path, out: str | Path, *, minutes: float = 12.0, steps: int = 10**9, seed: int = SEED,
-    device: str = "auto", resume: bool = False, log: Callable[[str], None] = print,
+    device: str = "auto", resume: bool = False, config: JudgeConfig | None = None, log: Callable[[str], None] = print,
 ) -> dict:  # fmt: skip
     """Train the judge on the split's training shots alone.
 
@@ -94,6 +94,7 @@ def train_judge(
         out: weight file, kind "judge".
         minutes, steps: length, whichever ends first.
         resume: go on from OUT.state.
+        config: sizes; the default ones without it.
         log: receives a line of figures at each validation.
     Returns:
         Figures on held-out shots: right sound first of 20, nearest within one frame, offset of whole clips.
@@ -102,7 +103,7 @@ def train_judge(
     """
     out = Path(out)
     torch.manual_seed(seed)
-    judge = channels_last(Judge())
+    judge = channels_last(Judge(config or JudgeConfig()))
     split = read_split()
     clips = load_clips(data, set(split["train"]), judge.mouth_box, _SOUNDS, seed)
     held = load_clips(
@@ -137,9 +138,9 @@ def load_clips(folder: str | Path, names: set[str], box: tuple[int, ...], sounds
         raise DataError(
             f"{folder} holds none of the {len(names)} wanted shots of the split; prepare its videos"
         )
-    files = [Path(folder) / entry["file"] for entry in entries]
+    jobs = [(Path(folder) / e["file"], e["name"], box, sounds, [seed, i]) for i, e in enumerate(entries)]
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda i: _load_clip(files[i], entries[i]["name"], box, sounds, [seed, i]), range(len(files))))
+        return list(pool.map(lambda job: _load_clip(*job), jobs))
 
 
 def contrast_windows(lips: Tensor, audio: Tensor, clip: Tensor, time: Tensor, scale: Tensor) -> Tensor:

@@ -1,0 +1,54 @@
+"""Landmark measures on a drawn face."""
+
+import numpy as np
+import pytest
+
+from g4g.errors import ShapeError
+from g4g.metrics import jitter, mouth_distance, mouth_opening
+
+
+def draw_face(gap: float = 0.0) -> np.ndarray:
+    """A face whose eyes are 40 px apart and whose inner lips stand `gap` px apart."""
+    points = np.zeros((68, 2))
+    points[36:42], points[42:48] = [40, 50], [80, 50]
+    points[48:68] = [60, 90]
+    points[48], points[54] = [45, 90], [75, 90]
+    points[65:68, 1] += gap
+    return points
+
+
+def test_closed_lips_have_no_opening() -> None:
+    assert mouth_opening(draw_face()) == 0
+
+
+def test_the_opening_is_in_units_of_the_eyes_distance() -> None:
+    faces = np.stack([draw_face(8), draw_face(8) * 3])
+    np.testing.assert_allclose(mouth_opening(faces), [0.2, 0.2])
+
+
+def test_mouths_moved_by_a_tenth_are_a_tenth_apart() -> None:
+    real = np.stack([draw_face(), draw_face(3)])
+    made = real.copy()
+    made[:, 48:] += [0, 4]
+    made[:, :17] += 50
+    np.testing.assert_allclose(mouth_distance(made, real), 0.1)
+
+
+def test_even_motion_is_no_jitter_and_a_jump_is() -> None:
+    steps = np.arange(6.0)[:, None, None]
+    moving = draw_face() + steps * [1.5, 0.5]
+    assert jitter(moving) == pytest.approx(0, abs=1e-12)
+    moving[3] += [0, 4]
+    # Accelerations of 4, 8 and 4 px in three of four places, eyes 40 px apart.
+    assert jitter(moving) == pytest.approx((4 + 8 + 4) / 4 / 40)
+
+
+@pytest.mark.parametrize("call", [lambda p: mouth_opening(p), lambda p: mouth_distance(p, p), lambda p: jitter(p)])
+def test_other_points_are_refused(call) -> None:
+    with pytest.raises(ShapeError, match="68"):
+        call(np.zeros((5, 20, 2)))
+
+
+def test_a_single_frame_has_no_jitter() -> None:
+    with pytest.raises(ShapeError, match="whole clip"):
+        jitter(draw_face()[None])
