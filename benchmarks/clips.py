@@ -1,0 +1,86 @@
+"""The held-out clips of the split, with all that the benchmarks compare against."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from g4g.audio import log_mel
+from g4g.errors import DataError
+from g4g.media import read_waveform
+from g4g.training.data import Shot, read_split
+
+GROUPS = {"validation": "s1", "unseen_speakers": "unseen", "validation_others": "s26+s31"}
+"""Keys of the split and what the table calls them; s26 and s31 have other clips in training, "unseen" none."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A prepared shot, the video that it was cut from, and the sound of the shot alone."""
+
+    group: str
+    source: Path
+    start: int
+    shot: Shot
+    waveform: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return self.shot.name
+
+    @property
+    def video_times_s(self) -> np.ndarray:
+        """Times (T,) of the shot's frames on the clock of the whole video."""
+        return self.shot.times_s - self.shot.times_s[0] + self.start / 25
+
+    @cached_property
+    def video_waveform(self) -> np.ndarray:
+        """Sound of the whole video."""
+        return np.array(read_waveform(self.source))
+
+
+def load_clips(folder: str | Path, limit: int | None) -> list[Clip]:
+    """Load the held-out clips, at most `limit` of each group, the groups in the order of GROUPS."""
+    folder = Path(folder)
+    if not (folder / "index.json").is_file():
+        raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
+    entries = {entry["name"]: entry for entry in json.loads((folder / "index.json").read_text())["shots"]}
+    split, clips, missing = read_split(), [], []
+    for key, group in GROUPS.items():
+        missing += [name for name in split[key] if name not in entries]
+        clips += [_load_clip(folder, entries[name], group) for name in split[key] if name in entries][:limit]
+    if missing:
+        print(f"{len(missing)} held-out clips are not in {folder}: {', '.join(missing[:5])} ...")
+    if not clips:
+        raise DataError(f"{folder} holds no held-out clip of the split; prepare the split's videos into it")
+    return clips
+
+
+def choose_foreign(clips: list[Clip]) -> list[tuple[Clip, Clip]]:
+    """Pair each clip with the sound of other clips of its group; small groups get up to 3 sounds per clip."""
+    pairs = []
+    for group in dict.fromkeys(clip.group for clip in clips):
+        members = [clip for clip in clips if clip.group == group]
+        sounds = min(max(1, -(-12 // len(members))), 3, len(members) - 1)
+        pairs += [(m, members[(i + k) % len(members)]) for k in range(1, sounds + 1) for i, m in enumerate(members)]
+    return pairs
+
+
+def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
+    source = Path(entry["source"])
+    if not source.is_file():
+        raise DataError(f"the video {source} of {entry['name']} is gone; put it back or prepare the data again")
+    if abs(entry["fps"] - 25) > 0.01:
+        raise DataError(
+            f"{source} has {entry['fps']} fps; sync is scored at 25: convert a copy to 25 fps and prepare it"
+        )
+    tensors = load_file(folder / entry["file"])
+    mel = log_mel(tensors["waveform"])
+    shot = Shot(entry["name"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"], mel)
+    start = entry["name"].removeprefix(f"{source.parent.name}_{source.stem}").lstrip("_")
+    return Clip(group, source, int(start or 0), shot, tensors["waveform"])
