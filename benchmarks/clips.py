@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from g4g.audio import log_mel
 from g4g.errors import DataError
+from g4g.faces import invert_affine, transform_points
 from g4g.media import read_waveform
 from g4g.training.data import Shot, read_split
 
@@ -27,6 +28,7 @@ class Clip:
     source: Path
     start: int
     shot: Shot
+    frame_to_crop: np.ndarray
     waveform: np.ndarray
 
     @property
@@ -37,6 +39,11 @@ class Clip:
     def video_times_s(self) -> np.ndarray:
         """Times (T,) of the shot's frames on the clock of the whole video."""
         return self.shot.times_s - self.shot.times_s[0] + self.start / 25
+
+    @property
+    def frame_landmarks(self) -> np.ndarray:
+        """The real landmarks (T, 68, 2) in px of the video's frames."""
+        return transform_points(invert_affine(self.frame_to_crop), self.shot.landmarks)
 
     @cached_property
     def video_waveform(self) -> np.ndarray:
@@ -77,10 +84,10 @@ def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
         raise DataError(f"the video {source} of {entry['name']} is gone; put it back or prepare the data again")
     if abs(entry["fps"] - 25) > 0.01:
         raise DataError(
-            f"{source} has {entry['fps']} fps; sync is scored at 25: convert a copy to 25 fps and prepare it"
+            f"{source} has {entry['fps']} fps; sync is scored at 25: prepare a 25 fps copy"
         )
     tensors = load_file(folder / entry["file"])
     mel = log_mel(tensors["waveform"])
     shot = Shot(entry["name"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"], mel)
     start = entry["name"].removeprefix(f"{source.parent.name}_{source.stem}").lstrip("_")
-    return Clip(group, source, int(start or 0), shot, tensors["waveform"])
+    return Clip(group, source, int(start or 0), shot, tensors["frame_to_crop"], tensors["waveform"])

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from clips import Clip
+from pictures import mouth_errors
 
 from g4g.dubbing import DubbedFrame, Dubber
+from g4g.errors import FaceError
 from g4g.faces import crop_face, lower_half_mask, make_backend
 from g4g.metrics import mouth_opening
 
@@ -23,7 +25,7 @@ class Dub:
 
     Attributes:
         crops: (T, size, size, 3) uint8, cut again out of the dubbed frames.
-        made: (T, size, size, 3) float32, what the networks made of the crop, before it was pasted.
+        errors: (T, 3) as `mouth_errors` gives them, of the networks' crop before it was pasted, against the source.
         landmarks: (T, 68, 2) frame px, found again in the dubbed frames; NaN where no face was found.
         outside_changed: pixels outside the mask that differ from the source's.
         outside: pixels outside the mask.
@@ -31,7 +33,7 @@ class Dub:
     """
 
     crops: np.ndarray
-    made: np.ndarray
+    errors: np.ndarray
     landmarks: np.ndarray
     outside_changed: int
     outside: int
@@ -54,6 +56,8 @@ def dub_clip(dubber: Dubber, clip: Clip, audio: Path) -> Dub:
         index = number - clip.start
         if not 0 <= index < count:
             continue
+        if item.taken is None:
+            raise FaceError(f"frame {number} of {clip.name} passed through undubbed, yet its shot has a face")
         matrix = item.frame_to_crop
         crops.append(crop_face(item.frame, matrix, SIZE))
         made.append(_join_crop(item, clip.shot.crops[index]))
@@ -63,7 +67,8 @@ def dub_clip(dubber: Dubber, clip: Clip, audio: Path) -> Dub:
         outside += int(spared.sum())
         if index in wanted:
             samples.append((item.source, item.frame))
-    return Dub(np.stack(crops), np.stack(made), np.stack(landmarks), changed, outside, samples)
+    errors = mouth_errors(clip, np.stack(made))
+    return Dub(np.stack(crops), errors, np.stack(landmarks), changed, outside, samples)
 
 
 def sheet_columns(count: int) -> list[int]:
@@ -72,7 +77,7 @@ def sheet_columns(count: int) -> list[int]:
 
 
 def mask_frame(crop_landmarks: np.ndarray, frame_to_crop: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Find the pixels (H, W) of a frame, bool, that the lower-half mask can reach; computed apart from the dub's paste."""
+    """Find the pixels (H, W) of a frame that the mask can reach, bool; computed apart from the dub's own paste."""
     support = lower_half_mask(crop_landmarks) > 0
     grown = np.pad(support, 1)
     # Sampling between pixels reaches one pixel further.
