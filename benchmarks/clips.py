@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from g4g.audio import log_mel
 from g4g.errors import DataError
 from g4g.faces import invert_affine, transform_points
 from g4g.media import read_waveform
-from g4g.training.data import Shot, read_split
+from g4g.training.data import Shot, read_entries, read_split
 
 GROUPS = {"validation": "s1", "unseen_speakers": "unseen", "validation_others": "s26+s31"}
 """Keys of the split and what the table calls them; s26 and s31 have other clips in training, "unseen" none."""
@@ -54,13 +53,13 @@ class Clip:
 def load_clips(folder: str | Path, limit: int | None) -> list[Clip]:
     """Load the held-out clips, at most `limit` of each group, the groups in the order of GROUPS."""
     folder = Path(folder)
-    if not (folder / "index.json").is_file():
-        raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
-    entries = {entry["name"]: entry for entry in json.loads((folder / "index.json").read_text())["shots"]}
+    entries = read_entries(folder)
+    prepared = {entry["clip"] for entry in entries}
     split, clips, missing = read_split(), [], []
     for key, group in GROUPS.items():
-        missing += [name for name in split[key] if name not in entries]
-        clips += [_load_clip(folder, entries[name], group) for name in split[key] if name in entries][:limit]
+        missing += [name for name in split[key] if name not in prepared]
+        members = [entry for entry in entries if entry["clip"] in split[key]]
+        clips += [_load_clip(folder, entry, group) for entry in members[:limit]]
     if missing:
         print(f"{len(missing)} held-out clips are not in {folder}: {', '.join(missing[:5])} ...")
     if not clips:
@@ -83,11 +82,10 @@ def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
     if not source.is_file():
         raise DataError(f"the video {source} of {entry['name']} is gone; put it back or prepare the data again")
     if abs(entry["fps"] - 25) > 0.01:
-        raise DataError(
-            f"{source} has {entry['fps']} fps; sync is scored at 25: prepare a 25 fps copy"
-        )
+        raise DataError(f"{source} has {entry['fps']} fps; sync is scored at 25: prepare a 25 fps copy")
     tensors = load_file(folder / entry["file"])
     mel = log_mel(tensors["waveform"])
-    shot = Shot(entry["name"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"], mel)
-    start = entry["name"].removeprefix(f"{source.parent.name}_{source.stem}").lstrip("_")
+    names = entry["name"], entry["clip"], entry["speaker"]
+    shot = Shot(*names, tensors["crops"], tensors["landmarks"], tensors["times_s"], mel)
+    start = entry["name"].removeprefix(entry["clip"]).lstrip("_")
     return Clip(group, source, int(start or 0), shot, tensors["frame_to_crop"], tensors["waveform"])

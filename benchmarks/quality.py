@@ -1,6 +1,6 @@
 """Measure a weight file on the held-out clips and print the whole table.
 
-    python benchmarks/quality.py --data PREPARED --weights g4g-small [--out DIR] [--limit N]
+python benchmarks/quality.py --data PREPARED --weights g4g-small [--out DIR] [--limit N]
 """
 
 from __future__ import annotations

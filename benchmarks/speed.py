@@ -1,6 +1,6 @@
 """Measure how fast g4g dubs, stage by stage, and how fast it starts.
 
-    python benchmarks/speed.py VIDEO --audio AUDIO [--weights g4g-small] [--runs 3]
+python benchmarks/speed.py VIDEO --audio AUDIO [--weights g4g-small] [--runs 3]
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from g4g.audio import log_mel, mel_windows, sound_times, window_starts
+from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
 from g4g.config import AudioConfig
 from g4g.errors import ConfigError, FaceError
 from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces
@@ -161,15 +161,16 @@ class Dubber:
     @torch.no_grad()
     def _read_references(self, video, track: FaceTrack) -> References:
         rows = np.flatnonzero(track.found)
-        landmarks = track.crop_landmarks()
-        chosen = rows[choose_references(landmarks[rows])]
+        landmarks = track.crop_landmarks(rows)
+        best = choose_references(landmarks)
+        chosen = rows[best]
         size = self._models.generator.crop.size
         crops = {}
         for number, item in enumerate(islice(read_frames(video), int(chosen.max()) + 1)):
             if number in chosen:
                 crops[number] = crop_face(item.frame, track.frame_to_crop[number], size)
         pictures = self._to_tensor(np.stack([crops[number] for number in chosen.tolist()]))
-        points = torch.from_numpy(landmarks[chosen]).to(self._device)
+        points = torch.from_numpy(landmarks[best]).to(self._device)
         return self._models.generator.encode_references(pictures[None], points[None])
 
     def _make_frames(self, person: _Person) -> Iterator[DubbedFrame]:
@@ -213,7 +214,7 @@ class Dubber:
                     [crop_face(f, m, models.generator.crop.size) for (_, f), m in zip(batch, matrices, strict=True)]
                 )
             )
-            points = person.track.crop_landmarks()[sources]
+            points = person.track.crop_landmarks(sources)
             masks = np.stack([lower_half_mask(p) for p in points])
         with self._timed("aligner"):
             audio = self._embed_sound(person.waveform, times_s)
@@ -228,14 +229,12 @@ class Dubber:
 
     def _embed_sound(self, waveform: np.ndarray, times_s: np.ndarray) -> torch.Tensor:
         """Embed the sync windows around each frame, (B, audio_windows, D); only the span needed is analysed."""
-        windows = self._models.generator.config.audio_windows
-        times = sound_times(times_s, windows).ravel()
-        # Neighbouring frames share most of their windows: each is embedded once.
-        starts, chosen, where = np.unique(window_starts(times), return_index=True, return_inverse=True)
+        times, where = shared_windows(times_s, self._models.generator.config.audio_windows)
+        starts = window_starts(times)
         first = int(starts[0])
         mel = log_mel(waveform, first, int(starts[-1]) + AudioConfig().window_mel_steps - first)
-        sound = torch.from_numpy(mel_windows(mel, times[chosen], first_step=first)).to(self._device)
-        return self._models.aligner.embed_audio(sound)[where].unflatten(0, (len(times_s), windows))
+        sound = torch.from_numpy(mel_windows(mel, times, first_step=first)).to(self._device)
+        return self._models.aligner.embed_audio(sound)[where]
 
     def _to_tensor(self, crops: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -38,7 +38,7 @@ def build_models(name: str, config: dict | None = None) -> Models:
     """Build the three networks with fresh weights from {"aligner": {...}, "generator": {...}, "fusion": {...}}."""
     config = config or {}
     made = {
-        part: network(settings(**_tuples(config.get(part, {}))))
+        part: network(settings(**settings_from_json(config.get(part, {}))))
         for part, network, settings in (
             ("aligner", Aligner, AlignerConfig),
             ("generator", Generator, GeneratorConfig),
@@ -78,7 +78,7 @@ def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], what: str) -
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise CheckpointError(
-            f"the weights of the {what} do not fit its config: {str(error).splitlines()[-1]}"
+            f"the weights of the {what} misfit their config: {str(error).splitlines()[-1]}"
         ) from error
 
 
@@ -102,6 +102,6 @@ def _make_tiny() -> Models:
         return build_models(TINY_WEIGHTS, config)
 
 
-def _tuples(config: dict) -> dict:
+def settings_from_json(config: dict) -> dict:
     """JSON has lists where our frozen configs have tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}

@@ -7,6 +7,22 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def contrast_windows(rows: Tensor, columns: Tensor, clip: Tensor, time: Tensor, scale: Tensor | float) -> Tensor:
+    """Compute the symmetric cross entropy over rows and columns; cells one frame off the diagonal do not count.
+
+    Args:
+        rows, columns, clip, time, scale: as for `diagonal_loss`.
+    Returns:
+        Scalar.
+    Source:
+        InfoNCE, van den Oord et al. 2018; the ignored neighbours our choice.
+    """
+    ignored = _find_near(clip, time) & ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+    logits = (rows @ columns.T * scale).masked_fill(ignored, float("-inf"))
+    target = torch.arange(len(rows), device=rows.device)
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+
 def diagonal_loss(
     rows: Tensor, columns: Tensor, clip: Tensor, time: Tensor, scale: Tensor | float, margin: float = 0.2
 ) -> tuple[Tensor, Tensor]:
@@ -25,12 +41,12 @@ def diagonal_loss(
         G4G (arXiv 2402.18122) names a diagonal matrix that enhances contrastive alignment; this formula is our choice.
     """
     similarity = rows @ columns.T
-    near = (clip[:, None] == clip[None]) & ((time[:, None] - time[None]).abs() <= 1)
-    diagonal = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-    ignored = near & ~diagonal
-    logits = (similarity * scale).masked_fill(ignored, -1e4)
-    target = torch.arange(len(rows), device=rows.device)
-    contrast = (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
-    others = similarity.masked_fill(near, -1.0)
+    others = similarity.masked_fill(_find_near(clip, time), -1.0)
     hardest = torch.maximum(others.amax(0), others.amax(1))
-    return contrast, functional.relu(margin + hardest - similarity.diagonal()).mean()
+    enhancement = functional.relu(margin + hardest - similarity.diagonal()).mean()
+    return contrast_windows(rows, columns, clip, time, scale), enhancement
+
+
+def _find_near(clip: Tensor, time: Tensor) -> Tensor:
+    """Mark the cells (N, N) on the diagonal and one frame off it."""
+    return (clip[:, None] == clip[None]) & ((time[:, None] - time[None]).abs() <= 1)

@@ -78,9 +78,20 @@ def mel_windows(
     return np.where(outside[:, None, :], np.float32(-1.0), windows)
 
 
-def sound_times(times_s: np.ndarray, windows: int) -> np.ndarray:
-    """Give the times (T, windows) of the sync windows that drive each frame: one per 1/25 s, centred."""
-    return np.asarray(times_s)[:, None] + (np.arange(windows) - windows // 2) / SCORE_FPS
+def shared_windows(times_s: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """List the sync windows that drive frames, one per 1/25 s around each; neighbouring frames share most of them.
+
+    Args:
+        times_s: frame times in seconds, shape (T,).
+        count: windows per frame, odd.
+    Returns:
+        Times (U,) of the windows that differ, in order, and where (T, count) each frame's windows stand among them.
+    Source:
+        Our choice.
+    """
+    times = (np.asarray(times_s)[:, None] + (np.arange(count) - count // 2) / SCORE_FPS).ravel()
+    _, chosen, where = np.unique(window_starts(times), return_index=True, return_inverse=True)
+    return times[chosen], where.reshape(len(times_s), count)
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -29,13 +30,9 @@ class MediaPipeBackend:
     """BlazeFace once, then FaceMesh from mesh to mesh; detects again when the face is lost."""
 
     def __init__(self) -> None:
-        import openvino
-
-        core = openvino.Core()
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-        compile_ = lambda name: core.compile_model(str(find_weights(name)), "CPU", settings)  # noqa: E731
-        self._detect = BlazeFace(compile_("face-detection"))
-        self._mesh = FaceMesh(compile_("face-landmarks"))
+        # A request of its own, so that backends can run side by side.
+        self._detect = BlazeFace(_compile("face-detection").create_infer_request().infer)
+        self._mesh = FaceMesh(_compile("face-landmarks").create_infer_request().infer)
         self._last: np.ndarray | None = None
 
     def find(self, frame: np.ndarray) -> np.ndarray | None:
@@ -89,6 +86,15 @@ class FaceAlignmentBackend:
         if not faces:
             return None
         return max(faces, key=lambda points: np.prod(np.ptp(points, axis=0))).astype(np.float32)
+
+
+@lru_cache
+def _compile(name: str):
+    """Compile a shipped network, once per process: it takes longer than a second of video."""
+    import openvino
+
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    return openvino.Core().compile_model(str(find_weights(name)), "CPU", settings)
 
 
 BACKENDS = {"mediapipe": MediaPipeBackend, "face-alignment": FaceAlignmentBackend}

@@ -22,6 +22,11 @@ LEFT_EYE = slice(36, 42)
 RIGHT_EYE = slice(42, 48)
 
 
+def eye_distance(landmarks: np.ndarray) -> np.ndarray:
+    """Measure the distance of the eyes' centres of landmarks (..., 68, 2), px, shape (...)."""
+    return np.linalg.norm(landmarks[..., LEFT_EYE, :].mean(-2) - landmarks[..., RIGHT_EYE, :].mean(-2), axis=-1)
+
+
 def mouth_shape(landmarks: np.ndarray) -> np.ndarray:
     """Measure the mouth: opening and width over the inter-ocular distance.
 
@@ -30,7 +35,7 @@ def mouth_shape(landmarks: np.ndarray) -> np.ndarray:
     Returns:
         Shape (..., 2): height of the inner lips' gap and width of the lips, over the distance of the eyes' centres.
     """
-    eyes = np.linalg.norm(landmarks[..., LEFT_EYE, :].mean(-2) - landmarks[..., RIGHT_EYE, :].mean(-2), axis=-1)
+    eyes = eye_distance(landmarks)
     gaps = np.linalg.norm(landmarks[..., [61, 62, 63], :] - landmarks[..., [67, 66, 65], :], axis=-1).mean(-1)
     width = np.linalg.norm(landmarks[..., 48, :] - landmarks[..., 54, :], axis=-1)
     return np.stack([gaps / eyes, width / eyes], axis=-1)

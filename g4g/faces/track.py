@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,23 +33,21 @@ class FaceTrack:
     def __len__(self) -> int:
         return len(self.times_s)
 
-    def crop_landmarks(self) -> np.ndarray:
-        """Return the landmarks in crop pixels, shape (T, 68, 2), float32."""
-        return transform_points(self.frame_to_crop, self.landmarks).astype(np.float32)
+    def crop_landmarks(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Return the landmarks of all or some frames in crop pixels, shape (T, 68, 2), float32."""
+        return transform_points(self.frame_to_crop[rows], self.landmarks[rows]).astype(np.float32)
 
 
 def track_faces(
     frames: Iterable[TimedFrame],
     backend: FaceBackend,
     config: CropConfig = CropConfig(),
-    visit: Callable[[np.ndarray], None] | None = None,
 ) -> FaceTrack:
     """Follow the face through a video; memory holds half a kilobyte per frame, never the frames.
 
     Args:
         frames: the video in order.
         backend: as `make_backend` builds it; it must be fresh, since it remembers the last face.
-        visit: called with every frame as it passes, to collect pictures in the same pass.
     Returns:
         The track; frames without a face have found = False.
     """
@@ -57,8 +55,6 @@ def track_faces(
     for item in frames:
         times_s.append(item.time_s)
         landmarks.append(backend.find(item.frame))
-        if visit is not None:
-            visit(item.frame)
     found = np.array([points is not None for points in landmarks], dtype=bool)
     empty = np.zeros((68, 2), np.float32)
     points = np.array([empty if p is None else p for p in landmarks], dtype=np.float32).reshape(-1, 68, 2)

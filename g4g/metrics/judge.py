@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.config import CropConfig
-from g4g.errors import CheckpointError, ShapeError
+from g4g.errors import ShapeError
 from g4g.metrics.mfcc import COEFFICIENTS, SOUND, mfcc, mfcc_windows
 from g4g.metrics.sync import SyncScore, lip_sync_error
+from g4g.zoo import load_part, settings_from_json
 
 JUDGE_WEIGHTS = "g4g-judge"
 KIND = "judge"
@@ -155,14 +156,8 @@ def load_judge(name: str | Path = JUDGE_WEIGHTS, device: str = "cpu") -> Judge:
         CheckpointError: unknown, damaged, or not a judge.
     """
     checkpoint = load_checkpoint(find_weights(name), KIND)
-    config = {key: tuple(value) if isinstance(value, list) else value for key, value in checkpoint.config.items()}
-    judge = Judge(JudgeConfig(**config))
-    try:
-        judge.load_state_dict(checkpoint.tensors)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"the weights in {name} misfit their config: {str(error).splitlines()[-1]}"
-        ) from error
+    judge = Judge(JudgeConfig(**settings_from_json(checkpoint.config)))
+    load_part(judge, checkpoint.tensors, f"judge {name}")
     return judge.to(device).eval().requires_grad_(False)
 
 

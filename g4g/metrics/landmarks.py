@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from g4g.errors import ShapeError
-from g4g.faces.landmarks import LEFT_EYE, MOUTH, RIGHT_EYE, mouth_shape
+from g4g.faces.landmarks import MOUTH, eye_distance, mouth_shape
 
 
 def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ def mouth_distance(made: np.ndarray, real: np.ndarray) -> np.ndarray:
     if made.shape != real.shape:
         raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
     apart = np.linalg.norm(_check_points(made)[..., MOUTH, :] - real[..., MOUTH, :], axis=-1).mean(-1)
-    return apart / _eye_distance(real)
+    return apart / eye_distance(real)
 
 
 def jitter(landmarks: np.ndarray) -> float:
@@ -56,11 +56,7 @@ def jitter(landmarks: np.ndarray) -> float:
     if _check_points(landmarks).ndim != 3 or len(landmarks) < 3:
         raise ShapeError(f"expected landmarks (T, 68, 2) with T >= 3, got {landmarks.shape}; give a whole clip")
     acceleration = np.linalg.norm(np.diff(landmarks, n=2, axis=0), axis=-1).mean(-1)
-    return float((acceleration / _eye_distance(landmarks[1:-1])).mean())
-
-
-def _eye_distance(landmarks: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(landmarks[..., LEFT_EYE, :].mean(-2) - landmarks[..., RIGHT_EYE, :].mean(-2), axis=-1)
+    return float((acceleration / eye_distance(landmarks[1:-1])).mean())
 
 
 def _check_points(landmarks: np.ndarray) -> np.ndarray:

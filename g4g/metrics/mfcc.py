@@ -33,9 +33,7 @@ def mfcc(waveform: np.ndarray, f_max_hz: float = SOUND.f_max_hz) -> np.ndarray:
         MFCCs at 100 Hz as in SyncNet (Chung & Zisserman 2016); number, deltas and normalisation our choice.
     """
     if waveform.ndim != 1 or len(waveform) == 0:
-        raise ShapeError(
-            f"expected a mono waveform (N,), N > 0, got shape {waveform.shape}; mix the channels first"
-        )
+        raise ShapeError(f"expected a mono waveform (N,), N > 0, got shape {waveform.shape}; mix the channels first")
     samples = np.asarray(waveform, dtype=np.float32)
     emphasised = np.append(samples[:1], samples[1:] - np.float32(SOUND.pre_emphasis) * samples[:-1])
     values = librosa.feature.mfcc(

@@ -62,9 +62,7 @@ def mouth_box(mouth_landmarks: np.ndarray, size: int, enlarge: float = BOX_ENLAR
     x1, y1 = np.clip(np.floor(centre - half), 0, size).astype(int).tolist()
     x2, y2 = np.clip(np.ceil(centre + half) + 1, 0, size).astype(int).tolist()
     if x2 <= x1 or y2 <= y1:
-        raise ShapeError(
-            f"the mouth box {(x1, y1, x2, y2)} is empty in a picture of {size} px; give crop pixels"
-        )
+        raise ShapeError(f"the mouth box {(x1, y1, x2, y2)} is empty in a picture of {size} px; give crop pixels")
     return x1, y1, x2, y2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,6 +13,10 @@ from g4g.errors import ShapeError
 
 MAX_OFFSET_FRAMES = 15
 """Largest shift tried by default: 0.6 s at 25 fps, the field's value."""
+
+
+RIVALS = 20
+"""Windows of one clip that compete in `match_windows`."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,48 @@ def similarity_offset(lip_embedding: Tensor, audio_embedding: Tensor, max_offset
     _check_rows(lip_embedding, audio_embedding)
     count = len(lip_embedding)
     if count <= max_offset:
-        raise ShapeError(
-            f"shifts of {max_offset} frames need more rows than that, got {count}; lower max_offset"
-        )
+        raise ShapeError(f"shifts of {max_offset} frames need more rows than that, got {count}; lower max_offset")
     similarity = functional.normalize(lip_embedding, dim=1) @ functional.normalize(audio_embedding, dim=1).T
     means = [similarity.diagonal(-shift).mean() for shift in range(-max_offset, max_offset + 1)]
     return int(torch.stack(means).argmax()) - max_offset
+
+
+@dataclass(frozen=True)
+class WindowMatches:
+    """How well one clip's windows find their sound: `first` and `near` are one bool per window tried."""
+
+    first: list[bool]
+    near: list[bool]
+    offset_frames: int
+
+
+def match_windows(
+    lip_embedding: Tensor, audio_embedding: Tensor, rng: np.random.Generator, draws: int = 1
+) -> WindowMatches:
+    """Try whether each window of a clip finds its own sound.
+
+    Args:
+        lip_embedding: one unit row per frame, shape (T, D).
+        audio_embedding: the same shape.
+        rng: draws the windows that compete for `first`.
+        draws: how many times.
+    Returns:
+        first: among 20 windows drawn, the own sound is the most similar; near: among all, it lies within one frame;
+        and the clip's `similarity_offset`.
+    Raises:
+        ShapeError: the inputs are not two (T, D) tensors of one shape.
+    Source:
+        Our choice.
+    """
+    _check_rows(lip_embedding, audio_embedding)
+    similarity, count = (lip_embedding @ audio_embedding.T).numpy(), len(lip_embedding)
+    first: list[bool] = []
+    for _ in range(draws):
+        some = rng.permutation(count)[:RIVALS]
+        first += (similarity[np.ix_(some, some)].argmax(1) == np.arange(len(some))).tolist()
+    near = (abs(similarity.argmax(1) - np.arange(count)) <= 1).tolist()
+    offset = similarity_offset(lip_embedding, audio_embedding, min(MAX_OFFSET_FRAMES, count - 1))
+    return WindowMatches(first, near, offset)
 
 
 def _check_rows(lips: Tensor, sound: Tensor) -> None:

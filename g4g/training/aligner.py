@@ -11,6 +11,7 @@ import torch
 from g4g.aligner import Aligner, cut_lips, diagonal_loss, window_frames_of
 from g4g.audio import mel_windows
 from g4g.faces.landmarks import MOUTH
+from g4g.metrics import match_windows
 from g4g.training.data import Shot, augment_colour, augment_mel
 from g4g.training.loop import Stage
 
@@ -51,13 +52,10 @@ class AlignerStage(Stage):
         first, near, offsets, picture = [], [], [], None
         for shot in self._validation[:40]:
             lip, audio = embed_shot(network, shot)
-            similarity = (lip @ audio.T).numpy()
-            picture = similarity if picture is None else picture
-            chosen = rng.permutation(len(shot))[:20]
-            first += (similarity[np.ix_(chosen, chosen)].argmax(1) == np.arange(len(chosen))).tolist()
-            near += (abs(similarity.argmax(1) - np.arange(len(shot))) <= 1).tolist()
-            shifts = range(-15, 16)
-            offsets.append(abs(shifts[int(np.argmax([np.diagonal(similarity, k).mean() for k in shifts]))]) <= 1)
+            picture = (lip @ audio.T).numpy() if picture is None else picture
+            matches = match_windows(lip, audio, rng)
+            first, near = first + matches.first, near + matches.near
+            offsets.append(abs(matches.offset_frames) <= 1)
         matplotlib.image.imsave(sheet, np.kron(picture, np.ones((4, 4))))
         return {"first_of_20": np.mean(first), "within_one": np.mean(near), "clip_offset": np.mean(offsets)}
 

@@ -16,9 +16,10 @@ from g4g.errors import DataError
 
 @dataclass(frozen=True)
 class Shot:
-    """One shot: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel`."""
+    """One shot of a `clip`: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel`."""
 
     name: str
+    clip: str
     speaker: str
     crops: np.ndarray
     landmarks: np.ndarray
@@ -30,8 +31,16 @@ class Shot:
 
 
 def read_split() -> dict[str, list[str]]:
-    """Read the one fixed split: names of shots under train, validation, validation_others, unseen_speakers."""
+    """Read the one fixed split: names of clips under train, validation, validation_others, unseen_speakers."""
     return json.loads((weights_dir() / "splits.json").read_text())
+
+
+def read_entries(folder: str | Path) -> list[dict]:
+    """Read the shots that the index of a prepared folder lists. Raises DataError when there is no index."""
+    index = Path(folder) / "index.json"
+    if not index.is_file():
+        raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
+    return json.loads(index.read_text())["shots"]
 
 
 def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | None = None) -> list[Shot]:
@@ -39,28 +48,25 @@ def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | N
 
     Args:
         folder: what `g4g prepare` wrote.
-        names: keep these; None keeps all.
+        names: keep the shots of these clips; None keeps all.
         limit: at most so many.
     Raises:
-        DataError: no index, or no shot of these names.
+        DataError: no index, or no shot of these clips.
     """
     folder = Path(folder)
-    if not (folder / "index.json").is_file():
-        raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
-    entries = json.loads((folder / "index.json").read_text())["shots"]
-    entries = [entry for entry in entries if names is None or entry["name"] in names][:limit]
+    entries = [entry for entry in read_entries(folder) if names is None or entry["clip"] in names][:limit]
     if not entries:
         raise DataError(f"{folder} holds none of the {len(names or ())} wanted shots; prepare the videos of the split")
     return [_load_shot(folder, entry) for entry in entries]
 
 
 def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
-    """Load training and validation shots; shots that the fixed split does not name are split by hash, one in twenty."""
+    """Load training and validation shots; of clips that the fixed split does not name, one shot in twenty."""
     split = read_split()
     validation = {name for key, names in split.items() if key != "train" for name in names}
     shots = load_shots(folder)
     known = set(split["train"]) | validation
-    held = [s for i, s in enumerate(shots) if s.name in validation or (s.name not in known and i % 20 == 0)]
+    held = [s for i, s in enumerate(shots) if s.clip in validation or (s.clip not in known and i % 20 == 0)]
     held_names = {shot.name for shot in held}
     train = [shot for shot in shots if shot.name not in held_names]
     if not train:
@@ -71,7 +77,7 @@ def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
 def _load_shot(folder: Path, entry: dict) -> Shot:
     tensors = load_file(folder / entry["file"])
     return Shot(
-        entry["name"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"],
+        entry["name"], entry["clip"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"],
         log_mel(tensors["waveform"]),
     )  # fmt: skip
 

@@ -36,14 +36,14 @@ class FusionStage(Stage):
         return {"pixels": ((result - truth).abs() * edge).mean(), "light": ((picture - truth).abs() * mask).mean()}
 
     def validate(self, network: Fusion, sheet: Path) -> dict[str, float]:
-        generated, original, mask, truth = plant_seams(self._validation, 32, np.random.default_rng(0))
-        picture, taken = (
-            x.cpu() for x in network(*(x.to(next(network.parameters()).device) for x in (generated, original, mask)))
-        )
+        device = next(network.parameters()).device
+        planted = plant_seams(self._validation, 32, np.random.default_rng(0))
+        generated, original, mask, truth = (x.to(device) for x in planted)
+        picture, taken = network(generated, original, mask)
         plain = generated * mask + original * (1 - mask)
         result = picture * taken + original * (1 - taken)
         rows = [torch.cat(list(x[:8]), 2) for x in (original, plain, result, truth)]
-        whole = ((torch.cat(rows, 1).permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).byte().numpy()
+        whole = ((torch.cat(rows, 1).permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).byte().cpu().numpy()
         Image.fromarray(whole).save(sheet)
         error, before = ((result - truth).abs().mean() * 127.5, (plain - truth).abs().mean() * 127.5)
         return {"error_levels": float(error), "error_plain_levels": float(before)}

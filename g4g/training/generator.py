@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from g4g.aligner import Aligner, cut_lips
-from g4g.audio import mel_windows, sound_times
+from g4g.audio import mel_windows, shared_windows
 from g4g.faces.landmarks import JAW, MOUTH
 from g4g.generator import (
     Generator,
@@ -45,12 +45,16 @@ class GeneratorStage(Stage):
         device = next(self.generator.parameters()).device
         shots = [self._train_shots[i] for i in rng.integers(len(self._train_shots), size=_CLIPS)]
         parts = [_draw(shot, self.generator.config.audio_windows, rng) for shot in shots]
-        crops, landmarks, windows, middle, references, reference_landmarks = (
-            torch.from_numpy(np.stack(p)).to(device) for p in zip(*parts, strict=True)
+        *parts, windows, where = zip(*parts, strict=True)
+        crops, landmarks, references, reference_landmarks = (
+            torch.from_numpy(np.stack(part)).to(device) for part in parts
         )
         with torch.no_grad():
-            audio = self.aligner.embed_audio(windows.flatten(0, 2)).unflatten(0, (_CLIPS * _FRAMES, -1))
-            sound = self.aligner.embed_audio(middle)
+            embedded = [
+                self.aligner.embed_audio(torch.from_numpy(w).to(device))[i] for w, i in zip(windows, where, strict=True)
+            ]
+        audio = torch.cat(embedded)
+        sound = torch.stack([rows[_FRAMES // 2, rows.shape[1] // 2] for rows in embedded])
         people = self.generator.encode_references(references, reference_landmarks).repeat(_FRAMES)
         real, points = crops.flatten(0, 1), landmarks.flatten(0, 1)
         output = self.generator(hide_lower_half(real), points, audio, people)
@@ -103,14 +107,12 @@ def generate_frames(
     shot: Shot,
     frames: np.ndarray,
     chosen: np.ndarray,
-    mel: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Generate frames of a shot from chosen references and its own or another `mel`: (N, size, size, 3) uint8."""
+    """Generate frames of a shot from chosen references and its own sound: (N, size, size, 3) uint8."""
     device = next(network.parameters()).device
     crops = _to_tensor(shot.crops[frames]).to(device)
-    times = sound_times(shot.times_s[frames], network.config.audio_windows)
-    windows = torch.from_numpy(mel_windows(shot.mel if mel is None else mel, times.ravel())).to(device)
-    audio = aligner.embed_audio(windows).unflatten(0, (len(frames), -1))
+    times, where = shared_windows(shot.times_s[frames], network.config.audio_windows)
+    audio = aligner.embed_audio(torch.from_numpy(mel_windows(shot.mel, times)).to(device))[where]
     points = torch.from_numpy(shot.landmarks).to(device)
     person = network.encode_references(_to_tensor(shot.crops[chosen]).to(device)[None], points[chosen][None])
     output = network(hide_lower_half(crops), points[frames], audio, person.repeat(len(frames)))
@@ -136,10 +138,9 @@ def _draw(shot: Shot, windows: int, rng: np.random.Generator) -> tuple[np.ndarra
     crops = np.ascontiguousarray(np.clip(crops, -1, 1).transpose(0, 3, 1, 2))
     points = points.astype(np.float32)
     mel = augment_mel(shot.mel, rng) if rng.random() < 0.7 else shot.mel
-    times = sound_times(shot.times_s[frames], windows)
-    sound = mel_windows(mel, times.ravel()).reshape(len(frames), windows, len(mel), -1)
+    times, where = shared_windows(shot.times_s[frames], windows)
     n = len(frames)
-    return crops[:n], points[:n], sound, sound[2, windows // 2], crops[n:], points[n:]
+    return crops[:n], points[:n], crops[n:], points[n:], mel_windows(mel, times), where
 
 
 _MIRROR_68 = np.array(

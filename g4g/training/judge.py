@@ -1,8 +1,7 @@
-"""The judge's own training: grey mouths against MFCCs, with its own seed, loss and augmentation."""
+"""The judge's own training: grey mouths against MFCCs, with its own seed and augmentation."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from kornia.filters import gaussian_blur2d
 from kornia.geometry.transform import warp_affine
 from safetensors.numpy import load_file
 from torch import Tensor
-from torch.nn import functional
 
+from g4g.aligner import contrast_windows
 from g4g.errors import DataError
 from g4g.metrics.judge import Judge, JudgeConfig, cut_mouths, middle_times, save_judge, standardise
 from g4g.metrics.mfcc import mfcc, mfcc_windows
-from g4g.metrics.sync import similarity_offset
+from g4g.metrics.sync import match_windows
 from g4g.nn import channels_last
-from g4g.training.data import read_split
+from g4g.training.data import read_entries, read_split
 from g4g.training.loop import Plan, Stage, train
 
 SEED = 777
@@ -72,12 +71,10 @@ class JudgeStage(Stage):
         first, near, offsets, picture = [], [], [], None
         for clip in self._validation[:_MAX_VALIDATION]:
             lips, audio = embed_clip(network, clip)
-            similarity = (lips @ audio.T).numpy()
-            picture = similarity if picture is None else picture
-            some = rng.permutation(len(lips))[:20]
-            first += (similarity[np.ix_(some, some)].argmax(1) == np.arange(len(some))).tolist()
-            near += (abs(similarity.argmax(1) - np.arange(len(lips))) <= 1).tolist()
-            offsets.append(abs(similarity_offset(lips, audio, min(15, len(lips) - 1))) <= 1)
+            picture = (lips @ audio.T).numpy() if picture is None else picture
+            matches = match_windows(lips, audio, rng)
+            first, near = first + matches.first, near + matches.near
+            offsets.append(abs(matches.offset_frames) <= 1)
         matplotlib.image.imsave(sheet, np.kron(picture, np.ones((4, 4))))
         figures = {"first_of_20": np.mean(first), "within_one": np.mean(near), "clip_offset": np.mean(offsets)}
         return {name: float(value) for name, value in figures.items()}
@@ -123,43 +120,19 @@ def load_clips(folder: str | Path, names: set[str], box: tuple[int, ...], sounds
 
     Args:
         folder: what `prepare` wrote.
-        names: shots to keep.
+        names: clips whose shots to keep.
         box: the mouth (x1, y1, x2, y2) in crop px.
         sounds: versions of the sound; the first is the sound itself.
         seed: draws the versions.
     Raises:
         DataError: no index, or none of the names in it.
     """
-    index = Path(folder) / "index.json"
-    if not index.is_file():
-        raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
-    entries = [entry for entry in json.loads(index.read_text())["shots"] if entry["name"] in names]
+    entries = [entry for entry in read_entries(folder) if entry["clip"] in names]
     if not entries:
-        raise DataError(
-            f"{folder} holds none of the {len(names)} wanted shots of the split; prepare its videos"
-        )
+        raise DataError(f"{folder} holds none of the {len(names)} wanted shots of the split; prepare its videos")
     jobs = [(Path(folder) / e["file"], e["name"], box, sounds, [seed, i]) for i, e in enumerate(entries)]
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda job: _load_clip(*job), jobs))
-
-
-def contrast_windows(lips: Tensor, audio: Tensor, clip: Tensor, time: Tensor, scale: Tensor) -> Tensor:
-    """Compute symmetric InfoNCE over windows; windows one frame off in the same clip do not count.
-
-    Args:
-        lips, audio: unit rows (N, D) of the same N windows.
-        clip, time: clip number and frame number of each window, shape (N,), int.
-        scale: factor on cosine similarities.
-    Returns:
-        Scalar.
-    Source:
-        InfoNCE, van den Oord et al. 2018; the ignored neighbours our choice.
-    """
-    apart = (time[:, None] - time).abs()
-    ignored = (clip[:, None] == clip) & (apart == 1)
-    logits = (lips @ audio.T * scale).masked_fill(ignored, float("-inf"))
-    target = torch.arange(len(lips), device=lips.device)
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from g4g.errors import DataError, FaceError, G4GError
 from g4g.faces import crop_face, find_runs, make_backend, track_faces
 from g4g.media import probe, read_frames, read_waveform
 
+INDEX_VERSION = 2
 MIN_SHOT_FRAMES = 25
 MAX_SHOT_FRAMES = 250
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v"}
@@ -110,12 +111,13 @@ def _save_shot(folder, file, fps, track, waveform, start, crops) -> dict:
     rate = AudioConfig().sample_rate
     first = int(track.times_s[start] * rate)
     last = int((track.times_s[stop - 1] + 1 / fps) * rate)
-    name = f"{file.resolve().parent.name}_{file.stem}" + (f"_{start}" if start else "")
+    clip = f"{file.resolve().parent.name}_{file.stem}"
+    name = f"{clip}_{start}" if start else clip
     target = folder / "shots" / f"{name}.safetensors"
     temporary = target.with_suffix(".part")
     tensors = {
         "crops": crops,
-        "landmarks": track.crop_landmarks()[start:stop],
+        "landmarks": track.crop_landmarks(slice(start, stop)),
         "times_s": track.times_s[start:stop] - first / rate,
         "waveform": np.array(waveform[first:last], dtype=np.float32),
         "frame_to_crop": track.frame_to_crop[start:stop].astype(np.float32),
@@ -123,7 +125,8 @@ def _save_shot(folder, file, fps, track, waveform, start, crops) -> dict:
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, temporary)
     os.replace(temporary, target)
     return {
-        "name": name, "file": f"shots/{target.name}", "source": str(file.resolve()), "speaker": speaker_of(file),
+        "name": name, "clip": clip, "file": f"shots/{target.name}",
+        "source": str(file.resolve()), "speaker": speaker_of(file),
         "frames": len(crops), "fps": fps, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
     }  # fmt: skip
 
@@ -135,12 +138,12 @@ def speaker_of(file: Path) -> str:
 
 
 def _read_index(path: Path) -> dict:
-    fresh = {"version": 1, "crop": asdict(CropConfig()), "shots": [], "failed": []}
+    fresh = {"version": INDEX_VERSION, "crop": asdict(CropConfig()), "shots": [], "failed": []}
     if not path.is_file():
         return fresh
     index = json.loads(path.read_text())
-    if json.dumps(index["crop"]) != json.dumps(fresh["crop"]):
-        raise DataError(f"{path} was prepared with other crop settings; prepare into an empty folder")
+    if index["version"] != INDEX_VERSION or json.dumps(index["crop"]) != json.dumps(fresh["crop"]):
+        raise DataError(f"{path} was prepared by another version or with other crops; prepare into an empty folder")
     return index
 
 

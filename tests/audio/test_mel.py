@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from g4g.audio import count_mel_steps, log_mel, mel_windows, window_starts
+from g4g.audio import count_mel_steps, log_mel, mel_windows, shared_windows, window_starts
 from g4g.config import AudioConfig
 from g4g.errors import ConfigError, ShapeError
 
@@ -53,3 +53,11 @@ def test_wrong_input_is_named(waveform):
         log_mel(waveform.reshape(2, -1))
     with pytest.raises(ConfigError, match="make them equal"):
         AudioConfig(window_mel_steps=20)
+
+
+def test_neighbouring_frames_share_their_windows():
+    times_s = np.arange(10, 15) / 25
+    times, where = shared_windows(times_s, 9)
+    assert times.shape == (13,) and where.shape == (5, 9)
+    expected = times_s[:, None] + (np.arange(9) - 4) / 25
+    assert (window_starts(times[where].ravel()) == window_starts(expected.ravel())).all()

@@ -8,12 +8,13 @@ import torch
 from safetensors.numpy import save_file
 from torch.nn import functional
 
+from g4g.aligner import contrast_windows
 from g4g.errors import CheckpointError, DataError, ShapeError
 from g4g.metrics import Judge, JudgeConfig, load_judge, save_judge
 from g4g.metrics.judge import Conv3Frames, cut_mouths, middle_times, standardise
 from g4g.metrics.mfcc import mfcc, mfcc_windows
 from g4g.training.data import read_split
-from g4g.training.judge import contrast_windows, load_clips, train_judge
+from g4g.training.judge import load_clips, train_judge
 from g4g.training.stages import train_stage
 from g4g.zoo import load
 
@@ -49,7 +50,7 @@ def drawn(tmp_path_factory):
     names = split["train"][:12] + split["validation"][:4]
     for number, name in enumerate(names):
         save_file(draw_clip(number), folder / "shots" / f"{name}.safetensors")
-    shots = [{"name": name, "file": f"shots/{name}.safetensors", "speaker": "drawn"} for name in names]
+    shots = [{"name": name, "clip": name, "file": f"shots/{name}.safetensors", "speaker": "drawn"} for name in names]
     (folder / "index.json").write_text(json.dumps({"version": 1, "shots": shots, "failed": []}))
     return folder
 

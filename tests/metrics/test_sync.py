@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from g4g.errors import ShapeError
-from g4g.metrics import lip_sync_error, similarity_offset, sync
+from g4g.metrics import lip_sync_error, match_windows, similarity_offset, sync
 
 
 def reference_distances(lips: np.ndarray, sound: np.ndarray, reach: int) -> np.ndarray:
@@ -72,3 +72,12 @@ def test_a_clip_shorter_than_the_largest_shift_has_no_similarity_offset() -> Non
 def test_the_examples_run() -> None:
     result = doctest.testmod(sync, extraglobs={"torch": torch})
     assert result.attempted > 2 and result.failed == 0
+
+
+def test_windows_find_their_planted_sound() -> None:
+    rows, rng = torch.eye(40), np.random.default_rng(0)
+    found = match_windows(rows, rows, rng, draws=2)
+    assert (len(found.first), len(found.near), found.offset_frames) == (40, 40, 0) and all(found.first + found.near)
+    late = match_windows(rows, rows.roll(-3, dims=0), rng)
+    assert late.offset_frames == 3 and not any(late.near[3:])
+    assert sum(match_windows(rows, rows.roll(-1, dims=0), rng).near) == 39

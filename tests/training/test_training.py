@@ -1,13 +1,14 @@
 """Preparation and training on real clips: the tiny networks, seconds."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
 from g4g.errors import DataError
-from g4g.training.data import augment_mel, load_shots, read_split
+from g4g.training.data import augment_mel, load_shots, load_split, read_split
 from g4g.training.generator import mirror_landmarks
 from g4g.training.prepare import prepare
 from g4g.training.stages import STAGES, train_stage
@@ -92,6 +93,17 @@ def test_the_split_never_mixes():
     assert len(names) == len(set(names)) and len(split["validation"]) == 50
     unseen = {name.split("_")[1] for name in split["unseen_speakers"]}
     assert not any(speaker in name for name in split["train"] for speaker in unseen)
+
+
+def test_a_late_shot_of_a_held_out_clip_stays_held_out(prepared, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(prepared, folder)
+    index = json.loads((folder / "index.json").read_text())
+    held_clip = read_split()["validation"][3]
+    index["shots"][1] |= {"name": f"{held_clip}_12", "clip": held_clip}
+    (folder / "index.json").write_text(json.dumps(index))
+    train, held = load_split(folder)
+    assert [shot.clip for shot in train] == ["s1_bbaf3s"] and [shot.clip for shot in held] == [held_clip]
 
 
 def test_mirroring_twice_gives_the_points_back():
