@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from g4g.errors import DataError
 from g4g.faces import invert_affine, transform_points
 from g4g.media import read_waveform
 from g4g.training.data import Shot, read_entries, read_split
+from g4g.training.prepare import clip_of, prepare
 
 GROUPS = {"validation": "s1", "unseen_speakers": "unseen", "validation_others": "s26+s31"}
 """Keys of the split and what the table calls them; s26 and s31 have other clips in training, "unseen" none."""
@@ -65,6 +67,14 @@ def load_clips(folder: str | Path, limit: int | None) -> list[Clip]:
     if not clips:
         raise DataError(f"{folder} holds no held-out clip of the split; prepare the split's videos into it")
     return clips
+
+
+def prepare_held_out(videos: str | Path, folder: Path) -> Path:
+    """Prepare the held-out clips out of the folders of videos under `videos`; what is prepared already stays."""
+    wanted = {name for key in GROUPS for name in read_split()[key]}
+    files = [file for file in sorted(Path(videos).glob("*/*")) if clip_of(file) in wanted]
+    prepare(files, folder, workers=os.cpu_count() or 1)
+    return folder
 
 
 def choose_foreign(clips: list[Clip]) -> list[tuple[Clip, Clip]]:

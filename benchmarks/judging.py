@@ -25,9 +25,11 @@ def report_sync(scores: dict[str, list[SyncScore | None]], group: str) -> list[F
     real = _mean_confidence(scores["real clips"])
     figures = []
     for kind, results in scores.items():
+        if not results:  # one clip alone has no foreign sound
+            continue
         done = [score for score in results if score is not None]
         right = [score is not None and abs(score.offset_frames) <= 1 for score in results]
-        share = float(np.mean(right)) if right else float("nan")
+        share = float(np.mean(right))
         target = _OFFSET_TARGETS.get(kind) if group in ("s1", "unseen") else None
         confidence, distance = _mean_confidence(done), float(np.mean([s.lse_d for s in done])) if done else float("nan")
         wanted = _LSE_C_SHARE if kind in _OFFSET_TARGETS and group == "s1" else None

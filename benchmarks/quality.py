@@ -1,18 +1,19 @@
 """Measure a weight file on the held-out clips and print the whole table.
 
-python benchmarks/quality.py --data PREPARED --weights g4g-small [--out DIR] [--limit N]
+python benchmarks/quality.py [--videos FOLDER | --data PREPARED] [--weights g4g-small] [--out DIR] [--limit N]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from alignment import measure_aligner
-from clips import GROUPS, Clip, choose_foreign, load_clips
+from clips import GROUPS, Clip, choose_foreign, load_clips, prepare_held_out
 from dubs import Dub, dub_clip, write_silence
 from judging import report_mask, report_motion, report_silence, report_sync
 from pictures import generate_clip, mouth_errors, report_pictures
@@ -24,6 +25,7 @@ from g4g.metrics import JUDGE_WEIGHTS, Judge, SyncScore, load_judge
 from g4g.metrics.report import Figure, format_table, write_report
 from g4g.zoo import DEFAULT_WEIGHTS, load
 
+_VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
 _SHEETS = {"s1": 3, "unseen": 2}
 _SILENT_CLIPS = 20
 """So many clips of a group are dubbed with silence."""
@@ -111,7 +113,8 @@ def say(text: str, end: str = "\n") -> None:
 def main() -> None:
     """Parse, measure group by group, print the table, write quality.json and the sheets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder that g4g prepare wrote")
+    parser.add_argument("--videos", default=_VIDEOS, help="folders of GRID clips lie here (default: %(default)s)")
+    parser.add_argument("--data", help="folder that g4g prepare wrote (default: the held-out videos are prepared)")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (default: %(default)s)")
     parser.add_argument("--judge", default=JUDGE_WEIGHTS, help="name or file (default: %(default)s)")
     parser.add_argument("--out", default="quality", help="folder for quality.json and sheets (default: %(default)s)")
@@ -119,7 +122,7 @@ def main() -> None:
     arguments = parser.parse_args()
     out, started = Path(arguments.out), time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    clips = load_clips(arguments.data, arguments.limit)
+    clips = load_clips(arguments.data or prepare_held_out(arguments.videos, out / "data"), arguments.limit)
     bench, figures = Bench(arguments.weights, arguments.judge, out), []
     info = {"weights": arguments.weights, "judge": arguments.judge, "limit": arguments.limit}
     for group in GROUPS.values():

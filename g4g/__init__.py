@@ -13,6 +13,7 @@ _HOMES = {
     "Dubber": "g4g.dubbing",
     "DubReport": "g4g.dubbing",
     "load": "g4g.zoo",
+    "evaluate": "g4g.metrics.evaluate",
     "G4GError": "g4g.errors",
     "CheckpointError": "g4g.errors",
     "ConfigError": "g4g.errors",

@@ -18,7 +18,7 @@ def contrast_windows(rows: Tensor, columns: Tensor, clip: Tensor, time: Tensor, 
         InfoNCE, van den Oord et al. 2018; the ignored neighbours our choice.
     """
     ignored = _find_near(clip, time) & ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-    logits = (rows @ columns.T * scale).masked_fill(ignored, float("-inf"))
+    logits = (_similarity(rows, columns) * scale).masked_fill(ignored, float("-inf"))
     target = torch.arange(len(rows), device=rows.device)
     return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
 
@@ -40,11 +40,17 @@ def diagonal_loss(
     Source:
         G4G (arXiv 2402.18122) names a diagonal matrix that enhances contrastive alignment; this formula is our choice.
     """
-    similarity = rows @ columns.T
+    similarity = _similarity(rows, columns)
     others = similarity.masked_fill(_find_near(clip, time), -1.0)
     hardest = torch.maximum(others.amax(0), others.amax(1))
     enhancement = functional.relu(margin + hardest - similarity.diagonal()).mean()
     return contrast_windows(rows, columns, clip, time, scale), enhancement
+
+
+def _similarity(rows: Tensor, columns: Tensor) -> Tensor:
+    """Compare all pairs in float32 even where the networks run in bfloat16, which cannot tell near neighbours apart."""
+    with torch.autocast(rows.device.type, enabled=False):
+        return rows.float() @ columns.float().T
 
 
 def _find_near(clip: Tensor, time: Tensor) -> Tensor:

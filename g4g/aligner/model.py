@@ -50,16 +50,16 @@ class Aligner(nn.Module):
 
     def embed_audio(self, mel_windows: Tensor) -> Tensor:
         """Embed sync windows (B, n_mels, window_mel_steps) as unit rows (B, D)."""
-        return functional.normalize(self.audio_encoder(mel_windows[:, None]), dim=1)
+        return functional.normalize(self.audio_encoder(mel_windows[:, None]).float(), dim=1)
 
     def embed_lips(self, lips: Tensor) -> Tensor:
         """Embed lips (B, window_frames * 3, h, w) in [-1, 1], as `cut_lips` gives them, as unit rows (B, D)."""
-        return functional.normalize(self.lip_encoder(lips), dim=1)
+        return functional.normalize(self.lip_encoder(lips).float(), dim=1)
 
     def embed_landmarks(self, landmarks: Tensor) -> Tensor:
         """Embed mouth landmarks (B, window_frames, 20, 2) px of the crop as unit rows (B, D)."""
         centred = landmarks - landmarks.mean((1, 2), keepdim=True)
-        return functional.normalize(self.landmark_encoder(centred.flatten(1) / 16), dim=1)
+        return functional.normalize(self.landmark_encoder(centred.flatten(1) / 16).float(), dim=1)
 
 
 def cut_lips(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:

@@ -130,7 +130,7 @@ def verify_file(entry: Entry, folder: str | Path) -> Path:
             f"the weights {entry.name!r} are truncated: {path} has {size_bytes} of {entry.size_bytes} bytes; "
             "install g4g again"
         )
-    sha256 = _hash_file(path)
+    sha256 = hash_file(path)
     if size_bytes != entry.size_bytes or sha256 != entry.sha256:
         raise CheckpointError(
             f"the weights {entry.name!r} were changed: {path} has sha256 {sha256[:12]}..., the manifest says "
@@ -158,7 +158,7 @@ def describe_file(
     if not path.is_file():
         raise CheckpointError(f"no weight file at {path}; save it before describing it")
     size_bytes = path.stat().st_size
-    return Entry(name, kind, path.name, _hash_file(path), size_bytes, licence, training_data, metrics or {}, command)
+    return Entry(name, kind, path.name, hash_file(path), size_bytes, licence, training_data, metrics or {}, command)
 
 
 def add_entry(entry: Entry, folder: str | Path | None = None) -> None:
@@ -179,7 +179,7 @@ def add_entry(entry: Entry, folder: str | Path | None = None) -> None:
     write_whole(path, (json.dumps(table, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _hash_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Return the sha256 of a file in hex, read in blocks."""
     digest = hashlib.sha256()
     try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from collections.abc import Callable
 
 from g4g import __version__
+from g4g.errors import ConfigError
 
 _EXAMPLE = """examples:
   g4g dub talk.mp4 --audio german.wav -o talk-german.mp4
   g4g dub portrait.png --audio voice.wav -o portrait.mp4 --sheet portrait.png
+  g4g evaluate talk-german.mp4 --reference talk.mp4 --audio german.wav
   g4g prepare clips/ -o data/ && g4g train generator data/ -o my.safetensors --minutes 60"""
 
 
@@ -51,17 +55,38 @@ def make_parser() -> argparse.ArgumentParser:
     prepare.add_argument("--workers", type=int, default=2, help="processes side by side (%(default)s)")
     prepare.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
+    about = (
+        "Measure dubs against the videos that they were made from: sync by a judge that no training saw, picture, "
+        "motion; baselines beside. A dub that fails stays in the table as out of sync."
+    )
+    evaluate = commands.add_parser("evaluate", help="measure dubs", description=about)
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument("outputs", nargs="*", help="dubbed videos, or folders of them")
+    evaluate.add_argument("--reference", nargs="+", default=[], metavar="VIDEO",
+                          help="their sources, or folders: single files in the same order, else matched by name")
+    evaluate.add_argument("--audio", nargs="+", default=[],
+                          help="the new sounds; leave out where a dub carries its source's own sound")
+    evaluate.add_argument("--list", metavar="FILE", help="instead: a text file with DUB, SOURCE on each line")
+    evaluate.add_argument("--json", metavar="FILE", help="write all figures; a later run goes on from it")
+    evaluate.add_argument("--report", metavar="DIR", help="write a page with plots, sheets and the clips themselves")
+    evaluate.add_argument("--judge", default="g4g-judge", help="name of the judge's weights, or a file (%(default)s)")
+    evaluate.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
+    evaluate.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
     about = "Train one stage on prepared data. Ctrl-C stops cleanly; OUT.state holds what --resume needs."
     train = commands.add_parser("train", help="train a network", description=about)
     train.set_defaults(run=_train)
-    train.add_argument("stage", choices=("aligner", "generator", "fusion"), help="in this order")
+    train.add_argument("stage", choices=("aligner", "generator", "fusion", "judge"),
+                       help="the first three in this order; the judge only scores sync and stands apart")
     train.add_argument("data", help="folder that g4g prepare wrote")
-    train.add_argument("-o", "--out", required=True, help="weight file; the three stages may share one")
+    train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")
     train.add_argument("--weights", help="start from these (default: OUT where it exists, else fresh networks)")
     train.add_argument("--minutes", type=float, default=15.0, help="training time (%(default)s)")
     train.add_argument("--steps", type=int, default=10**9, help="or so many steps, whichever ends first")
-    train.add_argument("--seed", type=int, default=1, help="(%(default)s)")
+    train.add_argument("--seed", type=int, help="(1)")
     train.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (%(default)s)")
+    train.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"),
+                       help="bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)")
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -92,13 +117,40 @@ def _prepare(options: argparse.Namespace) -> None:
         print(f"  {failure['source']}: {failure['reason']}")
 
 
+def _evaluate(options: argparse.Namespace) -> None:
+    from g4g.metrics.evaluate import evaluate, format_evaluation, read_list
+
+    outputs, references = options.outputs, options.reference
+    if options.list:
+        if outputs or references:
+            raise ConfigError("give either files or --list, not both")
+        outputs, references = map(list, zip(*read_list(options.list), strict=True))
+    with _progress() as report:
+        result = evaluate(
+            outputs, references, options.audio, judge=options.judge, faces=options.faces, json_file=options.json,
+            progress=lambda done, total, what: report("evaluate", done, total),
+        )  # fmt: skip
+    print(format_evaluation(result))
+    if options.report:
+        from g4g.metrics.page import write_page
+
+        print(write_page(options.report, result, shlex.join(["g4g", *sys.argv[1:]]), options.faces))
+
+
 def _train(options: argparse.Namespace) -> None:
+    from g4g.training.judge import train_judge
     from g4g.training.stages import train_stage
 
-    figures = train_stage(
-        options.stage, options.data, options.out, weights=options.weights, minutes=options.minutes,
-        steps=options.steps, seed=options.seed, device=options.device, resume=options.resume,
-    )  # fmt: skip
+    settings = {name: getattr(options, name) for name in ("minutes", "steps", "device", "precision", "resume")}
+    if options.stage == "judge":
+        if options.weights or options.seed is not None:
+            raise ConfigError("the judge starts from nothing and has its own seed; leave out --weights and --seed")
+        figures = train_judge(options.data, options.out, **settings)
+    else:
+        seed = 1 if options.seed is None else options.seed
+        figures = train_stage(
+            options.stage, options.data, options.out, weights=options.weights, seed=seed, **settings
+        )  # fmt: skip
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
 

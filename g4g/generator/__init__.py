@@ -1,10 +1,11 @@
 """The generator: deforms references of the same person until the lips say the sound."""
 
+from g4g.generator.discriminator import Discriminator, adversarial_loss, discriminator_loss
 from g4g.generator.loss import edge_weights, pyramid, reconstruction_loss
 from g4g.generator.model import Generated, Generator, GeneratorConfig, hide_lower_half
 from g4g.generator.references import choose_references
 
 __all__ = [
-    "Generated", "Generator", "GeneratorConfig", "choose_references", "edge_weights", "hide_lower_half", "pyramid",
-    "reconstruction_loss",
+    "Discriminator", "Generated", "Generator", "GeneratorConfig", "adversarial_loss", "choose_references",
+    "discriminator_loss", "edge_weights", "hide_lower_half", "pyramid", "reconstruction_loss",
 ]  # fmt: skip

@@ -83,13 +83,12 @@ class Judge(nn.Module):
         for layer in self.lip_frames:
             features = layer(features)
         rows = self.lip_picture(features.flatten(0, 1))
-        return functional.normalize(rows, dim=1).unflatten(0, features.shape[:2])
+        return functional.normalize(rows.float(), dim=1).unflatten(0, features.shape[:2])
 
     def forward_audio(self, windows: Tensor) -> Tensor:
         """Embed MFCC windows (B, 40, 20), as `mfcc_windows` cuts them, as unit rows (B, D)."""
-        return functional.normalize(self.audio_encoder(windows), dim=1)
+        return functional.normalize(self.audio_encoder(windows).float(), dim=1)
 
-    @torch.no_grad()
     def embed_lips(self, crops: np.ndarray) -> Tensor:
         """Embed the lips of every whole 5-frame window of a clip.
 
@@ -105,7 +104,12 @@ class Judge(nn.Module):
                 f"expected at least {SOUND.window_frames} crops (T, size, size, 3), got {crops.shape}; "
                 "a shorter clip has no sync score"
             )
-        mouths = torch.from_numpy(standardise(cut_mouths(crops, self.mouth_box))).to(self.log_scale.device)
+        return self.embed_mouths(cut_mouths(crops, self.mouth_box))
+
+    @torch.no_grad()
+    def embed_mouths(self, mouths: np.ndarray) -> Tensor:
+        """Embed the windows of a clip's mouths (T, h, w) uint8, as `cut_mouths` cuts them: unit rows (T - 4, D)."""
+        mouths = torch.from_numpy(standardise(mouths)).to(self.log_scale.device)
         both = 2 * _REACH_FRAMES
         spans = (mouths[start : start + _CHUNK_FRAMES + both] for start in range(0, len(mouths) - both, _CHUNK_FRAMES))
         return torch.cat([self.forward_lips(span[None])[0].cpu() for span in spans])
@@ -126,6 +130,10 @@ class Judge(nn.Module):
     def score(self, crops: np.ndarray, waveform: np.ndarray, times_s: np.ndarray) -> SyncScore:
         """Score one clip: crops (T, size, size, 3) at 25 fps, their sound (N,), and their times (T,) on its clock."""
         return lip_sync_error(self.embed_lips(crops), self.embed_audio(waveform, middle_times(times_s)))
+
+    def score_mouths(self, mouths: np.ndarray, waveform: np.ndarray, times_s: np.ndarray) -> SyncScore:
+        """Score one clip of which only the mouths (T, h, w) uint8, cut by `cut_mouths`, were kept."""
+        return lip_sync_error(self.embed_mouths(mouths), self.embed_audio(waveform, middle_times(times_s)))
 
 
 def middle_times(times_s: np.ndarray) -> np.ndarray:

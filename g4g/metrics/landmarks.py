@@ -7,6 +7,9 @@ import numpy as np
 from g4g.errors import ShapeError
 from g4g.faces.landmarks import MOUTH, eye_distance, mouth_shape
 
+OPEN_GAP = 0.06
+"""A mouth counts as open from this gap of the inner lips over the distance of the eyes' centres (our choice)."""
+
 
 def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
     """Measure the gap of the inner lips over the distance of the eyes' centres.
@@ -39,6 +42,46 @@ def mouth_distance(made: np.ndarray, real: np.ndarray) -> np.ndarray:
         raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
     apart = np.linalg.norm(_check_points(made)[..., MOUTH, :] - real[..., MOUTH, :], axis=-1).mean(-1)
     return apart / eye_distance(real)
+
+
+def articulation(made: np.ndarray, real: np.ndarray) -> float:
+    """Compare how far a mouth opens and closes with the real one.
+
+    Args:
+        made, real: landmarks of whole clips, shape (T, 68, 2) each, px; the lengths may differ.
+    Returns:
+        Range of the opening (5th to 95th percentile) over the real range: 1 = as lively, 0 = frozen.
+    Raises:
+        ShapeError: not 68 points.
+    Source:
+        Our choice.
+    """
+    ranges = [np.ptp(np.percentile(mouth_opening(points), [5, 95])) for points in (made, real)]
+    return float(ranges[0] / ranges[1]) if ranges[1] else float("nan")
+
+
+def opening_correlation(made: np.ndarray, real: np.ndarray) -> float:
+    """Correlate the mouth's opening with the real clip's, frame by frame.
+
+    Args:
+        made, real: landmarks of the same frames, shape (T, 68, 2), px.
+    Returns:
+        Pearson's coefficient; 0 for a mouth that never moves.
+    Raises:
+        ShapeError: not 68 points each, or different shapes.
+    Source:
+        Our choice.
+    """
+    if made.shape != real.shape:
+        raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
+    ours, theirs = (opening - opening.mean() for opening in map(mouth_opening, (made, real)))
+    size = np.sqrt((ours**2).sum() * (theirs**2).sum())
+    return float((ours * theirs).sum() / size) if size else 0.0
+
+
+def open_share(landmarks: np.ndarray) -> float:
+    """Share of frames (T, 68, 2) whose inner lips stand further apart than OPEN_GAP of the eyes' distance."""
+    return float((mouth_opening(landmarks) > OPEN_GAP).mean())
 
 
 def jitter(landmarks: np.ndarray) -> float:

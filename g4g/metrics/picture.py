@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from kornia.metrics import ssim as kornia_ssim
 
 from g4g.errors import ShapeError
 
@@ -10,6 +12,7 @@ BOX_ENLARGEMENT = 1.6
 """The mouth box is so many times the bounding box of the mouth's landmarks."""
 
 _PEAK = 255.0
+_SSIM_WINDOW = 11
 
 
 def psnr(made: np.ndarray, real: np.ndarray) -> float:
@@ -70,3 +73,100 @@ def cut_box(pictures: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     """Cut a box (x1, y1, x2, y2) out of pictures (..., H, W, 3)."""
     x1, y1, x2, y2 = box
     return pictures[..., y1:y2, x1:x2, :]
+
+
+def ssim(made: np.ndarray, real: np.ndarray) -> float:
+    """Compute the structural similarity, mean over all pixels and channels.
+
+    Args:
+        made, real: pictures of one shape (H, W, 3), values in [0, 255], any dtype; H and W at least 11.
+    Returns:
+        1 for equal pictures.
+    Raises:
+        ShapeError: the shapes differ, or are none of a picture that large.
+    Source:
+        Wang et al. 2004, by kornia: Gaussian window of 11 px, sigma 1.5.
+    """
+    if made.shape != real.shape or made.ndim != 3 or min(made.shape[:2]) < _SSIM_WINDOW:
+        raise ShapeError(
+            f"expected two pictures (H, W, 3) of one shape, at least {_SSIM_WINDOW} px each way, got {made.shape} and "
+            f"{real.shape}; crop both alike"
+        )
+    pictures = [torch.from_numpy(np.asarray(x, np.float32)).permute(2, 0, 1)[None] / _PEAK for x in (made, real)]
+    return float(kornia_ssim(*pictures, _SSIM_WINDOW).mean())
+
+
+def sharpness(made: np.ndarray, source: np.ndarray) -> float:
+    """Compare fine detail: energy of the Laplacian over the source's.
+
+    Args:
+        made, source: pictures of one place and time, shape (..., H, W, 3), values in [0, 255]; H and W at least 3.
+    Returns:
+        1 for equal detail; lower = blurred, higher = noisy.
+    Raises:
+        ShapeError: the shapes differ, or are too small.
+    Source:
+        Our choice.
+    Example:
+        >>> checks = np.indices((8, 8)).sum(0)[..., None] % 2 * np.full(3, 200.0)
+        >>> sharpness(checks / 2, checks)
+        0.25
+    """
+    if made.shape != source.shape or made.ndim < 3 or min(made.shape[-3:-1]) < 3:
+        raise ShapeError(f"expected two pictures of one shape, 3 px or more each way, got {made.shape}, {source.shape}")
+    ours, theirs = (np.mean(_laplacian(x.astype(np.float64)) ** 2) for x in (made, source))
+    return float(ours / theirs) if theirs else float("nan")
+
+
+def seam(made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float:
+    """Measure how much steeper a picture is across the mask's edge than its source.
+
+    Args:
+        made, source: (H, W, 3), values in [0, 255].
+        mask: how much of the picture was replaced, (H, W) in [0, 1].
+    Returns:
+        Grey levels per pixel, mean over the edge band (0 < mask < 1); 0 where nothing was added.
+    Raises:
+        ShapeError: the shapes do not fit, or the mask has no edge.
+    Source:
+        Our choice: the gradient along the mask's own gradient.
+    """
+    if made.shape != source.shape or made.shape[:2] != mask.shape:
+        raise ShapeError(f"expected pictures and mask of one size, got {made.shape}, {source.shape} and {mask.shape}")
+    rows, columns = np.gradient(mask.astype(np.float64))
+    steepness = np.hypot(rows, columns)
+    edge = steepness > 1e-3
+    if not edge.any():
+        raise ShapeError("the mask has no edge: it is the same everywhere; give the mask that the dub used")
+    across = [
+        np.abs(sum(g * d for g, d in zip(np.gradient(x.astype(np.float64).mean(-1)), (rows, columns), strict=True)))
+        for x in (made, source)
+    ]
+    return float(((across[0] - across[1])[edge] / steepness[edge]).mean())
+
+
+def colour_step(made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float:
+    """Measure how far the colour just inside the mask's edge moved from the source's.
+
+    Args:
+        made, source, mask: as for `seam`.
+    Returns:
+        Grey levels: the difference of the band's mean colours, averaged over the channels.
+    Raises:
+        ShapeError: as for `seam`.
+    Source:
+        Our choice.
+    """
+    if made.shape != source.shape or made.shape[:2] != mask.shape:
+        raise ShapeError(f"expected pictures and mask of one size, got {made.shape}, {source.shape} and {mask.shape}")
+    band = (mask > 0.5) & (mask < 1)
+    if not band.any():
+        raise ShapeError("the mask has no soft edge; give the mask that the dub used")
+    return float(np.abs(made[band].mean(0, dtype=np.float64) - source[band].mean(0, dtype=np.float64)).mean())
+
+
+def _laplacian(pictures: np.ndarray) -> np.ndarray:
+    middle = pictures[..., 1:-1, 1:-1, :]
+    around = pictures[..., :-2, 1:-1, :] + pictures[..., 2:, 1:-1, :]
+    around = around + pictures[..., 1:-1, :-2, :] + pictures[..., 1:-1, 2:, :]
+    return around - 4 * middle

@@ -10,13 +10,16 @@ import torch
 
 from g4g.aligner import Aligner, cut_lips, diagonal_loss, window_frames_of
 from g4g.audio import mel_windows
+from g4g.config import CropConfig
 from g4g.faces.landmarks import MOUTH
 from g4g.metrics import match_windows
 from g4g.training.data import Shot, augment_colour, augment_mel
 from g4g.training.loop import Stage
 
 _CLIPS = 4
-_WINDOWS = 12
+_WINDOWS = 24
+_SHIFT = 4
+"""The lips' box moves by up to so many px, for the tracker is not steadier."""
 _WEIGHTS = {"audio_lips": 1.0, "margin": 1.0, "landmark_lips": 0.3, "landmark_audio": 0.3}
 
 
@@ -75,15 +78,17 @@ def _draw_windows(shot: Shot, rng: np.random.Generator) -> tuple[np.ndarray, ...
     middle = rng.choice(np.arange(2, len(shot) - 2), size=_WINDOWS, replace=len(shot) - 4 < _WINDOWS)
     frames = window_frames_of(middle, len(shot))
     used, where = np.unique(frames, return_inverse=True)
-    crops = shot.crops[used].astype(np.float32) / 127.5 - 1
+    # Cut before converting: the lips are a fifth of the crop. Shifting the crop is shifting the box.
+    left, top, right, bottom = (round(x * CropConfig().size) for x in CropConfig().lips_box)
+    x, y = rng.integers(-_SHIFT, _SHIFT + 1, size=2)
+    lips = shot.crops[used, top + y : bottom + y, left + x : right + x].astype(np.float32) / 127.5 - 1
     points = shot.landmarks[frames][:, :, MOUTH].astype(np.float32)
     if rng.random() < 0.5:
-        crops, points = crops[:, :, ::-1], points * np.float32([-1, 1])
-    shift = rng.integers(-4, 5, size=2)
-    crops = augment_colour(np.roll(crops, shift, axis=(1, 2)), rng)
+        lips, points = lips[:, :, ::-1], points * np.float32([-1, 1])
+    lips = augment_colour(lips, rng)
     if rng.random() < 0.3:
-        crops = crops.mean(-1, keepdims=True).repeat(3, -1)
-    lips = cut_lips(torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2)).numpy()
-    lips = lips[where.reshape(frames.shape)].reshape(_WINDOWS, -1, *lips.shape[2:])
+        lips = lips.mean(-1, keepdims=True).repeat(3, -1)
+    lips = np.ascontiguousarray(lips.transpose(0, 3, 1, 2))[where.reshape(frames.shape)]
+    lips = lips.reshape(_WINDOWS, -1, *lips.shape[3:])
     sound = mel_windows(augment_mel(shot.mel, rng), shot.times_s[middle])
     return lips, sound, points, middle.astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from safetensors.numpy import load_file
 from g4g.audio import log_mel
 from g4g.checkpoints import weights_dir
 from g4g.errors import DataError
+
+_NOISY = 0.2
+"""Share of sounds that get noise; more of it buries the breaths by which quiet windows are told apart."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,17 @@ def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
     return train, held or train[:1]
 
 
+def describe_data(names: list[str]) -> dict:
+    """Say in a weight file what it was trained on: how many shots, and a hash of their sorted names."""
+    return {"shots": len(names), "shots_sha256": hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()}
+
+
+def speaker_chances(shots: list[Shot]) -> np.ndarray:
+    """Chances to draw each shot: a speaker comes by the square root of its shots, so that few-clip people count."""
+    speakers, where, counts = np.unique([shot.speaker for shot in shots], return_inverse=True, return_counts=True)
+    return counts[where] ** -0.5 / np.sqrt(counts).sum()
+
+
 def _load_shot(folder: Path, entry: dict) -> Shot:
     tensors = load_file(folder / entry["file"])
     return Shot(
@@ -89,7 +104,7 @@ def augment_mel(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     low = bands.astype(int)
     share = (bands - low)[:, None].astype(np.float32)
     mel = mel[low] * (1 - share) + mel[low + 1] * share
-    if rng.random() < 0.5:
+    if rng.random() < _NOISY:
         peak = np.percentile(mel, 95)
         noise = peak - rng.uniform(0.1, 0.8) + rng.normal(0, 0.1, (len(mel), 1)) + rng.normal(0, 0.05, mel.shape)
         mel = np.log10(10 ** (5 * mel) + 10 ** (5 * noise)) / 5

@@ -1,4 +1,4 @@
-"""Stage 2: the generator, picture first, sync late and small."""
+"""Stage 2: the generator, picture first, sync late and small, texture last."""
 
 from __future__ import annotations
 
@@ -6,58 +6,81 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from kornia.geometry.transform import warp_affine
 from PIL import Image
 
 from g4g.aligner import Aligner, cut_lips
 from g4g.audio import mel_windows, shared_windows
+from g4g.faces import transform_points
 from g4g.faces.landmarks import JAW, MOUTH
 from g4g.generator import (
+    Discriminator,
     Generator,
+    adversarial_loss,
     choose_references,
+    discriminator_loss,
     edge_weights,
     hide_lower_half,
     reconstruction_loss,
-)  # fmt: skip
-from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr
-from g4g.training.data import Shot, augment_mel
+)
+from g4g.metrics import cut_box, mouth_box, psnr
+from g4g.training.data import Shot, speaker_chances
 from g4g.training.loop import Stage
+from g4g.training.perceptual import make_perceptual
+from g4g.training.sounds import Sounds
 
-_CLIPS = 3
+_CLIPS = 4
 _FRAMES = 5
-_ONE_REFERENCE = 0.15
+_ONE_REFERENCE = 0.2
 """Share of clips in training that have one reference four times, as a still picture does."""
-_SYNC_FROM = 0.4
-_WEIGHTS = {"pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.012}
+_STRETCHED = 0.4
+"""Share of clips whose faces get other proportions: most clips are of one speaker."""
+_SYNC_FROM = 0.35
+_ADVERSARIAL_FROM = 0.75
+"""Shares of the run after which these terms set in: the picture comes first."""
+_VALIDATION_CLIPS = 16
+"""About so many of known and of unseen speakers each, evenly over those held out."""
+_WEIGHTS = {
+    "pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.02, "adversarial": 0.01,
+    "features": 0.05,
+}  # fmt: skip
 
 
 class GeneratorStage(Stage):
-    """A few clips per batch, five neighbouring frames each, so that the frozen aligner can judge their lips."""
+    """Frames of a few clips per batch; neighbouring ones as soon as the frozen aligner judges their lips."""
 
     def __init__(self, generator: Generator, aligner: Aligner, train: list[Shot], validation: list[Shot]) -> None:
         super().__init__()
         self.generator, self.aligner = generator, aligner.eval().requires_grad_(False)
+        self.discriminator = Discriminator()
+        self.perceptual = make_perceptual(self.aligner)
         self._train_shots, self._validation = train, validation
+        self._chances = speaker_chances(train)
+        self._sounds = Sounds(self.aligner, generator.config.audio_windows)
+        self._seen: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def trained(self) -> Generator:
         return self.generator
 
+    def describe(self) -> dict:
+        return {"perceptual": self.perceptual.name}
+
+    def critic(self) -> Discriminator:
+        return self.discriminator
+
     def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
         device = next(self.generator.parameters()).device
-        shots = [self._train_shots[i] for i in rng.integers(len(self._train_shots), size=_CLIPS)]
-        parts = [_draw(shot, self.generator.config.audio_windows, rng) for shot in shots]
-        *parts, windows, where = zip(*parts, strict=True)
+        in_sync = done >= _SYNC_FROM
+        shots = [self._train_shots[i] for i in rng.choice(len(self._train_shots), size=_CLIPS, p=self._chances)]
+        frames = [_draw_frames(shot, rng, in_sync) for shot in shots]
+        audio = torch.stack([self._sounds.draw(shot, some, rng) for shot, some in zip(shots, frames, strict=True)])
+        parts = [_draw(shot, some, rng) for shot, some in zip(shots, frames, strict=True)]
         crops, landmarks, references, reference_landmarks = (
-            torch.from_numpy(np.stack(part)).to(device) for part in parts
+            torch.from_numpy(np.stack(part)).to(device) for part in zip(*parts, strict=True)
         )
-        with torch.no_grad():
-            embedded = [
-                self.aligner.embed_audio(torch.from_numpy(w).to(device))[i] for w, i in zip(windows, where, strict=True)
-            ]
-        audio = torch.cat(embedded)
-        sound = torch.stack([rows[_FRAMES // 2, rows.shape[1] // 2] for rows in embedded])
         people = self.generator.encode_references(references, reference_landmarks).repeat(_FRAMES)
         real, points = crops.flatten(0, 1), landmarks.flatten(0, 1)
-        output = self.generator(hide_lower_half(real), points, audio, people)
+        output = self.generator(hide_lower_half(real), points, audio.flatten(0, 1), people)
         top = self.generator.top
         weights = edge_weights(points, top, real.shape[-1])
         terms = {}
@@ -65,39 +88,54 @@ class GeneratorStage(Stage):
         terms["pixels"], terms["edges"] = reconstruction_loss(pictures, real[:, :, top:], weights)
         truth = torch.cat([points[:, JAW], points[:, MOUTH]], 1)
         terms["landmarks"] = (output.landmarks - truth).abs().mean() / 8
-        if done > _SYNC_FROM:
+        if in_sync:
             whole = torch.cat([real[:, :, :top], output.picture], 2)
             fake, true = (cut_lips(x).unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2) for x in (whole, real))
+            sound = audio[:, _FRAMES // 2, audio.shape[2] // 2]
             terms["sync"] = 1 - (self.aligner.embed_lips(fake) * sound).sum(1).mean()
-            terms["perceptual"] = self._perceptual(fake, true)
+            terms["perceptual"] = self.perceptual(fake, true)
+        if done >= _ADVERSARIAL_FROM:
+            self._seen = real[:, :, top:], output.picture.detach()
+            with torch.no_grad():
+                known = self.discriminator(self._seen[0])
+            terms["adversarial"], terms["features"] = adversarial_loss(known, self.discriminator(output.picture))
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
 
-    def _perceptual(self, fake: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-        """Compare features of the aligner's lip encoder, for VGG19's weights may not be at hand."""
-        loss = fake.new_zeros(())
-        for layer in list(self.aligner.lip_encoder)[:4]:
-            fake, true = layer(fake), layer(true).detach()
-            loss = loss + (fake - true).abs().mean() / (true.abs().mean() + 1e-3)
-        return loss / 4
+    def critic_step(self) -> torch.Tensor | None:
+        if self._seen is None:
+            return None
+        real, made = self._seen
+        return discriminator_loss(self.discriminator(real), self.discriminator(made))
 
     def validate(self, network: Generator, sheet: Path) -> dict[str, float]:
-        rows, ours, copied = [], [], []
-        for shot in self._validation[:24]:
-            chosen = choose_references(shot.landmarks)
-            frames = np.arange(5, len(shot) - 5, 8)
-            made = generate_frames(network, self.aligner, shot, frames, chosen)
-            for picture, frame in zip(made, frames, strict=True):
-                box = mouth_box(shot.landmarks[frame, MOUTH], network.crop.size)
-                pictures = picture, shot.crops[chosen[0]], shot.crops[frame]
-                made_mouth, closed, real = (cut_box(x, box) for x in pictures)
-                ours.append(mean_squared_error(made_mouth, real))
-                copied.append(mean_squared_error(closed, real))
-            if len(rows) < 8:
-                some = slice(0, 8)
-                rows += [np.concatenate(list(shot.crops[frames[some]][:, 48:]), 1), np.concatenate(made[some, 48:], 1)]
-        Image.fromarray(np.concatenate(rows)).resize((2048, len(rows) * 160)).save(sheet)
-        made_db, copied_db = mse_to_psnr(np.mean(ours)), mse_to_psnr(np.mean(copied))
-        return {"mouth_psnr_db": made_db, "above_copy_db": made_db - copied_db}
+        """Measure mouth PSNR above copying the most closed reference, as mean over frames, known speakers apart."""
+        speakers = {shot.speaker for shot in self._train_shots}
+        groups = {
+            "known": [shot for shot in self._validation if shot.speaker in speakers],
+            "unseen": [shot for shot in self._validation if shot.speaker not in speakers],
+        }
+        figures, rows = {}, []
+        for group, shots in groups.items():
+            ours, copied = [], []
+            for shot in shots[:: max(len(shots) // _VALIDATION_CLIPS, 1)]:
+                chosen = choose_references(shot.landmarks)
+                frames = np.setdiff1d(np.arange(5, len(shot) - 5, 8), chosen)
+                made = generate_frames(network, self.aligner, shot, frames, chosen)
+                for picture, frame in zip(made, frames, strict=True):
+                    box = mouth_box(shot.landmarks[frame, MOUTH], network.crop.size)
+                    pictures = picture, shot.crops[chosen[0]], shot.crops[frame]
+                    made_mouth, closed, real = (cut_box(x, box) for x in pictures)
+                    ours.append(psnr(made_mouth, real))
+                    copied.append(psnr(closed, real))
+                if len(ours) < 40:
+                    rows += [np.concatenate(list(x[:8, 48:]), 1) for x in (shot.crops[frames], made)]
+            if shots:
+                mean = np.mean(ours)
+                figures |= {f"{group}_psnr_db": mean, f"{group}_above_copy_db": mean - np.mean(copied)}
+        width = max(row.shape[1] for row in rows)
+        rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+        Image.fromarray(np.concatenate(rows)).resize((2 * width, len(rows) * 160)).save(sheet)
+        return figures
 
 
 @torch.no_grad()
@@ -120,11 +158,18 @@ def generate_frames(
     return ((whole + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def _draw(shot: Shot, windows: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    middle = int(rng.integers(2, len(shot) - 2))
-    frames = np.arange(middle - 2, middle + 3)
-    # References come from the rest of the clip: a frame that is its own reference teaches nothing.
-    rest = np.flatnonzero(np.abs(np.arange(len(shot)) - middle) > 4)
+def _draw_frames(shot: Shot, rng: np.random.Generator, neighbours: bool) -> np.ndarray:
+    """Draw frame numbers: neighbouring ones, or from the whole shot, which show more mouth shapes."""
+    if neighbours:
+        return int(rng.integers(len(shot) - _FRAMES + 1)) + np.arange(_FRAMES)
+    return rng.choice(len(shot), size=_FRAMES, replace=False)
+
+
+def _draw(shot: Shot, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Draw crops (N, 3, size, size), landmarks (N, 68, 2) and the same of K references, changed alike."""
+    # A frame that is its own reference, or its neighbour's, teaches nothing.
+    apart = np.abs(np.arange(len(shot))[:, None] - frames).min(1)
+    rest = np.flatnonzero(apart > min(4, apart.max() - 1))
     chosen = rest[choose_references(shot.landmarks[rest], rng)]
     if rng.random() < _ONE_REFERENCE:
         chosen = np.repeat(rng.choice(rest), len(chosen))
@@ -133,14 +178,26 @@ def _draw(shot: Shot, windows: int, rng: np.random.Generator) -> tuple[np.ndarra
     if rng.random() < 0.5:
         crops, points = crops[:, :, ::-1], mirror_landmarks(points, crops.shape[2])
     crops = crops * rng.uniform(0.85, 1.1, 3).astype(np.float32) + np.float32(rng.uniform(-0.1, 0.1))
-    if rng.random() < 0.3:
+    if rng.random() < 0.1:
         crops = crops[..., rng.permutation(3)]
     crops = np.ascontiguousarray(np.clip(crops, -1, 1).transpose(0, 3, 1, 2))
+    if rng.random() < _STRETCHED:
+        crops, points = _stretch(crops, points, rng)
     points = points.astype(np.float32)
-    mel = augment_mel(shot.mel, rng) if rng.random() < 0.7 else shot.mel
-    times, where = shared_windows(shot.times_s[frames], windows)
     n = len(frames)
-    return crops[:n], points[:n], crops[n:], points[n:], mel_windows(mel, times), where
+    return crops[:n], points[:n], crops[n:], points[n:]
+
+
+def _stretch(crops: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Give a face other proportions and another tilt: crops (N, 3, size, size) and points (N, 68, 2) by one affine."""
+    size, angle = crops.shape[-1], rng.uniform(-0.07, 0.07)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.diag(rng.uniform(0.9, 1.1, 2))
+    centre = np.full(2, (size - 1) / 2)
+    affine = np.column_stack([linear, centre - linear @ centre + rng.uniform(-3, 3, 2)])
+    matrices = torch.from_numpy(affine).float().expand(len(crops), 2, 3)
+    warped = warp_affine(torch.from_numpy(crops), matrices, (size, size), padding_mode="border", align_corners=True)
+    return warped.numpy(), transform_points(affine, points)
 
 
 _MIRROR_68 = np.array(

@@ -21,7 +21,7 @@ from g4g.metrics.judge import Judge, JudgeConfig, cut_mouths, middle_times, save
 from g4g.metrics.mfcc import mfcc, mfcc_windows
 from g4g.metrics.sync import match_windows
 from g4g.nn import channels_last
-from g4g.training.data import read_entries, read_split
+from g4g.training.data import describe_data, read_entries, read_split
 from g4g.training.loop import Plan, Stage, train
 
 SEED = 777
@@ -82,7 +82,8 @@ class JudgeStage(Stage):
 
 def train_judge(
     data: str | Path, out: str | Path, *, minutes: float = 12.0, steps: int = 10**9, seed: int = SEED,
-    device: str = "auto", resume: bool = False, config: JudgeConfig | None = None, log: Callable[[str], None] = print,
+    device: str = "auto", precision: str = "32-true", resume: bool = False,
+    config: JudgeConfig | None = None, log: Callable[[str], None] = print,
 ) -> dict:  # fmt: skip
     """Train the judge on the split's training shots alone.
 
@@ -90,6 +91,7 @@ def train_judge(
         data: folder that `prepare` wrote.
         out: weight file, kind "judge".
         minutes, steps: length, whichever ends first.
+        precision: "32-true" or "bf16-mixed".
         resume: go on from OUT.state.
         config: sizes; the default ones without it.
         log: receives a line of figures at each validation.
@@ -109,9 +111,9 @@ def train_judge(
     log(f"judge: {len(clips)} shots to train on, {len(held)} held out")
 
     def save(network: torch.nn.Module, figures: dict) -> None:
-        save_judge(out, network, {"seed": seed, "shots": len(clips), "figures": figures})
+        save_judge(out, network, {"seed": seed, **describe_data([clip.name for clip in clips]), "figures": figures})
 
-    plan = Plan(minutes, steps, 1e-3, weight_decay=1e-2, seed=seed, device=device, log=log)
+    plan = Plan(minutes, steps, 1e-3, weight_decay=1e-2, seed=seed, device=device, precision=precision, log=log)
     return train(JudgeStage(judge, clips, held), out, plan, save, resume)
 
 

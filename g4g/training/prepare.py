@@ -111,7 +111,7 @@ def _save_shot(folder, file, fps, track, waveform, start, crops) -> dict:
     rate = AudioConfig().sample_rate
     first = int(track.times_s[start] * rate)
     last = int((track.times_s[stop - 1] + 1 / fps) * rate)
-    clip = f"{file.resolve().parent.name}_{file.stem}"
+    clip = clip_of(file)
     name = f"{clip}_{start}" if start else clip
     target = folder / "shots" / f"{name}.safetensors"
     temporary = target.with_suffix(".part")
@@ -129,6 +129,11 @@ def _save_shot(folder, file, fps, track, waveform, start, crops) -> dict:
         "source": str(file.resolve()), "speaker": speaker_of(file),
         "frames": len(crops), "fps": fps, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
     }  # fmt: skip
+
+
+def clip_of(file: Path) -> str:
+    """Name the clip of a video, as the split does: its folder and its file's stem."""
+    return f"{file.resolve().parent.name}_{file.stem}"
 
 
 def speaker_of(file: Path) -> str:

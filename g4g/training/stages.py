@@ -12,7 +12,7 @@ from g4g.checkpoints import load_checkpoint
 from g4g.errors import ConfigError
 from g4g.nn import channels_last
 from g4g.training.aligner import AlignerStage
-from g4g.training.data import Shot, load_split
+from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
@@ -24,7 +24,8 @@ _RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3}
 
 def train_stage(
     stage: str, data: str | Path, out: str | Path, *, weights: str | Path | None = None, minutes: float = 15.0,
-    steps: int = 10**9, seed: int = 1, device: str = "auto", resume: bool = False, log: Callable[[str], None] = print,
+    steps: int = 10**9, seed: int = 1, device: str = "auto", precision: str = "32-true",
+    resume: bool = False, log: Callable[[str], None] = print,
 ) -> dict:  # fmt: skip
     """Train one network on prepared data and write the bundle of all three.
 
@@ -34,6 +35,7 @@ def train_stage(
         out: weight file; where it exists, training starts from its networks.
         weights: start from these instead.
         minutes, steps: length, whichever ends first.
+        precision: "32-true" or "bf16-mixed".
         resume: go on from OUT.state with its optimiser.
     Returns:
         Figures on held-out shots.
@@ -53,10 +55,12 @@ def train_stage(
     channels_last(job.trained().train().requires_grad_(True))
 
     def save(network: torch.nn.Module, figures: dict) -> None:
-        note = {"seed": seed, "figures": {k: float(v) for k, v in figures.items()}, "shots": len(shots)}
+        note = {"seed": seed, "precision": precision, **describe_data([shot.name for shot in shots])}
+        note |= job.describe()
+        note["figures"] = {k: float(v) for k, v in figures.items()}
         save_models(out, replace(models, **{stage: network}), {"history": {**history, stage: note}})
 
-    plan = Plan(minutes, steps, _RATES[stage], seed=seed, device=device, log=log)
+    plan = Plan(minutes, steps, _RATES[stage], seed=seed, device=device, precision=precision, log=log)
     return train(job, out, plan, save, resume)
 
 

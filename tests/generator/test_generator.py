@@ -6,7 +6,16 @@ import torch
 
 from g4g.config import CropConfig
 from g4g.errors import ConfigError
-from g4g.generator import GeneratorConfig, choose_references, hide_lower_half, pyramid, reconstruction_loss
+from g4g.generator import (
+    Discriminator,
+    GeneratorConfig,
+    adversarial_loss,
+    choose_references,
+    discriminator_loss,
+    hide_lower_half,
+    pyramid,
+    reconstruction_loss,
+)
 from g4g.zoo import load
 
 
@@ -37,6 +46,7 @@ def test_the_hidden_half_cannot_leak(generator):
 
 
 def test_untrained_it_starts_from_the_reference(generator):
+    generator.train()
     smooth = torch.linspace(-0.8, 0.8, 128).repeat(1, 3, 128, 1)
     people = generator.encode_references(smooth[:, None].repeat(1, 4, 1, 1, 1), torch.rand(1, 4, 68, 2) * 128)
     output = generator(hide_lower_half(smooth), torch.rand(1, 68, 2) * 128, torch.rand(1, 5, 16), people)
@@ -68,3 +78,28 @@ def test_a_perfect_picture_costs_nothing_and_every_scale_counts():
 def test_an_even_number_of_windows_has_no_middle():
     with pytest.raises(ConfigError, match="odd"):
         GeneratorConfig(audio_windows=4)
+
+
+def test_smaller_pictures_are_made_in_training_alone(generator):
+    crops, landmarks, audio = _inputs()
+    people = generator.encode_references(crops[:, None].repeat(1, 4, 1, 1, 1), landmarks[:, None].repeat(1, 4, 1, 1))
+    assert generator.eval()(hide_lower_half(crops), landmarks, audio, people).smaller == []
+
+
+def test_the_discriminator_learns_to_tell_blur_and_its_loss_says_so():
+    torch.manual_seed(0)
+    critic = Discriminator()
+    optimiser = torch.optim.Adam(critic.parameters(), 1e-3)
+    sharp = torch.rand(8, 3, 80, 128) * 2 - 1
+    blurred = torch.nn.functional.avg_pool2d(sharp, 5, 1, 2)
+    before = discriminator_loss(critic(sharp), critic(blurred)).item()
+    for _ in range(30):
+        optimiser.zero_grad()
+        discriminator_loss(critic(sharp), critic(blurred)).backward()
+        optimiser.step()
+    critic.eval()
+    with torch.no_grad():
+        assert discriminator_loss(critic(sharp), critic(blurred)).item() < before / 2
+        told, features = adversarial_loss(critic(sharp), critic(blurred))
+        told_of_truth, same = adversarial_loss(critic(sharp), critic(sharp))
+    assert told > told_of_truth and features > same == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from g4g.errors import ShapeError
-from g4g.metrics import jitter, mouth_distance, mouth_opening
+from g4g.metrics import articulation, jitter, mouth_distance, mouth_opening, open_share, opening_correlation
 
 
 def draw_face(gap: float = 0.0) -> np.ndarray:
@@ -52,3 +52,25 @@ def test_other_points_are_refused(call) -> None:
 def test_a_single_frame_has_no_jitter() -> None:
     with pytest.raises(ShapeError, match="whole clip"):
         jitter(draw_face()[None])
+
+
+def draw_speech(scale: float, frames: int = 50) -> np.ndarray:
+    return np.stack([draw_face(scale * (1 + np.sin(t))) for t in np.arange(frames)])
+
+
+def test_a_frozen_mouth_articulates_nothing_and_half_the_range_is_a_half() -> None:
+    real = draw_speech(5)
+    assert articulation(np.repeat(real[:1], 50, 0), real) == 0
+    assert articulation(draw_speech(2.5), real) == pytest.approx(0.5) and articulation(real, real) == 1
+
+
+def test_openings_correlate_whatever_their_size() -> None:
+    real = draw_speech(5)
+    assert opening_correlation(draw_speech(2), real) == pytest.approx(1)
+    assert opening_correlation(np.repeat(real[:1], 50, 0), real) == 0
+    against = np.stack([draw_face(5 * (1 - np.sin(t))) for t in range(50)])
+    assert opening_correlation(against, real) == pytest.approx(-1)
+
+
+def test_open_frames_are_counted() -> None:
+    assert open_share(np.stack([draw_face(0), draw_face(10), draw_face(10), draw_face(1)])) == 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from g4g.errors import ShapeError
-from g4g.metrics import cut_box, mouth_box, picture, psnr
+from g4g.metrics import colour_step, cut_box, mouth_box, picture, psnr, seam, sharpness, ssim
 
 
 def test_bytes_do_not_wrap_around() -> None:
@@ -52,3 +52,72 @@ def test_a_box_outside_the_picture_is_refused() -> None:
 def test_the_examples_run() -> None:
     result = doctest.testmod(picture, extraglobs={"np": np})
     assert result.attempted > 1 and result.failed == 0
+
+
+def _noise(seed: int = 0, size: int = 48) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3)).astype(np.uint8)
+
+
+def _blur(pictures: np.ndarray, passes: int) -> np.ndarray:
+    pictures = pictures.astype(np.float64)
+    for _ in range(passes):
+        pictures = (pictures + np.roll(pictures, 1, 0) + np.roll(pictures, 1, 1)) / 3
+    return pictures
+
+
+def _plain_ssim(made: np.ndarray, real: np.ndarray) -> float:
+    """SSIM of Wang et al. written out window by window, borders reflected."""
+    axis = np.arange(11) - 5
+    window = np.exp(-(axis[:, None] ** 2 + axis[None] ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    results = []
+    for channel in range(3):
+        x, y = (np.pad(p[..., channel] / 255.0, 5, mode="reflect") for p in (made, real))
+        for row in range(made.shape[0]):
+            for column in range(made.shape[1]):
+                a, b = (p[row : row + 11, column : column + 11] for p in (x, y))
+                mean_a, mean_b = (window * a).sum(), (window * b).sum()
+                var_a, var_b = (window * a * a).sum() - mean_a**2, (window * b * b).sum() - mean_b**2
+                cov = (window * a * b).sum() - mean_a * mean_b
+                top = (2 * mean_a * mean_b + 0.01**2) * (2 * cov + 0.03**2)
+                results.append(top / ((mean_a**2 + mean_b**2 + 0.01**2) * (var_a + var_b + 0.03**2)))
+    return float(np.mean(results))
+
+
+def test_ssim_agrees_with_the_formula_written_out() -> None:
+    real = _noise(1, 16)
+    made = np.clip(real * 0.7 + _noise(2, 16) * 0.3, 0, 255).astype(np.uint8)
+    assert ssim(made, real) == pytest.approx(_plain_ssim(made, real), abs=2e-3)
+    assert ssim(real, real) == pytest.approx(1)
+
+
+def test_blur_lowers_sharpness_step_by_step() -> None:
+    values = [sharpness(_blur(_noise(), passes), _noise()) for passes in range(5)]
+    assert values[0] == 1 and all(a > b for a, b in zip(values, values[1:], strict=False))
+
+
+def _soft_mask() -> np.ndarray:
+    return np.clip((np.arange(48) - 16) / 8, 0, 1)[:, None] * np.ones(48)
+
+
+def test_a_planted_seam_raises_the_seam_and_the_colour_step() -> None:
+    source, mask = np.full((48, 48, 3), 100.0), _soft_mask()
+    hard = np.where(mask[..., None] > 0.5, source + 24, source)
+    soft = source + 24 * mask[..., None]
+    assert seam(source, source, mask) == 0 == colour_step(source, source, mask)
+    assert seam(hard, source, mask) > 0 and seam(soft, source, mask) == pytest.approx(3, abs=0.5)
+    assert seam(source + 24, source, mask) == 0 and colour_step(source + 24, source, mask) == pytest.approx(24)
+
+
+@pytest.mark.parametrize("measure", [seam, colour_step])
+def test_a_mask_without_edge_has_no_seam(measure) -> None:
+    with pytest.raises(ShapeError, match="edge"):
+        measure(_noise(), _noise(), np.ones((48, 48)))
+    with pytest.raises(ShapeError, match="one size"):
+        measure(_noise(), _noise(), np.ones((40, 48)))
+
+
+@pytest.mark.parametrize("measure", [ssim, sharpness])
+def test_pictures_of_two_shapes_have_no_likeness(measure) -> None:
+    with pytest.raises(ShapeError, match="one shape"):
+        measure(_noise(size=20), _noise(size=21))

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from g4g.audio import mel_windows
 from g4g.errors import DataError
-from g4g.training.data import augment_mel, load_shots, load_split, read_split
+from g4g.training.data import Shot, augment_mel, describe_data, load_shots, load_split, read_split, speaker_chances
 from g4g.training.generator import mirror_landmarks
 from g4g.training.prepare import prepare
+from g4g.training.sounds import Sounds
 from g4g.training.stages import STAGES, train_stage
 from g4g.zoo import load
 
@@ -117,3 +119,37 @@ def test_augmented_sound_keeps_its_timing():
     for seed in range(8):
         loud = augment_mel(mel, np.random.default_rng(seed)).mean(0)
         assert loud[45:55].mean() > max(loud[:30].mean(), loud[70:].mean()) + 0.05
+
+
+def _name_shot(number: int, speaker: str) -> Shot:
+    nothing = np.zeros((5, 1))
+    return Shot(f"{speaker}{number}", "", speaker, nothing, nothing, nothing, nothing)
+
+
+def test_a_speaker_comes_by_the_square_root_of_its_shots():
+    chances = speaker_chances([_name_shot(i, "many") for i in range(16)] + [_name_shot(0, "one")])
+    assert chances.sum() == pytest.approx(1) and chances[-1] == pytest.approx(1 / 5)
+    assert chances[0] == pytest.approx(4 / 5 / 16)
+
+
+def test_a_weight_file_says_what_it_was_trained_on():
+    assert describe_data(["b", "a"]) == describe_data(["a", "b"]) != describe_data(["a", "c"])
+
+
+def test_the_plain_version_of_a_sound_is_what_a_dub_embeds(prepared):
+    shot, aligner = load_shots(prepared, limit=1)[0], load("g4g-tiny").aligner
+
+    class First:
+        integers = staticmethod(lambda count: 0)
+
+    frames = np.array([0, 7, 74])
+    rows = Sounds(aligner, 5).draw(shot, frames, First)
+    times = (shot.times_s[frames, None] + (np.arange(5) - 2) / 25).ravel()
+    expected = aligner.embed_audio(torch.from_numpy(mel_windows(shot.mel, times))).unflatten(0, (3, 5))
+    torch.testing.assert_close(rows, expected, atol=2e-3, rtol=0)
+
+
+def test_brain_floats_train(prepared, tmp_path):
+    figures = train_stage("aligner", prepared, tmp_path / "out.safetensors", weights="g4g-tiny", steps=2, minutes=100,
+                          device="cpu", precision="bf16-mixed", log=lambda line: None)  # fmt: skip
+    assert np.isfinite(list(figures.values())).all()

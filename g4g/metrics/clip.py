@@ -1,0 +1,270 @@
+"""All figures of one dubbed video beside its source: one pass to find the face, one to compare."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from g4g.config import SCORE_FPS, CropConfig
+from g4g.errors import FaceError
+from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_backend, track_faces
+from g4g.faces.landmarks import MOUTH
+from g4g.faces.warp import warp_frame
+from g4g.generator import choose_references
+from g4g.media import read_frames, read_waveform
+from g4g.media.bounce import bounce_frames
+from g4g.metrics.judge import Judge, cut_mouths
+from g4g.metrics.landmarks import (
+    articulation,
+    jitter,
+    mouth_distance,
+    mouth_opening,
+    open_share,
+    opening_correlation,
+)
+from g4g.metrics.picture import (
+    colour_step,
+    cut_box,
+    mean_squared_error,
+    mouth_box,
+    mse_to_psnr,
+    seam,
+    sharpness,
+    ssim,
+)
+
+MIN_SCORED_FRAMES = 20
+"""A clip with fewer neighbouring faces has no sync score."""
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """What a figure means: its unit, which way is better ("up", "down", or "one" for the nearer to 1), in words."""
+
+    unit: str
+    better: str
+    meaning: str
+
+
+KINDS = {
+    "lse_d": FigureKind("", "down", "judge: distance of lips and sound at the best shift"),
+    "lse_c": FigureKind("", "up", "judge: how much the best shift stands out"),
+    "offset_frames": FigureKind("frames of 1/25 s", "zero", "judge: > 0: the matching sound lies earlier"),
+    "mouth_psnr": FigureKind("dB", "up", "mouth box against the real clip, errors pooled over frames"),
+    "crop_psnr": FigureKind("dB", "up", "face crop, same"),
+    "frame_psnr": FigureKind("dB", "up", "whole frame, same"),
+    "mouth_ssim": FigureKind("", "up", "mouth box against the real clip"),
+    "crop_ssim": FigureKind("", "up", "face crop, same"),
+    "sharpness": FigureKind("ratio", "one", "fine detail of the mouth box over the source's; lower = blurred"),
+    "seam": FigureKind("grey levels per px", "down", "gradient across the mask's edge beyond the source's"),
+    "colour_step": FigureKind("grey levels", "down", "colour just inside the mask's edge against the source's"),
+    "mouth_distance": FigureKind("eyes' distances", "down", "mouth landmarks from the real clip's"),
+    "opening_correlation": FigureKind("", "up", "mouth opening against the real clip's, frame by frame"),
+    "articulation": FigureKind("ratio", "one", "range of the mouth opening over the source's"),
+    "jitter": FigureKind("ratio", "one", "acceleration of the landmarks over the source's"),
+    "open_share": FigureKind("share", "", "frames with an open mouth"),
+}
+"""Every figure that a clip can have."""
+
+ROWS = {
+    "dubbed": "the dub",
+    "real": "the source with its own sound",
+    "undubbed": "the source's picture with the dub's sound",
+    "copied": "the source's most closed mouth in every frame",
+}
+"""Whose figures stand beside each other."""
+
+
+@dataclass
+class ClipScores:
+    """Figures of one dub.
+
+    Attributes:
+        output, reference: the files. audio: the new sound; None: the source's own.
+        frames: frames of the dub. frames_scored: those with a face in source and dub.
+        rows: row of ROWS -> figure of KINDS -> value; what has no meaning there is left out.
+        times_s, openings: of the scored frames: when, and how far the mouth is open in dub and source.
+        distances: row -> D(k) of lips and sound for shifts from +15 to -15 frames.
+        error: why there are no figures; such a clip counts as out of sync.
+        stamp: tells the measured files apart from later versions of themselves.
+    """
+
+    output: str
+    reference: str
+    audio: str | None
+    frames: int = 0
+    frames_scored: int = 0
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)
+    times_s: list[float] = field(default_factory=list)
+    openings: dict[str, list[float]] = field(default_factory=dict)
+    distances: dict[str, list[float]] = field(default_factory=dict)
+    error: str = ""
+    stamp: str = ""
+
+
+@dataclass
+class _Seen:
+    """What the second pass gathers, frame by frame."""
+
+    numbers: list[int] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+    landmarks: list[np.ndarray] = field(default_factory=list)
+    mouths: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+    sums: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, row: str, figure: str, value: float) -> None:
+        self.sums[row, figure].append(value)
+
+
+def measure_clip(
+    output: str | Path, reference: str | Path, judge: Judge, audio: str | Path | None = None, faces: str = "mediapipe"
+) -> ClipScores:
+    """Measure one dub against the video that it was made from.
+
+    Args:
+        output: the dubbed video, with its sound.
+        reference: the source; where the dub is longer, it is taken to and fro as the dub took it.
+        judge: scores sync.
+        audio: the new sound that the dub was made with; None: the source's own, and the source shows what the lips
+            should do.
+        faces: face backend by name.
+    Returns:
+        Figures of the dub and of its baselines.
+    Raises:
+        MediaError: a file cannot be read. FaceError: no face that could be scored.
+    Source:
+        Each figure as KINDS and its function say.
+    """
+    track = track_faces(read_frames(reference), make_backend(faces))
+    if not track.found.any():
+        raise FaceError(f"no face in any of the {len(track)} frames of {reference}; there is nothing to compare")
+    closed = _read_closed(reference, track)
+    seen, frames = _compare_frames(output, reference, track, judge, closed, faces)
+    if not seen.numbers:
+        raise FaceError(f"no frame of {output} shows a face where {reference} does; are they the same video?")
+    scores = ClipScores(str(output), str(reference), audio and str(audio), frames, len(seen.numbers))
+    scores.rows = {"dubbed": {}, "real": {}, "undubbed": {}, "copied": {}}
+    for (row, figure), values in seen.sums.items():
+        scores.rows[row][figure] = float(np.mean(values))
+    for row in ("dubbed", "copied"):
+        for figure in ("mouth_psnr", "crop_psnr", "frame_psnr"):
+            if figure in scores.rows[row]:
+                scores.rows[row][figure] = mse_to_psnr(scores.rows[row][figure])
+    _add_motion(scores, seen, track)
+    _add_sync(scores, seen, judge, read_waveform(audio or output), reference, track)
+    if audio is not None:
+        for figure in ("mouth_psnr", "mouth_ssim", "crop_psnr", "crop_ssim", "mouth_distance", "opening_correlation"):
+            scores.rows["dubbed"].pop(figure, None)
+        scores.rows.pop("copied")
+    return scores
+
+
+def _read_closed(reference: str | Path, track: FaceTrack) -> np.ndarray:
+    found = np.flatnonzero(track.found)
+    wanted = int(found[choose_references(track.crop_landmarks(found))[0]])
+    frame = next(item.frame for number, item in enumerate(read_frames(reference)) if number == wanted)
+    return crop_face(frame, track.frame_to_crop[wanted], CropConfig().size)
+
+
+def _compare_frames(output, reference, track, judge, closed, faces) -> tuple[_Seen, int]:
+    seen, frames, size = _Seen(), 0, CropConfig().size
+    backend = make_backend(faces)
+    sources = bounce_frames(reference, len(track), 10**9)
+    for number, (item, (source_number, source)) in enumerate(zip(read_frames(output), sources, strict=False)):
+        frames += 1
+        points = backend.find(item.frame)
+        if points is None or not track.found[source_number]:
+            continue
+        if item.frame.shape != source.shape:
+            raise FaceError(
+                f"{output} is {item.frame.shape[1]}x{item.frame.shape[0]}, {reference} {source.shape[1]}x"
+                f"{source.shape[0]}; a dub keeps its source's size: give the video that it was made from"
+            )
+        matrix = track.frame_to_crop[source_number]
+        real_points = track.crop_landmarks([source_number])[0]
+        made, real = (crop_face(frame, matrix, size) for frame in (item.frame, source))
+        _add_pictures(seen, made, real, closed, real_points)
+        seen.add("dubbed", "frame_psnr", mean_squared_error(item.frame, source))
+        mask = _mask_frame(real_points, matrix, source.shape[:2])
+        around = _around(mask)
+        for figure, measure in (("seam", seam), ("colour_step", colour_step)):
+            seen.add("dubbed", figure, measure(item.frame[around], source[around], mask[around]))
+        seen.numbers.append(number)
+        seen.sources.append(source_number)
+        seen.times_s.append(item.time_s)
+        seen.landmarks.append(points)
+        for row, crop in (("dubbed", made), ("real", real)):
+            seen.mouths[row].append(cut_mouths(crop[None], judge.mouth_box)[0])
+    return seen, frames
+
+
+def _add_pictures(seen: _Seen, made: np.ndarray, real: np.ndarray, closed: np.ndarray, points: np.ndarray) -> None:
+    box = mouth_box(points[MOUTH], len(real))
+    truth = cut_box(real, box)
+    for row, crop in (("dubbed", made), ("copied", closed)):
+        mouth = cut_box(crop, box)
+        seen.add(row, "mouth_psnr", mean_squared_error(mouth, truth))
+        seen.add(row, "mouth_ssim", ssim(mouth, truth))
+    seen.add("dubbed", "sharpness", sharpness(cut_box(made, box), truth))
+    seen.add("dubbed", "crop_psnr", mean_squared_error(made, real))
+    seen.add("dubbed", "crop_ssim", ssim(made, real))
+
+
+def _mask_frame(crop_landmarks: np.ndarray, frame_to_crop: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Lay the soft mask of the crop over its frame, (H, W)."""
+    return warp_frame(lower_half_mask(crop_landmarks)[..., None], frame_to_crop, shape)[..., 0]
+
+
+def _around(mask: np.ndarray) -> tuple[slice, slice]:
+    """Find the rows and columns that a mask (H, W) touches, with a margin for gradients."""
+    spans = [np.flatnonzero(mask.any(axis)) for axis in (1, 0)]
+    return tuple(slice(max(int(span[0]) - 2, 0), int(span[-1]) + 3) for span in spans)
+
+
+def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
+    made, real = np.stack(seen.landmarks), track.landmarks[seen.sources]
+    dubbed = scores.rows["dubbed"]
+    dubbed |= {
+        "mouth_distance": float(mouth_distance(made, real).mean()),
+        "opening_correlation": opening_correlation(made, real),
+        "articulation": articulation(made, real),
+        "open_share": open_share(made),
+    }
+    scores.rows["real"]["open_share"] = open_share(real)
+    scores.times_s = seen.times_s
+    openings = {"dubbed": mouth_opening(made), "real": mouth_opening(real)}
+    scores.openings = {row: opening.round(4).tolist() for row, opening in openings.items()}
+    start, stop = max(find_runs(_next_to(seen.numbers)), key=lambda run: run[1] - run[0], default=(0, 0))
+    if stop - start >= 3:
+        dubbed["jitter"] = jitter(made[start:stop]) / jitter(real[start:stop])
+
+
+def _add_sync(scores, seen, judge, sound, reference, track) -> None:
+    """Score the longest run of neighbouring faces in a 25 fps copy: each moment takes the frame nearest to it."""
+    start, stop = max(find_runs(_next_to(seen.numbers)), key=lambda run: run[1] - run[0], default=(0, 0))
+    times = np.array(seen.times_s[start:stop])
+    if not len(times):
+        return
+    moments = np.arange(times[0], times[-1] + 1e-6, 1 / SCORE_FPS)
+    if len(moments) < MIN_SCORED_FRAMES:
+        return
+    rows = start + np.abs(times[None] - moments[:, None]).argmin(1)
+    own = track.times_s[np.array(seen.sources)[rows]]
+    heard = {"dubbed": (sound, moments), "undubbed": (sound, moments)}
+    # The source's own sound fits while the dub plays it forwards.
+    if (np.diff(own) > -1e-6).all():
+        heard["real"] = read_waveform(reference), own
+    for row, (waveform, times_s) in heard.items():
+        mouths = np.stack([seen.mouths["dubbed" if row == "dubbed" else "real"][i] for i in rows])
+        score = judge.score_mouths(mouths, waveform, times_s)
+        scores.rows[row] |= {"lse_d": score.lse_d, "lse_c": score.lse_c, "offset_frames": score.offset_frames}
+        scores.distances[row] = score.distances.tolist()
+
+
+def _next_to(numbers: list[int]) -> np.ndarray:
+    """Mark frames whose predecessor was seen too; a run of marks is a run of neighbours."""
+    return np.diff(np.array(numbers), prepend=numbers[0] - 1) == 1

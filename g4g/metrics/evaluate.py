@@ -1,0 +1,228 @@
+"""Many dubs measured: pairing, failures that stay in the table, means, and JSON that a later run goes on from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from g4g.errors import DataError, G4GError
+from g4g.metrics.clip import KINDS, ROWS, ClipScores, measure_clip
+from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
+
+SCHEMA_VERSION = 1
+WITHIN_FRAMES = 1
+"""An offset of at most so many frames counts as in sync."""
+
+
+@dataclass
+class Evaluation:
+    """Figures of all clips; `judge` names the weights that scored sync."""
+
+    judge: str
+    clips: list[ClipScores] = field(default_factory=list)
+
+    def summarise(self) -> dict[str, dict[str, float]]:
+        """Average each figure over the clips that have it, row by row.
+
+        "in_sync" is the share of all clips whose offset is within WITHIN_FRAMES; in the dubs' row a clip that failed
+        counts as out of sync.
+        """
+        summary: dict[str, dict[str, float]] = {}
+        for row in ROWS:
+            members = [clip.rows[row] for clip in self.clips if row in clip.rows]
+            names = [name for name in KINDS if any(name in member for member in members)]
+            means = {name: _mean([member[name] for member in members if name in member]) for name in names}
+            scored = [abs(member["offset_frames"]) <= WITHIN_FRAMES for member in members if "offset_frames" in member]
+            total = len(self.clips) if row == "dubbed" else len(scored)
+            if scored:
+                means["in_sync"] = sum(scored) / total
+            if means:
+                summary[row] = means
+        return summary
+
+    def to_json(self) -> dict:
+        """Everything as JSON values: schema version, meaning and unit of each figure, summary, clips."""
+        return {
+            "version": SCHEMA_VERSION,
+            "judge": self.judge,
+            "figures": {name: asdict(kind) for name, kind in KINDS.items()},
+            "rows": ROWS,
+            "failed": sum(bool(clip.error) for clip in self.clips),
+            "summary": _finite(self.summarise()),
+            "clips": [_finite(asdict(clip)) for clip in self.clips],
+        }
+
+
+def evaluate(
+    outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = (), *,
+    judge: str | Path = JUDGE_WEIGHTS, faces: str = "mediapipe", json_file: str | Path | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Evaluation:  # fmt: skip
+    """Measure dubs against the videos that they were made from.
+
+    Args:
+        outputs: dubbed videos, or folders of them.
+        references: their sources, or folders of them: matched by order where both are single files, else by name.
+        audios: the new sounds; none: the dubs carry their sources' own sound.
+        judge: weights that score sync, a name or a file.
+        faces: face backend by name.
+        json_file: written after each clip; clips that it holds already, of unchanged files, are not measured again.
+        progress: called with (done, total, file).
+    Returns:
+        Figures of every dub; one that failed says why.
+    Raises:
+        DataError: nothing to compare, or files without a partner. CheckpointError: no such judge.
+    """
+    jobs = match_files(outputs, references, audios)
+    known = _read_known(json_file, str(judge))
+    network: Judge | None = None
+    result = Evaluation(str(judge))
+    for number, job in enumerate(jobs, 1):
+        stamp = stamp_files(job)
+        scores = known.get(stamp)
+        if scores is None:
+            network = network or load_judge(judge)
+            scores = _measure(job, network, faces)
+            scores.stamp = stamp
+        result.clips.append(scores)
+        if json_file is not None:
+            write_json(json_file, result)
+        if progress:
+            progress(number, len(jobs), job[0].name)
+    return result
+
+
+def match_files(
+    outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = ()
+) -> list[tuple[Path, Path, Path | None]]:
+    """Match each dub with its source and its sound: by order where as many single files are given, else by name.
+
+    A name matches when the stems are equal, or the dub's starts with the other's and a "-", "_" or "." follows.
+
+    Raises:
+        DataError: no dub, or one without a partner.
+    """
+    dubs = _list_files(outputs)
+    if not dubs:
+        raise DataError("no dubbed video given; name files, or folders that hold some")
+    return [
+        (dub, source, sound)
+        for dub, source, sound in zip(
+            dubs,
+            _partners(dubs, outputs, references, "reference"),
+            _partners(dubs, outputs, audios, "sound") if audios else [None] * len(dubs),
+            strict=True,
+        )
+    ]
+
+
+def read_list(path: str | Path) -> list[tuple[Path, Path]]:
+    """Read a list of dubs and sources: two columns per line, parted by a tab or a comma; "#" starts a comment.
+
+    Raises:
+        DataError: no such file, or a line without two columns.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; give a text file with a dub and its source per line")
+    pairs = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = line.split("#")[0].strip()
+        columns = [column.strip() for column in text.replace("\t", ",").split(",")]
+        if text and len(columns) != 2:
+            raise DataError(f"line {number} of {path} has {len(columns)} columns: write DUB, SOURCE")
+        if text:
+            pairs.append((path.parent / columns[0], path.parent / columns[1]))
+    return pairs
+
+
+def write_json(path: str | Path, evaluation: Evaluation) -> None:
+    """Write an evaluation, whole or not at all."""
+    path = Path(path)
+    temporary = path.with_suffix(path.suffix + ".part")
+    temporary.write_text(json.dumps(evaluation.to_json(), indent=1) + "\n")
+    temporary.replace(path)
+
+
+def format_evaluation(evaluation: Evaluation) -> str:
+    """Lay the means out as text: a line per figure, a column per row of ROWS; then what failed."""
+    summary = evaluation.summarise()
+    names = [name for name in [*KINDS, "in_sync"] if any(name in means for means in summary.values())]
+    table = [["", *summary, "better"]]
+    for name in names:
+        cells = [f"{means[name]:.3f}" if name in means else "" for means in summary.values()]
+        table.append([name, *cells, KINDS[name].better if name in KINDS else "up"])
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    failed = [clip for clip in evaluation.clips if clip.error]
+    lines += [f"{len(evaluation.clips)} clips, {len(failed)} failed; sync by {evaluation.judge}"]
+    return "\n".join(lines + [f"failed: {clip.output}: {clip.error}" for clip in failed])
+
+
+def stamp_files(files: Sequence[Path | None]) -> str:
+    """Tell files apart from later versions of themselves: path, size and time of each."""
+    stats = [(str(file.resolve()), file.stat()) for file in files if file is not None and file.exists()]
+    return " | ".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+
+
+def _measure(job: tuple[Path, Path, Path | None], judge: Judge, faces: str) -> ClipScores:
+    output, reference, audio = job
+    try:
+        return measure_clip(output, reference, judge, audio, faces)
+    except G4GError as error:
+        return ClipScores(str(output), str(reference), audio and str(audio), error=str(error))
+
+
+def _list_files(paths: Sequence[str | Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in map(Path, paths):
+        files += sorted(p for p in path.iterdir() if p.is_file() and p.suffix != ".png") if path.is_dir() else [path]
+    return files
+
+
+def _partners(dubs: list[Path], outputs: Sequence, others: Sequence, what: str) -> list[Path]:
+    candidates = _list_files(others)
+    if len(candidates) == len(dubs) and not any(Path(path).is_dir() for path in [*outputs, *others]):
+        return candidates
+    partners = [_find_by_name(dub, candidates) for dub in dubs]
+    lonely = [dub.name for dub, partner in zip(dubs, partners, strict=True) if partner is None]
+    if lonely:
+        raise DataError(
+            f"no {what} for {', '.join(lonely[:3])}{' ...' if len(lonely) > 3 else ''} among {len(candidates)} files; "
+            "give as many files in the same order, or files of the same name"
+        )
+    return partners
+
+
+def _find_by_name(dub: Path, candidates: list[Path]) -> Path | None:
+    fitting = [c for c in candidates if dub.stem == c.stem or dub.stem.startswith(tuple(c.stem + x for x in "-_."))]
+    return max(fitting, key=lambda candidate: len(candidate.stem), default=None)
+
+
+def _read_known(json_file: str | Path | None, judge: str) -> dict[str, ClipScores]:
+    if json_file is None or not Path(json_file).is_file():
+        return {}
+    content = json.loads(Path(json_file).read_text())
+    if content.get("version") != SCHEMA_VERSION or content.get("judge") != judge:
+        return {}
+    clips = [ClipScores(**clip) for clip in content["clips"]]
+    return {clip.stamp: clip for clip in clips if not clip.error}
+
+
+def _mean(values: list[float | None]) -> float:
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return float(np.mean(finite)) if finite else math.nan
+
+
+def _finite(value: object) -> object:
+    """Turn what JSON cannot say (NaN, infinity) into null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

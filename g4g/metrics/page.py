@@ -1,0 +1,150 @@
+"""The report: one HTML page that carries its figures, plots, sheets and clips, and needs no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from g4g import __version__
+from g4g.checkpoints import find_weights, hash_file
+from g4g.metrics.clip import KINDS, ROWS, ClipScores
+from g4g.metrics.evaluate import Evaluation, write_json
+from g4g.metrics.plots import draw_comparison, plot_distances, plot_offsets, plot_openings
+
+MAX_CLIP_BYTES = 8 * 1024 * 1024
+"""A larger video is named in the page, not carried."""
+
+_MAX_DETAILED = 20
+"""So many clips get plots, a sheet and the video itself; all are in the table."""
+
+_ARROWS = {"up": "\N{UPWARDS ARROW}", "down": "\N{DOWNWARDS ARROW}", "one": "\N{RIGHTWARDS ARROW} 1",
+           "zero": "\N{RIGHTWARDS ARROW} 0", "": ""}  # fmt: skip
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881 }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem }
+h1 { line-height: 1.2 } h2 { margin-top: 2.5rem } h3 { margin-bottom: .3rem; overflow-wrap: anywhere }
+.wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left } td.words { text-align: left; white-space: normal; min-width: 14rem }
+tr:hover td { background: var(--soft) } .failed { color: #b91c1c }
+svg, img, video { max-width: 100%; height: auto } svg { background: #fff; border-radius: 6px }
+code, pre { font-size: .85rem; overflow-wrap: anywhere; white-space: pre-wrap }
+@media print { body { max-width: none } section { break-inside: avoid } video { display: none } }
+"""
+
+
+def write_page(folder: str | Path, evaluation: Evaluation, command: str = "", faces: str = "mediapipe") -> Path:
+    """Write index.html and figures.json of an evaluation.
+
+    Args:
+        folder: made when missing.
+        evaluation: what `evaluate` returned.
+        command: how it was made; shown in the page.
+        faces: face backend that draws the sheets.
+    Returns:
+        The page.
+    Raises:
+        MediaError: a video that was measured cannot be read any more.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "figures.json", evaluation)
+    measured = [clip for clip in evaluation.clips if not clip.error]
+    parts = [
+        f"<h1>{len(evaluation.clips)} dubs measured</h1>",
+        _describe_failures(evaluation),
+        "<h2>Summary</h2>", _summary_table(evaluation),
+        "<h2>Offsets</h2>", plot_offsets(measured) if measured else "",
+        "<h2>Clip by clip</h2>", _clip_table(evaluation),
+        *(_clip_section(clip, faces) for clip in measured[:_MAX_DETAILED]),
+        "<h2>How this was made</h2>", _describe_run(evaluation, command),
+    ]  # fmt: skip
+    page = folder / "index.html"
+    temporary = page.with_suffix(".part")
+    head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><title>g4g report</title>"
+    head += f"<style>{_STYLE}</style>"
+    temporary.write_text(f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n")
+    temporary.replace(page)
+    return page
+
+
+def _describe_failures(evaluation: Evaluation) -> str:
+    failed = [clip for clip in evaluation.clips if clip.error]
+    if not failed:
+        return "<p>None failed.</p>"
+    items = "".join(f"<li><b>{_text(Path(c.output).name)}</b>: {_text(c.error)}</li>" for c in failed)
+    return f"<p class=failed>{len(failed)} failed; each counts as out of sync.</p><ul>{items}</ul>"
+
+
+def _summary_table(evaluation: Evaluation) -> str:
+    summary = evaluation.summarise()
+    names = [name for name in ["in_sync", *KINDS] if any(name in means for means in summary.values())]
+    head = "".join(f"<th title=\"{_text(ROWS[row])}\">{row}</th>" for row in summary)
+    lines = []
+    for name in names:
+        cells = "".join(f"<td>{_number(means.get(name))}</td>" for means in summary.values())
+        if name == "in_sync":
+            arrow, unit, meaning = _ARROWS["up"], "share", "judge: clips whose offset is within one frame"
+        else:
+            kind = KINDS[name]
+            arrow, unit, meaning = _ARROWS[kind.better], kind.unit, kind.meaning
+        words = f"{_text(meaning)}{f' ({_text(unit)})' if unit else ''}"
+        lines.append(f"<tr><td>{name.replace('_', ' ')} {arrow}</td>{cells}<td class=words>{words}</td></tr>")
+    legend = "; ".join(f"<b>{row}</b>: {_text(ROWS[row])}" for row in summary)
+    table = f"<table><tr><th>figure</th>{head}<th class=words></th></tr>{''.join(lines)}</table>"
+    return f"<div class=wide>{table}</div><p>{legend}. The arrow shows which way is better.</p>"
+
+
+def _clip_table(evaluation: Evaluation) -> str:
+    names = [n for n in KINDS if any(n in clip.rows.get("dubbed", {}) for clip in evaluation.clips)]
+    head = "".join(f"<th>{name.replace('_', ' ')} {_ARROWS[KINDS[name].better]}</th>" for name in names)
+    lines = []
+    for clip in evaluation.clips:
+        cells = "".join(f"<td>{_number(clip.rows.get('dubbed', {}).get(name))}</td>" for name in names)
+        cells = f"<td class=failed colspan={len(names)}>{_text(clip.error)}</td>" if clip.error else cells
+        lines.append(f"<tr><td>{_text(Path(clip.output).name)}</td>{cells}</tr>")
+    return f"<div class=wide><table><tr><th>clip</th>{head}</tr>{''.join(lines)}</table></div>"
+
+
+def _clip_section(clip: ClipScores, faces: str) -> str:
+    sheet = base64.b64encode(draw_comparison(clip, faces)).decode()
+    return (
+        f"<section><h3>{_text(Path(clip.output).name)}</h3>{_embed_video(Path(clip.output))}"
+        f"<p>Source, dub, their mouths, and the mouths' difference times four:</p>"
+        f"<img alt='contact sheet' src='data:image/png;base64,{sheet}'>"
+        f"{plot_openings(clip)}{plot_distances(clip) if clip.distances else ''}</section>"
+    )
+
+
+def _embed_video(path: Path) -> str:
+    if path.stat().st_size > MAX_CLIP_BYTES:
+        return f"<p>{_text(str(path))} is too large to carry here.</p>"
+    kind = "webm" if path.suffix.lower() == ".webm" else "mp4"
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f"<video controls preload=metadata src='data:video/{kind};base64,{data}'></video>"
+
+
+def _describe_run(evaluation: Evaluation, command: str) -> str:
+    judge = find_weights(evaluation.judge)
+    facts = {
+        "command": command or "called from Python",
+        "judge": f"{evaluation.judge}, sha256 {hash_file(judge)}",
+        "g4g": __version__,
+        "Python, torch": f"{sys.version.split()[0]}, {torch.__version__}",
+        "machine": f"{platform.platform()}, {os.cpu_count()} cores",
+    }
+    return "<pre>" + "\n".join(f"{name}: {_text(value)}" for name, value in facts.items()) + "</pre>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else "equal" if value == float("inf") else f"{value:.3g}"
+
+
+def _text(words: str) -> str:
+    return html.escape(words)

@@ -1,0 +1,110 @@
+"""Plots and contact sheets of an evaluation, as bytes that a page can hold."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from g4g.config import CropConfig
+from g4g.faces import crop_face, make_backend, track_faces
+from g4g.media import read_frames, read_waveform
+from g4g.media.bounce import bounce_frames
+from g4g.metrics.clip import ClipScores
+from g4g.metrics.sync import MAX_OFFSET_FRAMES
+
+_SHEET_COLUMNS = 8
+_TILE_PX = 144
+_DIFFERENCE_GAIN = 4
+_COLOURS = {"dubbed": "#c2410c", "real": "#1d4ed8", "undubbed": "#737373"}
+_SAMPLE_RATE = 16_000
+
+
+def plot_offsets(clips: list[ClipScores]) -> str:
+    """Draw how many clips have which offset, dubbed beside real and undubbed, as SVG."""
+    figure = Figure((7, 2.6), layout="constrained")
+    axes = figure.subplots()
+    bins = np.arange(-MAX_OFFSET_FRAMES - 0.5, MAX_OFFSET_FRAMES + 1)
+    rows = {
+        row: [c.rows[row]["offset_frames"] for c in clips if "offset_frames" in c.rows.get(row, {})] for row in _COLOURS
+    }
+    rows = {row: offsets for row, offsets in rows.items() if offsets}
+    axes.hist(list(rows.values()), bins=bins, label=list(rows), color=[_COLOURS[row] for row in rows])
+    axes.set(xlabel="offset, frames of 1/25 s", ylabel="clips", xlim=(bins[0], bins[-1]))
+    axes.legend(frameon=False)
+    return _to_svg(figure)
+
+
+def plot_distances(clip: ClipScores) -> str:
+    """Draw the distance of lips and sound at every shift, D(k), as SVG."""
+    figure = Figure((7, 2.4), layout="constrained")
+    axes = figure.subplots()
+    for row, distances in clip.distances.items():
+        shifts = MAX_OFFSET_FRAMES - np.arange(len(distances))
+        axes.plot(shifts, distances, color=_COLOURS[row], label=row, marker=".", markersize=3)
+    axes.axvline(0, color="#d4d4d4", zorder=0)
+    axes.set(xlabel="shift, frames of 1/25 s", ylabel="distance D(k)")
+    axes.legend(frameon=False)
+    return _to_svg(figure)
+
+
+def plot_openings(clip: ClipScores) -> str:
+    """Draw the mouth's opening over time, dubbed and real, above the dub's waveform, as SVG."""
+    figure = Figure((7, 3), layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=[2, 1])
+    for row, openings in clip.openings.items():
+        upper.plot(clip.times_s, openings, color=_COLOURS[row], label=row)
+    upper.set_ylabel("mouth opening")
+    upper.legend(frameon=False)
+    sound = read_waveform(clip.audio or clip.output)
+    step = max(len(sound) // 1500, 1)
+    peaks = np.abs(sound[: len(sound) // step * step]).reshape(-1, step).max(1)
+    seconds = np.arange(len(peaks)) * step / _SAMPLE_RATE
+    lower.fill_between(seconds, -peaks, peaks, color="#737373", linewidth=0)
+    lower.set(xlabel="s", yticks=[])
+    return _to_svg(figure)
+
+
+def draw_comparison(clip: ClipScores, faces: str = "mediapipe") -> bytes:
+    """Draw columns over time: source frame, dub, both mouths enlarged, and their difference four times; PNG."""
+    track = track_faces(read_frames(clip.reference), make_backend(faces))
+    wanted = set(np.linspace(0, clip.frames - 1, _SHEET_COLUMNS).round().astype(int).tolist())
+    sources = bounce_frames(clip.reference, len(track), clip.frames)
+    columns = []
+    for number, (item, (source_number, source)) in enumerate(zip(read_frames(clip.output), sources, strict=False)):
+        if number not in wanted:
+            continue
+        tiles = [source, item.frame]
+        if track.found[source_number]:
+            size = CropConfig().size
+            crops = [crop_face(frame, track.frame_to_crop[source_number], size) for frame in tiles]
+            mouths = [crop[size * 7 // 16 : size * 15 // 16, size // 8 : size * 7 // 8] for crop in crops]
+            apart = np.abs(mouths[0].astype(int) - mouths[1]) * _DIFFERENCE_GAIN
+            tiles += [*mouths, np.clip(apart, 0, 255).astype(np.uint8)]
+        pictures = [Image.fromarray(tile) for tile in tiles]
+        columns.append([p.resize((_TILE_PX, round(_TILE_PX * p.height / p.width))) for p in pictures])
+    height = max(sum(picture.height for picture in column) for column in columns)
+    sheet = Image.new("RGB", (_TILE_PX * len(columns), height))
+    for x, column in enumerate(columns):
+        y = 0
+        for picture in column:
+            sheet.paste(picture, (x * _TILE_PX, y))
+            y += picture.height
+    return _to_bytes(sheet)
+
+
+def _to_svg(figure: Figure) -> str:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _to_bytes(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

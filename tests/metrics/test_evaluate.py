@@ -1,0 +1,134 @@
+"""Evaluation of real clips with planted faults, of pairs by name, and of what failed."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from g4g.errors import DataError
+from g4g.media import VideoWriter, probe, read_frames
+from g4g.metrics import Judge, JudgeConfig, save_judge
+from g4g.metrics import evaluate as evaluation_module
+from g4g.metrics.clip import ClipScores, measure_clip
+from g4g.metrics.evaluate import Evaluation, evaluate, format_evaluation, match_files, read_list
+from g4g.metrics.page import write_page
+
+TINY = JudgeConfig(embedding=32, lip_channels=(8, 16, 16, 32), audio_channels=(32, 32, 32))
+
+
+@pytest.fixture(scope="module")
+def judge():
+    torch.manual_seed(0)
+    return Judge(TINY).eval()
+
+
+def _rewrite(clip: Path, out: Path, change) -> Path:
+    info = probe(clip)
+    with VideoWriter(out, info.width, info.height, info.fps, audio=clip, audio_duration_s=info.duration_s) as writer:
+        first = None
+        for item in read_frames(clip):
+            first = item.frame if first is None else first
+            writer.write(change(item.frame, first))
+    return out
+
+
+def test_a_clip_against_itself_is_perfect(grid_clip, judge):
+    scores = measure_clip(grid_clip, grid_clip, judge)
+    dubbed = scores.rows["dubbed"]
+    assert scores.frames == scores.frames_scored == 75
+    assert dubbed["mouth_psnr"] == dubbed["frame_psnr"] == math.inf
+    for name in ("mouth_ssim", "sharpness", "articulation", "opening_correlation", "jitter"):
+        assert dubbed[name] == pytest.approx(1, abs=1e-6), name
+    for name in ("seam", "colour_step", "mouth_distance"):
+        assert dubbed[name] == pytest.approx(0, abs=1e-9), name
+    assert dubbed["lse_d"] == pytest.approx(scores.rows["real"]["lse_d"], abs=1e-4)
+    assert math.isfinite(scores.rows["copied"]["mouth_psnr"])
+
+
+def test_a_frozen_mouth_and_a_blurred_one_show(grid_clip, judge, tmp_path):
+    frozen = measure_clip(_rewrite(grid_clip, tmp_path / "frozen.mp4", lambda now, first: first), grid_clip, judge)
+    assert frozen.rows["dubbed"]["articulation"] < 0.05
+
+    def blur(frame, first):
+        wide = np.stack([np.roll(frame, shift, axis) for axis in (0, 1) for shift in (-1, 0, 1)]).astype(float)
+        return wide.mean(0).round().astype(np.uint8)
+
+    blurred = measure_clip(_rewrite(grid_clip, tmp_path / "blurred.mp4", blur), grid_clip, judge)
+    plain = measure_clip(_rewrite(grid_clip, tmp_path / "plain.mp4", lambda now, first: now), grid_clip, judge)
+    assert blurred.rows["dubbed"]["sharpness"] < 0.7 * plain.rows["dubbed"]["sharpness"]
+    assert blurred.rows["dubbed"]["mouth_psnr"] < plain.rows["dubbed"]["mouth_psnr"]
+
+
+def test_foreign_sound_has_no_true_mouth(grid_clip, judge, voice_file):
+    scores = measure_clip(grid_clip, grid_clip, judge, voice_file)
+    assert "mouth_psnr" not in scores.rows["dubbed"] and "copied" not in scores.rows
+    assert {"sharpness", "seam", "lse_c"} <= set(scores.rows["dubbed"])
+
+
+def test_what_fails_stays_and_what_is_known_is_not_measured_again(grid_clip, judge, tmp_path, monkeypatch):
+    judge_file, figures = tmp_path / "judge.safetensors", tmp_path / "figures.json"
+    save_judge(judge_file, judge, {})
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    run = lambda: evaluate([grid_clip, broken], [grid_clip, grid_clip], judge=judge_file, json_file=figures)  # noqa: E731
+    result = run()
+    assert [bool(clip.error) for clip in result.clips] == [False, True]
+    assert result.summarise()["dubbed"]["in_sync"] <= 0.5
+    assert "2 clips, 1 failed" in format_evaluation(result) and str(broken) in format_evaluation(result)
+    content = json.loads(figures.read_text())
+    assert content["version"] == 1 and content["failed"] == 1
+    assert content["clips"][0]["rows"]["dubbed"]["mouth_psnr"] is None, "infinity is no JSON"
+    measured = []
+    note = lambda *job: measured.append(job) or ClipScores("", "", None)  # noqa: E731
+    monkeypatch.setattr(evaluation_module, "measure_clip", note)
+    again = run()
+    assert len(measured) == 1 and str(measured[0][0]) == str(broken)
+    assert again.clips[0].rows == content["clips"][0]["rows"] and again.summarise()["dubbed"]["articulation"] == 1
+
+
+def test_means_leave_out_what_a_clip_lacks():
+    clips = [ClipScores("a", "a", None, rows={"dubbed": {"lse_c": 0.2, "offset_frames": 0}}),
+             ClipScores("b", "b", None, rows={"dubbed": {"lse_c": 0.4, "offset_frames": 2, "seam": 3.0}}),
+             ClipScores("c", "c", None, error="unreadable")]  # fmt: skip
+    dubbed = Evaluation("judge", clips).summarise()["dubbed"]
+    assert dubbed["lse_c"] == pytest.approx(0.3) and dubbed["seam"] == 3 and dubbed["in_sync"] == pytest.approx(1 / 3)
+
+
+def test_files_are_matched_by_order_or_by_name(tmp_path):
+    for name in ("dubs/talk-german.mp4", "dubs/news.mp4", "sources/talk.mov", "sources/news.mp4", "sources/ta.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    pairs = match_files([tmp_path / "dubs"], [tmp_path / "sources"])
+    assert [(dub.name, source.name) for dub, source, _ in pairs] == [
+        ("news.mp4", "news.mp4"), ("talk-german.mp4", "talk.mov"),
+    ]  # fmt: skip
+    one = match_files([tmp_path / "dubs/news.mp4"], [tmp_path / "sources/ta.mp4"], ["x.wav"])
+    assert one == [(tmp_path / "dubs/news.mp4", tmp_path / "sources/ta.mp4", Path("x.wav"))]
+    with pytest.raises(DataError, match="no reference for talk-german.mp4"):
+        match_files([tmp_path / "dubs"], [tmp_path / "sources/news.mp4"])
+    with pytest.raises(DataError, match="no dubbed video"):
+        match_files([], [])
+
+
+def test_a_list_names_dubs_and_sources(tmp_path):
+    file = tmp_path / "pairs.txt"
+    file.write_text("# dubs\na-de.mp4, a.mp4\n\nb-de.mp4\tb.mp4  # the second\n")
+    assert read_list(file) == [(tmp_path / f"{x}-de.mp4", tmp_path / f"{x}.mp4") for x in "ab"]
+    file.write_text("a.mp4 b.mp4\n")
+    with pytest.raises(DataError, match="line 1"):
+        read_list(file)
+
+
+def test_the_page_carries_all_that_it_shows(grid_clip, judge, tmp_path):
+    judge_file, broken = tmp_path / "judge.safetensors", tmp_path / "<broken>.mp4"
+    save_judge(judge_file, judge, {})
+    broken.write_bytes(b"no video")
+    result = evaluate([grid_clip, broken], [grid_clip, grid_clip], judge=judge_file)
+    page = write_page(tmp_path / "report", result, "g4g evaluate").read_text()
+    assert "data:video/mp4;base64," in page and "data:image/png;base64," in page and page.count("<svg") == 3
+    assert "&lt;broken&gt;.mp4" in page and "<broken>" not in page
+    assert "1 failed" in page and "src='http" not in page and "<script" not in page
+    assert json.loads((tmp_path / "report" / "figures.json").read_text())["failed"] == 1
