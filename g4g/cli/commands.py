@@ -70,6 +70,8 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", metavar="FILE", help="write all figures; a later run goes on from it")
     evaluate.add_argument("--report", metavar="DIR", help="write a page with plots, sheets and the clips themselves")
     evaluate.add_argument("--judge", default="g4g-judge", help="name of the judge's weights, or a file (%(default)s)")
+    evaluate.add_argument("--syncnet", metavar="FILE",
+                          help="syncnet_v2.model of the SyncNet project, for the official score beside the judge's")
     evaluate.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
     evaluate.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -127,8 +129,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         outputs, references = map(list, zip(*read_list(options.list), strict=True))
     with _progress() as report:
         result = evaluate(
-            outputs, references, options.audio, judge=options.judge, faces=options.faces, json_file=options.json,
-            progress=lambda done, total, what: report("evaluate", done, total),
+            outputs, references, options.audio, judge=options.judge, syncnet=options.syncnet, faces=options.faces,
+            json_file=options.json, progress=lambda done, total, what: report("evaluate", done, total),
         )  # fmt: skip
     print(format_evaluation(result))
     if options.report:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,8 @@ from g4g.metrics.picture import (
     sharpness,
     ssim,
 )
+from g4g.metrics.sync import SyncScore
+from g4g.metrics.syncnet import MIN_OFFICIAL_FRAMES, SAMPLE_RATE, SyncNet, cut_head, frame_heads, score_official
 
 MIN_SCORED_FRAMES = 20
 """A clip with fewer neighbouring faces has no sync score."""
@@ -53,6 +56,9 @@ KINDS = {
     "lse_d": FigureKind("", "down", "judge: distance of lips and sound at the best shift"),
     "lse_c": FigureKind("", "up", "judge: how much the best shift stands out"),
     "offset_frames": FigureKind("frames of 1/25 s", "zero", "judge: > 0: the matching sound lies earlier"),
+    "syncnet_lse_d": FigureKind("", "down", "official SyncNet, another scale: never compare with the judge"),
+    "syncnet_lse_c": FigureKind("", "up", "official SyncNet, same"),
+    "syncnet_offset_frames": FigureKind("frames of 1/25 s", "zero", "official SyncNet, same"),
     "mouth_psnr": FigureKind("dB", "up", "mouth box against the real clip, errors pooled over frames"),
     "crop_psnr": FigureKind("dB", "up", "face crop, same"),
     "frame_psnr": FigureKind("dB", "up", "whole frame, same"),
@@ -121,8 +127,9 @@ class _Seen:
 
 
 def measure_clip(
-    output: str | Path, reference: str | Path, judge: Judge, audio: str | Path | None = None, faces: str = "mediapipe"
-) -> ClipScores:
+    output: str | Path, reference: str | Path, judge: Judge, audio: str | Path | None = None, *,
+    faces: str = "mediapipe", syncnet: SyncNet | None = None,
+) -> ClipScores:  # fmt: skip
     """Measure one dub against the video that it was made from.
 
     Args:
@@ -132,6 +139,7 @@ def measure_clip(
         audio: the new sound that the dub was made with; None: the source's own, and the source shows what the lips
             should do.
         faces: face backend by name.
+        syncnet: the official net, for its own score beside the judge's.
     Returns:
         Figures of the dub and of its baselines.
     Raises:
@@ -155,7 +163,7 @@ def measure_clip(
             if figure in scores.rows[row]:
                 scores.rows[row][figure] = mse_to_psnr(scores.rows[row][figure])
     _add_motion(scores, seen, track)
-    _add_sync(scores, seen, judge, read_waveform(audio or output), reference, track)
+    _add_sync(scores, seen, judge, syncnet, track)
     if audio is not None:
         for figure in ("mouth_psnr", "mouth_ssim", "crop_psnr", "crop_ssim", "mouth_distance", "opening_correlation"):
             scores.rows["dubbed"].pop(figure, None)
@@ -243,26 +251,55 @@ def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
         dubbed["jitter"] = jitter(made[start:stop]) / jitter(real[start:stop])
 
 
-def _add_sync(scores, seen, judge, sound, reference, track) -> None:
+def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet: SyncNet | None, track: FaceTrack) -> None:
     """Score the longest run of neighbouring faces in a 25 fps copy: each moment takes the frame nearest to it."""
     start, stop = max(find_runs(_next_to(seen.numbers)), key=lambda run: run[1] - run[0], default=(0, 0))
     times = np.array(seen.times_s[start:stop])
-    if not len(times):
-        return
-    moments = np.arange(times[0], times[-1] + 1e-6, 1 / SCORE_FPS)
+    moments = np.arange(times[0], times[-1] + 1e-6, 1 / SCORE_FPS) if len(times) else times
     if len(moments) < MIN_SCORED_FRAMES:
         return
     rows = start + np.abs(times[None] - moments[:, None]).argmin(1)
-    own = track.times_s[np.array(seen.sources)[rows]]
-    heard = {"dubbed": (sound, moments), "undubbed": (sound, moments)}
-    # The source's own sound fits while the dub plays it forwards.
-    if (np.diff(own) > -1e-6).all():
-        heard["real"] = read_waveform(reference), own
-    for row, (waveform, times_s) in heard.items():
+    numbers, sources = np.array(seen.numbers)[rows], np.array(seen.sources)[rows]
+    sound = read_waveform(scores.audio or scores.output)
+    made = _Heard(scores.output, numbers, np.stack(seen.landmarks)[rows], sound, moments)
+    real = _Heard(scores.reference, sources, track.landmarks[sources], sound, moments)
+    heard = {"dubbed": made, "undubbed": real}
+    forwards = bool((np.diff(sources) >= 0).all())
+    if forwards:  # played backwards, the source has no sound of its own
+        heard["real"] = replace(real, waveform=read_waveform(scores.reference), times_s=track.times_s[sources])
+    for row, part in heard.items():
         mouths = np.stack([seen.mouths["dubbed" if row == "dubbed" else "real"][i] for i in rows])
-        score = judge.score_mouths(mouths, waveform, times_s)
-        scores.rows[row] |= {"lse_d": score.lse_d, "lse_c": score.lse_c, "offset_frames": score.offset_frames}
+        score = judge.score_mouths(mouths, part.waveform, part.times_s)
+        scores.rows[row] |= _name_scores(score)
         scores.distances[row] = score.distances.tolist()
+        long_enough = len(rows) >= MIN_OFFICIAL_FRAMES and (forwards or row == "dubbed")
+        if syncnet is not None and long_enough:
+            first = max(round(part.times_s[0] * SAMPLE_RATE), 0)
+            official = score_official(syncnet, _cut_heads(part), part.waveform[first:])
+            scores.rows[row] |= _name_scores(official, "syncnet_")
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Frames of a file by number, their landmarks, and the sound that they are scored against at their times."""
+
+    file: str
+    numbers: np.ndarray
+    landmarks: np.ndarray
+    waveform: np.ndarray
+    times_s: np.ndarray
+
+
+def _name_scores(score: SyncScore, prefix: str = "") -> dict[str, float]:
+    return {f"{prefix}{name}": getattr(score, name) for name in ("lse_d", "lse_c", "offset_frames")}
+
+
+def _cut_heads(part: _Heard) -> Iterator[np.ndarray]:
+    """Yield the heads of frames in order; numbers that come again show their frame again."""
+    centres, halves = frame_heads(part.landmarks)
+    for number, item in enumerate(read_frames(part.file)):
+        for row in np.flatnonzero(part.numbers == number):
+            yield cut_head(item.frame, centres[row], halves[row])
 
 
 def _next_to(numbers: list[int]) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from g4g.errors import DataError, G4GError
 from g4g.metrics.clip import KINDS, ROWS, ClipScores, measure_clip
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
+from g4g.metrics.syncnet import SyncNet, load_syncnet
 
 SCHEMA_VERSION = 1
 WITHIN_FRAMES = 1
@@ -60,8 +61,8 @@ class Evaluation:
 
 def evaluate(
     outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = (), *,
-    judge: str | Path = JUDGE_WEIGHTS, faces: str = "mediapipe", json_file: str | Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None, faces: str = "mediapipe",
+    json_file: str | Path | None = None, progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Measure dubs against the videos that they were made from.
 
@@ -70,6 +71,7 @@ def evaluate(
         references: their sources, or folders of them: matched by order where both are single files, else by name.
         audios: the new sounds; none: the dubs carry their sources' own sound.
         judge: weights that score sync, a name or a file.
+        syncnet: the public file syncnet_v2.model, for the official score beside the judge's (clips of 4 s and more).
         faces: face backend by name.
         json_file: written after each clip; clips that it holds already, of unchanged files, are not measured again.
         progress: called with (done, total, file).
@@ -80,6 +82,7 @@ def evaluate(
     """
     jobs = match_files(outputs, references, audios)
     known = _read_known(json_file, str(judge))
+    official = None if syncnet is None else load_syncnet(syncnet)
     network: Judge | None = None
     result = Evaluation(str(judge))
     for number, job in enumerate(jobs, 1):
@@ -87,7 +90,7 @@ def evaluate(
         scores = known.get(stamp)
         if scores is None:
             network = network or load_judge(judge)
-            scores = _measure(job, network, faces)
+            scores = _measure(job, network, faces, official)
             scores.stamp = stamp
         result.clips.append(scores)
         if json_file is not None:
@@ -170,10 +173,10 @@ def stamp_files(files: Sequence[Path | None]) -> str:
     return " | ".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
 
 
-def _measure(job: tuple[Path, Path, Path | None], judge: Judge, faces: str) -> ClipScores:
+def _measure(job: tuple[Path, Path, Path | None], judge: Judge, faces: str, syncnet: SyncNet | None) -> ClipScores:
     output, reference, audio = job
     try:
-        return measure_clip(output, reference, judge, audio, faces)
+        return measure_clip(output, reference, judge, audio, faces=faces, syncnet=syncnet)
     except G4GError as error:
         return ClipScores(str(output), str(reference), audio and str(audio), error=str(error))
 

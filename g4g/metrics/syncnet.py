@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.fft import dct
+from scipy.signal import medfilt
 from torch import Tensor, nn
+from torch.nn import functional
 
 from g4g.errors import CheckpointError, ShapeError
 from g4g.metrics.sync import SyncScore, lip_sync_error
@@ -19,9 +22,13 @@ WINDOW_FRAMES = 5
 WINDOW_STEPS = 20
 """MFCC steps of 10 ms in a window of 5 frames at 25 fps."""
 
+MIN_OFFICIAL_FRAMES = 100
+"""The official pipeline gives shorter clips no score."""
+
 _STEPS_PER_FRAME = 4
 _SAMPLES_PER_FRAME = 640
 _BATCH = 20
+_FOREHEAD, _MARGIN, _GREY, _SMOOTHING_FRAMES = 0.2, 0.4, 110, 13
 _FRAME_SAMPLES, _HOP_SAMPLES, _N_FFT, _FILTERS, _LIFTER, _PRE_EMPHASIS = 400, 160, 512, 26, 22, 0.97
 
 
@@ -84,12 +91,12 @@ def load_syncnet(path: str | Path) -> SyncNet:
 
 
 @torch.no_grad()
-def score_official(network: SyncNet, crops: np.ndarray, waveform: np.ndarray) -> SyncScore:
-    """Score one clip by the official protocol.
+def score_official(network: SyncNet, crops: Iterable[np.ndarray], waveform: np.ndarray) -> SyncScore:
+    """Score one clip by the official protocol; memory does not hold the crops.
 
     Args:
         network: as `load_syncnet` reads it.
-        crops: face crops at 25 fps, (T, 224, 224, 3) RGB uint8, whole head as the official pipeline cuts it.
+        crops: face crops at 25 fps in order, each (224, 224, 3) RGB uint8, as `cut_head` cuts them.
         waveform: their sound at 16 kHz, mono, float in [-1, 1], starting with the first crop.
     Returns:
         LSE-D, LSE-C and offset over shifts of 15 frames, sound beyond the ends being zeros.
@@ -98,21 +105,64 @@ def score_official(network: SyncNet, crops: np.ndarray, waveform: np.ndarray) ->
     Source:
         Chung & Zisserman 2016, as their public `SyncNetInstance.evaluate` computes it.
     """
-    if crops.ndim != 4 or crops.shape[1:] != (SIZE_PX, SIZE_PX, 3):
-        raise ShapeError(f"expected crops (T, {SIZE_PX}, {SIZE_PX}, 3), got {crops.shape}; resize them")
-    count = min(len(crops), len(waveform) // _SAMPLES_PER_FRAME) - WINDOW_FRAMES
+    heard = len(waveform) // _SAMPLES_PER_FRAME
+    rows = [network.embed_lips(batch) for batch in _stack_windows(crops)]
+    # One window less than fits: the official loop ends before the last one.
+    count = min(sum(map(len, rows)) - 1, heard - WINDOW_FRAMES)
     if count < 1:
-        raise ShapeError(f"expected at least {WINDOW_FRAMES + 1} frames of picture and sound, got {len(crops)} and "
-                         f"{len(waveform) // _SAMPLES_PER_FRAME}; score a longer clip")  # fmt: skip
+        raise ShapeError(f"expected more than {WINDOW_FRAMES} frames of picture and of sound; score a longer clip")
     features = torch.from_numpy(speech_mfcc(waveform).T.astype(np.float32))[None, None]
-    lips, audio = [], []
-    for start in range(0, count, _BATCH):
-        numbers = range(start, min(start + _BATCH, count))
-        pictures = np.stack([crops[i : i + WINDOW_FRAMES, ..., ::-1] for i in numbers])
-        lips.append(network.embed_lips(torch.from_numpy(pictures).permute(0, 4, 1, 2, 3).float()))
-        steps = [slice(i * _STEPS_PER_FRAME, i * _STEPS_PER_FRAME + WINDOW_STEPS) for i in numbers]
-        audio.append(network.embed_audio(torch.cat([features[..., step] for step in steps])))
-    return lip_sync_error(torch.cat(lips), torch.cat(audio))
+    steps = [slice(i * _STEPS_PER_FRAME, i * _STEPS_PER_FRAME + WINDOW_STEPS) for i in range(count)]
+    audio = network.embed_audio(torch.cat([features[..., step] for step in steps]))
+    return lip_sync_error(torch.cat(rows)[:count], audio)
+
+
+def _stack_windows(crops: Iterable[np.ndarray]) -> Iterator[Tensor]:
+    """Batch windows of neighbouring crops as (B, 3, 5, 224, 224), BGR."""
+    held: list[Tensor] = []
+    for crop in crops:
+        if crop.shape != (SIZE_PX, SIZE_PX, 3):
+            raise ShapeError(f"expected crops ({SIZE_PX}, {SIZE_PX}, 3), got {crop.shape}; resize them")
+        held.append(torch.from_numpy(np.ascontiguousarray(crop[..., ::-1])).permute(2, 0, 1).float())
+        if len(held) == _BATCH + WINDOW_FRAMES - 1:
+            yield _windows_of(held)
+            held = held[_BATCH:]
+    if len(held) >= WINDOW_FRAMES:
+        yield _windows_of(held)
+
+
+def _windows_of(pictures: list[Tensor]) -> Tensor:
+    count = len(pictures) - WINDOW_FRAMES + 1
+    return torch.stack([torch.stack(pictures[i : i + WINDOW_FRAMES], 1) for i in range(count)])
+
+
+def frame_heads(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find centre (T, 2) and half size (T,) of the head's square in frame px, smoothed over time.
+
+    Args:
+        landmarks: of neighbouring frames, shape (T, 68, 2), px.
+    Source:
+        Median of 13 frames as in the official pipeline. Its S3FD box is stood in for by the landmarks' box, grown
+        upwards by a fifth of its height for the forehead (our choice).
+    """
+    low, high = landmarks.min(1), landmarks.max(1)
+    low[:, 1] -= _FOREHEAD * (high[:, 1] - low[:, 1])
+    values = np.column_stack([(low + high) / 2, (high - low).max(1) / 2])
+    x, y, half = (medfilt(column, _SMOOTHING_FRAMES) if len(column) > _SMOOTHING_FRAMES else column
+                  for column in values.T.astype(np.float64))  # fmt: skip
+    return np.column_stack([x, y]), half
+
+
+def cut_head(frame: np.ndarray, centre: np.ndarray, half: float) -> np.ndarray:
+    """Cut the head as the official pipeline does: more below than above, grey beyond the frame; (224, 224, 3)."""
+    border = int(half * (1 + 2 * _MARGIN))
+    padded = np.pad(frame, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
+    x, y = centre + border
+    rows = slice(max(int(y - half), 0), max(int(y + half * (1 + 2 * _MARGIN)), 1))
+    columns = slice(max(int(x - half * (1 + _MARGIN)), 0), max(int(x + half * (1 + _MARGIN)), 1))
+    picture = torch.from_numpy(padded[rows, columns]).permute(2, 0, 1)[None].float()
+    resized = functional.interpolate(picture, (SIZE_PX, SIZE_PX), mode="bilinear", align_corners=False)
+    return resized[0].permute(1, 2, 0).round().byte().numpy()
 
 
 def speech_mfcc(waveform: np.ndarray) -> np.ndarray:

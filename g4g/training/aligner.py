@@ -24,11 +24,15 @@ _WEIGHTS = {"audio_lips": 1.0, "margin": 1.0, "landmark_lips": 0.3, "landmark_au
 
 
 class AlignerStage(Stage):
-    """Windows of a few clips per batch; colour, place, mirror and sound are drawn once per clip."""
+    """Windows of a few clips per batch; colour, place, mirror and sound are drawn once per clip.
 
-    def __init__(self, aligner: Aligner, train: list[Shot], validation: list[Shot]) -> None:
+    With `keep_sound` the sound's encoder stays as it is: a generator that learnt to hear by it would be lost.
+    """
+
+    def __init__(self, aligner: Aligner, train: list[Shot], validation: list[Shot], keep_sound: bool = False) -> None:
         super().__init__()
         self.aligner, self._train_shots, self._validation = aligner, train, validation
+        self._keep_sound = keep_sound
 
     def trained(self) -> Aligner:
         return self.aligner
@@ -38,17 +42,20 @@ class AlignerStage(Stage):
         parts = [_draw_windows(self._train_shots[i], rng) for i in rng.integers(len(self._train_shots), size=_CLIPS)]
         lips, sound, points, time = (torch.from_numpy(np.concatenate(p)).to(device) for p in zip(*parts, strict=True))
         clip = torch.arange(_CLIPS, device=device).repeat_interleave(_WINDOWS)
-        lip, audio, geometry = (
-            self.aligner.embed_lips(lips.contiguous(memory_format=torch.channels_last)),
-            self.aligner.embed_audio(sound),
-            self.aligner.embed_landmarks(points),
-        )
+        lip = self.aligner.embed_lips(lips.contiguous(memory_format=torch.channels_last))
+        geometry = self.aligner.embed_landmarks(points)
+        self.aligner.audio_encoder.train(not self._keep_sound)
+        with torch.set_grad_enabled(not self._keep_sound):
+            audio = self.aligner.embed_audio(sound)
         scale = self.aligner.log_scale.clamp(max=4.0).exp()
         terms = {}
         terms["audio_lips"], terms["margin"] = diagonal_loss(lip, audio, clip, time, scale)
         terms["landmark_lips"] = diagonal_loss(geometry, lip, clip, time, scale)[0]
         terms["landmark_audio"] = diagonal_loss(geometry, audio, clip, time, scale)[0]
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
+
+    def describe(self) -> dict:
+        return {"sound_encoder": "kept" if self._keep_sound else "trained"}
 
     def validate(self, network: Aligner, sheet: Path) -> dict[str, float]:
         rng = np.random.default_rng(0)

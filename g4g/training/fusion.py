@@ -11,10 +11,12 @@ from PIL import Image
 
 from g4g.faces import lower_half_mask
 from g4g.fusion import Fusion
-from g4g.training.data import Shot
+from g4g.training.data import Shot, augment_colour, speaker_chances
 from g4g.training.loop import Stage
 
 _BATCH = 8
+_SWAPPED_COLOURS = 0.2
+"""Share of clips whose red, green and blue change places."""
 
 
 class FusionStage(Stage):
@@ -52,14 +54,18 @@ class FusionStage(Stage):
 def plant_seams(shots: list[Shot], count: int, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
     """Make (generated, original, mask, truth): (B, 3, size, size) in [-1, 1], the mask (B, 1, size, size).
 
-    Inside the mask the original shows another moment of the clip, as it does when a video is dubbed.
+    Inside the mask the original shows another moment of the clip, as it does when a video is dubbed. Each clip comes in
+    random colours: a few people's skin must not become the colour that every face is corrected to.
     """
     rows = []
-    for _ in range(count):
-        shot = shots[rng.integers(len(shots))]
+    for number in rng.choice(len(shots), size=count, p=speaker_chances(shots)):
+        shot = shots[number]
         now, other = rng.integers(len(shot), size=2)
         mask = torch.from_numpy(lower_half_mask(shot.landmarks[now]))[None]
-        truth, old = (torch.from_numpy(shot.crops[i]).permute(2, 0, 1).float() / 127.5 - 1 for i in (now, other))
+        crops = augment_colour(shot.crops[[now, other]].astype(np.float32) / 127.5 - 1, rng)
+        if rng.random() < _SWAPPED_COLOURS:
+            crops = np.ascontiguousarray(crops[..., rng.permutation(3)])
+        truth, old = torch.from_numpy(crops).permute(0, 3, 1, 2)
         inner = (mask > 0.9).float()
         original = old * inner + truth * (1 - inner)
         generated = torch.roll(truth, tuple(rng.integers(-1, 2, size=2).tolist()), (1, 2))

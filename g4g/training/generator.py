@@ -188,6 +188,7 @@ def _draw(shot: Shot, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.
     return crops[:n], points[:n], crops[n:], points[n:]
 
 
+@torch.autocast("cpu", enabled=False)
 def _stretch(crops: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Give a face other proportions and another tilt: crops (N, 3, size, size) and points (N, 68, 2) by one affine."""
     size, angle = crops.shape[-1], rng.uniform(-0.07, 0.07)

@@ -173,6 +173,7 @@ def _draw_stretch(clip: JudgeClip, frames: int, rng: np.random.Generator) -> tup
     return mouths, mfcc_windows(sound, middle_times(clip.times_s[start : start + frames]))
 
 
+@torch.autocast("cpu", enabled=False)
 def _vary_mouths(mouths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Shift, scale, turn, mirror, blur, relight: drawn once, the same for all frames, so that motion stays."""
     height, width = mouths.shape[1:]

@@ -51,7 +51,7 @@ def train_stage(
     history = _history(start)
     shots, held = load_split(data)
     log(f"{len(shots)} shots to train on, {len(held)} held out")
-    job = _make_stage(stage, models, shots, held)
+    job = _make_stage(stage, models, shots, held, history)
     channels_last(job.trained().train().requires_grad_(True))
 
     def save(network: torch.nn.Module, figures: dict) -> None:
@@ -64,9 +64,9 @@ def train_stage(
     return train(job, out, plan, save, resume)
 
 
-def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot]) -> Stage:
+def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot], history: dict) -> Stage:
     if stage == "aligner":
-        return AlignerStage(models.aligner, shots, held)
+        return AlignerStage(models.aligner, shots, held, keep_sound="generator" in history)
     if stage == "generator":
         return GeneratorStage(models.generator, models.aligner, shots, held)
     return FusionStage(models.fusion, shots, held)

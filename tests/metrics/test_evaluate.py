@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import g4g
 from g4g.errors import DataError
 from g4g.media import VideoWriter, probe, read_frames
 from g4g.metrics import Judge, JudgeConfig, save_judge
@@ -82,7 +83,7 @@ def test_what_fails_stays_and_what_is_known_is_not_measured_again(grid_clip, jud
     assert content["version"] == 1 and content["failed"] == 1
     assert content["clips"][0]["rows"]["dubbed"]["mouth_psnr"] is None, "infinity is no JSON"
     measured = []
-    note = lambda *job: measured.append(job) or ClipScores("", "", None)  # noqa: E731
+    note = lambda *job, **more: measured.append(job) or ClipScores("", "", None)  # noqa: E731
     monkeypatch.setattr(evaluation_module, "measure_clip", note)
     again = run()
     assert len(measured) == 1 and str(measured[0][0]) == str(broken)
@@ -132,3 +133,18 @@ def test_the_page_carries_all_that_it_shows(grid_clip, judge, tmp_path):
     assert "&lt;broken&gt;.mp4" in page and "<broken>" not in page
     assert "1 failed" in page and "src='http" not in page and "<script" not in page
     assert json.loads((tmp_path / "report" / "figures.json").read_text())["failed"] == 1
+
+
+def test_the_official_score_stands_beside_the_judges(grid_clip, voice_file, judge, tmp_path):
+    from g4g.metrics.syncnet import SyncNet
+
+    torch.manual_seed(0)
+    official = SyncNet().eval()
+    long = tmp_path / "long.mp4"
+    g4g.Dubber.from_pretrained("g4g-tiny").dub(grid_clip, voice_file, long)
+    rows = measure_clip(long, grid_clip, judge, voice_file, syncnet=official).rows
+    dubbed = rows["dubbed"]
+    assert {"syncnet_lse_d", "lse_d"} <= set(dubbed) and dubbed["syncnet_lse_d"] != dubbed["lse_d"]
+    # The source played to and fro has no sound of its own; a clip under 4 s has no official score.
+    assert "lse_d" not in rows["real"]
+    assert "syncnet_lse_d" not in measure_clip(grid_clip, grid_clip, judge, syncnet=official).rows["dubbed"]

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from g4g.errors import CheckpointError, ShapeError
-from g4g.metrics.syncnet import SyncNet, load_syncnet, score_official, speech_mfcc
+from g4g.metrics.syncnet import SyncNet, cut_head, frame_heads, load_syncnet, score_official, speech_mfcc
 
 # (index of the convolution in the public file, stride, padding, pooling after it: kernel, stride, padding).
 LIP_LAYERS = (
@@ -99,19 +99,19 @@ def test_mfccs_are_the_sums_written_out(count):
 @torch.no_grad()
 def test_the_protocol_is_the_official_loop(network):
     rng = np.random.default_rng(0)
-    crops = rng.integers(0, 256, (9, 224, 224, 3)).astype(np.uint8)
-    waveform = rng.normal(0, 0.1, 9 * 640 + 100).clip(-1, 1)
+    crops = rng.integers(0, 256, (30, 224, 224, 3)).astype(np.uint8)
+    waveform = rng.normal(0, 0.1, 30 * 640 + 100).clip(-1, 1)
     score = score_official(network, crops, waveform)
     sound = torch.from_numpy(speech_mfcc(waveform)).float()
     lips, audio = [], []
-    for i in range(9 - 5):
+    for i in range(30 - 5):
         window = torch.from_numpy(crops[i : i + 5, :, :, ::-1].copy()).float().permute(3, 0, 1, 2)
         lips.append(network.embed_lips(window[None])[0])
         audio.append(network.embed_audio(sound[4 * i : 4 * i + 20].T[None, None])[0])
     zero = torch.zeros(1024)
     curve = []
     for shift in range(-15, 16):
-        sounds = [audio[i + shift] if 0 <= i + shift < 4 else zero for i in range(4)]
+        sounds = [audio[i + shift] if 0 <= i + shift < 25 else zero for i in range(25)]
         curve.append(np.mean([float((a - b).norm()) for a, b in zip(lips, sounds, strict=True)]))
     np.testing.assert_allclose(score.distances, curve, rtol=1e-4)
     assert score.offset_frames == 15 - int(np.argmin(curve))
@@ -138,5 +138,20 @@ def test_clips_that_cannot_be_scored_are_refused(network):
         score_official(network, np.zeros((9, 128, 128, 3), np.uint8), np.zeros(9000))
     with pytest.raises(ShapeError, match="longer clip"):
         score_official(network, np.zeros((5, 224, 224, 3), np.uint8), np.zeros(9000))
+    with pytest.raises(ShapeError, match="longer clip"):
+        score_official(network, np.zeros((9, 224, 224, 3), np.uint8), np.zeros(640 * 5))
     with pytest.raises(ShapeError, match="mono"):
         speech_mfcc(np.zeros((2, 100)))
+
+
+def test_a_head_is_cut_lower_than_its_middle_and_grey_beyond_the_frame():
+    points = np.full((20, 68, 2), [60.0, 80.0])
+    points[:, 0], points[:, 1] = [40, 60], [80, 100]
+    centres, halves = frame_heads(points)
+    assert centres[10].tolist() == [60, 76] and halves[10] == 24
+    frame = np.zeros((120, 120, 3), np.uint8)
+    frame[76] = 255
+    crop = cut_head(frame, centres[10], halves[10])
+    # 24 px above and 43.2 below the middle: the bright row lies at 24 / 67 of the crop.
+    assert abs(crop.mean((1, 2)).argmax() - 224 * 24.5 / 67) < 3
+    assert (cut_head(frame, np.array([0, 60]), 24.0)[:, :80] == 110).all()

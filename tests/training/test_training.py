@@ -153,3 +153,15 @@ def test_brain_floats_train(prepared, tmp_path):
     figures = train_stage("aligner", prepared, tmp_path / "out.safetensors", weights="g4g-tiny", steps=2, minutes=100,
                           device="cpu", precision="bf16-mixed", log=lambda line: None)  # fmt: skip
     assert np.isfinite(list(figures.values())).all()
+
+
+def test_an_aligner_whose_generator_is_trained_keeps_its_ear(prepared, tmp_path):
+    settings = {"steps": 2, "minutes": 100, "device": "cpu", "log": lambda line: None}
+    heard = lambda path: load(path).aligner.audio_encoder.state_dict()  # noqa: E731
+    seen = lambda path: load(path).aligner.lip_encoder[0][0].weight  # noqa: E731
+    first = tmp_path / "first.safetensors"
+    train_stage("generator", prepared, first, weights="g4g-tiny", **settings)
+    train_stage("aligner", prepared, tmp_path / "second.safetensors", weights=first, **settings)
+    before, after = heard(first), heard(tmp_path / "second.safetensors")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert not torch.equal(seen(first), seen(tmp_path / "second.safetensors"))
