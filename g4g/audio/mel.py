@@ -48,7 +48,9 @@ def log_mel(
     emphasised = samples[1:] - config.pre_emphasis * samples[:-1]
     power = np.abs(librosa.stft(emphasised, n_fft=config.n_fft, hop_length=config.hop_length, center=False))
     amplitude = _mel_filters(config) @ power
-    return (np.log10(np.maximum(amplitude, _FLOOR)) * 0.4 + 1.0).astype(np.float32)
+    mel = np.log10(np.maximum(amplitude, _FLOOR)) * 0.4 + 1.0
+    # Logarithms differ in the last bit between CPUs; silence is exactly -1 on all of them.
+    return np.where(amplitude > _FLOOR, mel, -1.0).astype(np.float32)
 
 
 def window_starts(times_s: np.ndarray, config: AudioConfig = AudioConfig()) -> np.ndarray:
