@@ -57,7 +57,7 @@ def write_page(folder: str | Path, evaluation: Evaluation, command: str = "", fa
     write_json(folder / "figures.json", evaluation)
     measured = [clip for clip in evaluation.clips if not clip.error]
     parts = [
-        f"<h1>{len(evaluation.clips)} dubs measured</h1>",
+        f"<h1>{len(evaluation.clips)} dub{'' if len(evaluation.clips) == 1 else 's'} measured</h1>",
         _describe_failures(evaluation),
         "<h2>Summary</h2>", _summary_table(evaluation),
         "<h2>Offsets</h2>", plot_offsets(measured) if measured else "",
