@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
 from g4g.config import AudioConfig
@@ -24,10 +23,12 @@ from g4g.generator import choose_references, hide_lower_half
 from g4g.generator.model import References
 from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
+from g4g.media.sheet import paste_columns
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
 _BATCH_FRAMES = 8
 _SHEET_FRAMES = 8
+_SHEET_TILE_PX = 256
 LENGTHS = ("audio", "video")
 
 
@@ -253,16 +254,8 @@ def draw_sheet(items: list[DubbedFrame], path: str | Path) -> None:
         tiles = [item.source, item.frame]
         if item.frame_to_crop is not None:
             tiles += [crop_face(picture, item.frame_to_crop, 128)[56:, 16:112] for picture in tiles]
-        pictures = [Image.fromarray(tile) for tile in tiles]
-        columns.append([p.resize((256, round(256 * p.height / p.width))) for p in pictures])
-    height = max(sum(p.height for p in column) for column in columns)
-    sheet = Image.new("RGB", (256 * len(columns), height))
-    for x, column in enumerate(columns):
-        y = 0
-        for picture in column:
-            sheet.paste(picture, (256 * x, y))
-            y += picture.height
-    sheet.save(path)
+        columns.append(tiles)
+    paste_columns(columns, _SHEET_TILE_PX).save(path)
 
 
 def _report(frames, stage: str, total: int, progress) -> Iterator:

@@ -140,15 +140,16 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from g4g.training.judge import train_judge
-    from g4g.training.stages import train_stage
-
     settings = {name: getattr(options, name) for name in ("minutes", "steps", "device", "precision", "resume")}
     if options.stage == "judge":
         if options.weights or options.seed is not None:
             raise ConfigError("the judge starts from nothing and has its own seed; leave out --weights and --seed")
+        from g4g.training.judge import train_judge
+
         figures = train_judge(options.data, options.out, **settings)
     else:
+        from g4g.training.stages import train_stage
+
         seed = 1 if options.seed is None else options.seed
         figures = train_stage(
             options.stage, options.data, options.out, weights=options.weights, seed=seed, **settings

@@ -246,14 +246,14 @@ def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
     scores.times_s = seen.times_s
     openings = {"dubbed": mouth_opening(made), "real": mouth_opening(real)}
     scores.openings = {row: opening.round(4).tolist() for row, opening in openings.items()}
-    start, stop = max(find_runs(_next_to(seen.numbers)), key=lambda run: run[1] - run[0], default=(0, 0))
+    start, stop = _longest_run(seen.numbers)
     if stop - start >= 3:
         dubbed["jitter"] = jitter(made[start:stop]) / jitter(real[start:stop])
 
 
 def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet: SyncNet | None, track: FaceTrack) -> None:
     """Score the longest run of neighbouring faces in a 25 fps copy: each moment takes the frame nearest to it."""
-    start, stop = max(find_runs(_next_to(seen.numbers)), key=lambda run: run[1] - run[0], default=(0, 0))
+    start, stop = _longest_run(seen.numbers)
     times = np.array(seen.times_s[start:stop])
     moments = np.arange(times[0], times[-1] + 1e-6, 1 / SCORE_FPS) if len(times) else times
     if len(moments) < MIN_SCORED_FRAMES:
@@ -302,6 +302,7 @@ def _cut_heads(part: _Heard) -> Iterator[np.ndarray]:
             yield cut_head(item.frame, centres[row], halves[row])
 
 
-def _next_to(numbers: list[int]) -> np.ndarray:
-    """Mark frames whose predecessor was seen too; a run of marks is a run of neighbours."""
-    return np.diff(np.array(numbers), prepend=numbers[0] - 1) == 1
+def _longest_run(numbers: list[int]) -> tuple[int, int]:
+    """Find (start, stop) of the longest run of frames whose predecessor was seen too; (0, 0) where there is none."""
+    follows = np.diff(np.array(numbers), prepend=numbers[0] - 1) == 1
+    return max(find_runs(follows), key=lambda run: run[1] - run[0], default=(0, 0))

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
 from g4g.metrics.clip import KINDS, ROWS, ClipScores, measure_clip
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
+from g4g.metrics.report import align_columns, finite_json
 from g4g.metrics.syncnet import SyncNet, load_syncnet
 
 SCHEMA_VERSION = 1
@@ -54,8 +56,8 @@ class Evaluation:
             "figures": {name: asdict(kind) for name, kind in KINDS.items()},
             "rows": ROWS,
             "failed": sum(bool(clip.error) for clip in self.clips),
-            "summary": _finite(self.summarise()),
-            "clips": [_finite(asdict(clip)) for clip in self.clips],
+            "summary": finite_json(self.summarise()),
+            "clips": [finite_json(asdict(clip)) for clip in self.clips],
         }
 
 
@@ -128,7 +130,7 @@ def read_list(path: str | Path) -> list[tuple[Path, Path]]:
     """Read a list of dubs and sources: two columns per line, parted by a tab or a comma; "#" starts a comment.
 
     Raises:
-        DataError: no such file, or a line without two columns.
+        DataError: no such file, a line without two columns, or nothing listed.
     """
     path = Path(path)
     if not path.is_file():
@@ -141,15 +143,14 @@ def read_list(path: str | Path) -> list[tuple[Path, Path]]:
             raise DataError(f"line {number} of {path} has {len(columns)} columns: write DUB, SOURCE")
         if text:
             pairs.append((path.parent / columns[0], path.parent / columns[1]))
+    if not pairs:
+        raise DataError(f"{path} lists nothing: write DUB, SOURCE on each line")
     return pairs
 
 
 def write_json(path: str | Path, evaluation: Evaluation) -> None:
     """Write an evaluation, whole or not at all."""
-    path = Path(path)
-    temporary = path.with_suffix(path.suffix + ".part")
-    temporary.write_text(json.dumps(evaluation.to_json(), indent=1) + "\n")
-    temporary.replace(path)
+    write_whole(Path(path), (json.dumps(evaluation.to_json(), indent=1) + "\n").encode())
 
 
 def format_evaluation(evaluation: Evaluation) -> str:
@@ -160,11 +161,9 @@ def format_evaluation(evaluation: Evaluation) -> str:
     for name in names:
         cells = [f"{means[name]:.3f}" if name in means else "" for means in summary.values()]
         table.append([name, *cells, KINDS[name].better if name in KINDS else "up"])
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     failed = [clip for clip in evaluation.clips if clip.error]
-    lines += [f"{len(evaluation.clips)} clips, {len(failed)} failed; sync by {evaluation.judge}"]
-    return "\n".join(lines + [f"failed: {clip.output}: {clip.error}" for clip in failed])
+    total = f"{len(evaluation.clips)} clips, {len(failed)} failed; sync by {evaluation.judge}"
+    return "\n".join([*align_columns(table), total] + [f"failed: {clip.output}: {clip.error}" for clip in failed])
 
 
 def stamp_files(files: Sequence[Path | None]) -> str:
@@ -220,12 +219,3 @@ def _read_known(json_file: str | Path | None, judge: str) -> dict[str, ClipScore
 def _mean(values: list[float | None]) -> float:
     finite = [value for value in values if value is not None and math.isfinite(value)]
     return float(np.mean(finite)) if finite else math.nan
-
-
-def _finite(value: object) -> object:
-    """Turn what JSON cannot say (NaN, infinity) into null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,6 +13,7 @@ import torch
 
 from g4g import __version__
 from g4g.checkpoints import find_weights, hash_file
+from g4g.checkpoints.atomic import write_whole
 from g4g.metrics.clip import KINDS, ROWS, ClipScores
 from g4g.metrics.evaluate import Evaluation, write_json
 from g4g.metrics.plots import draw_comparison, plot_distances, plot_offsets, plot_openings
@@ -66,11 +67,10 @@ def write_page(folder: str | Path, evaluation: Evaluation, command: str = "", fa
         "<h2>How this was made</h2>", _describe_run(evaluation, command),
     ]  # fmt: skip
     page = folder / "index.html"
-    temporary = page.with_suffix(".part")
     head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><title>g4g report</title>"
     head += f"<style>{_STYLE}</style>"
-    temporary.write_text(f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n")
-    temporary.replace(page)
+    text = f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+    write_whole(page, text.encode())
     return page
 
 

@@ -6,12 +6,12 @@ import io
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
-from g4g.config import CropConfig
+from g4g.config import AudioConfig, CropConfig
 from g4g.faces import crop_face, make_backend, track_faces
 from g4g.media import read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
+from g4g.media.sheet import paste_columns
 from g4g.metrics.clip import ClipScores
 from g4g.metrics.sync import MAX_OFFSET_FRAMES
 
@@ -19,7 +19,6 @@ _SHEET_COLUMNS = 8
 _TILE_PX = 144
 _DIFFERENCE_GAIN = 4
 _COLOURS = {"dubbed": "#c2410c", "real": "#1d4ed8", "undubbed": "#737373"}
-_SAMPLE_RATE = 16_000
 
 
 def plot_offsets(clips: list[ClipScores]) -> str:
@@ -61,7 +60,7 @@ def plot_openings(clip: ClipScores) -> str:
     sound = read_waveform(clip.audio or clip.output)
     step = max(len(sound) // 1500, 1)
     peaks = np.abs(sound[: len(sound) // step * step]).reshape(-1, step).max(1)
-    seconds = np.arange(len(peaks)) * step / _SAMPLE_RATE
+    seconds = np.arange(len(peaks)) * step / AudioConfig().sample_rate
     lower.fill_between(seconds, -peaks, peaks, color="#737373", linewidth=0)
     lower.set(xlabel="s", yticks=[])
     return _to_svg(figure)
@@ -83,16 +82,10 @@ def draw_comparison(clip: ClipScores, faces: str = "mediapipe") -> bytes:
             mouths = [crop[size * 7 // 16 : size * 15 // 16, size // 8 : size * 7 // 8] for crop in crops]
             apart = np.abs(mouths[0].astype(int) - mouths[1]) * _DIFFERENCE_GAIN
             tiles += [*mouths, np.clip(apart, 0, 255).astype(np.uint8)]
-        pictures = [Image.fromarray(tile) for tile in tiles]
-        columns.append([p.resize((_TILE_PX, round(_TILE_PX * p.height / p.width))) for p in pictures])
-    height = max(sum(picture.height for picture in column) for column in columns)
-    sheet = Image.new("RGB", (_TILE_PX * len(columns), height))
-    for x, column in enumerate(columns):
-        y = 0
-        for picture in column:
-            sheet.paste(picture, (x * _TILE_PX, y))
-            y += picture.height
-    return _to_bytes(sheet)
+        columns.append(tiles)
+    buffer = io.BytesIO()
+    paste_columns(columns, _TILE_PX).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _to_svg(figure: Figure) -> str:
@@ -103,8 +96,3 @@ def _to_svg(figure: Figure) -> str:
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 
-
-def _to_bytes(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

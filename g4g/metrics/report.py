@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,15 +55,28 @@ def format_table(figures: list[Figure]) -> str:
     """Lay figures out as lines of text, one figure per line, columns aligned."""
     head = ("point", "clips", "figure", "value", "n", "baseline", "target", "")
     rows = [head] + [_format_row(figure) for figure in figures]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = align_columns(rows)
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Make a line of each row of cells, the columns aligned to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def finite_json(value: object) -> object:
+    """Turn what JSON cannot say (NaN, infinity) into null, in dictionaries and lists too."""
+    if isinstance(value, dict):
+        return {key: finite_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_report(path: str | Path, figures: list[Figure], info: dict) -> None:
     """Write figures and `info` (JSON values: weights, data, settings) as JSON; NaN and infinity become null."""
-    rows = [{**asdict(figure), "reached": figure.reached} for figure in figures]
-    rows = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
+    rows = [finite_json({**asdict(figure), "reached": figure.reached}) for figure in figures]
     Path(path).write_text(json.dumps({"info": info, "figures": rows}, indent=1) + "\n")
 
 

@@ -95,17 +95,14 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
     network = stage.trained()
     average = copy.deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
+    kept = _Kept({"network": network, "average": average}, {"optimiser": optimiser})
     critic, critic_optimiser = stage.critic(), None
     if critic is not None:
         critic_optimiser = torch.optim.AdamW(critic.parameters(), _CRITIC_RATE, betas=(0.5, 0.99))
+        kept.modules["critic"], kept.optimisers["critic_optimiser"] = critic, critic_optimiser
     stage.to(fabric.device)
     average.to(fabric.device)
     state_file = out.with_suffix(out.suffix + ".state")
-    kept = {"network": network, "average": average, "critic": critic}
-    kept = _Kept(
-        {name: module for name, module in kept.items() if module is not None},
-        {"optimiser": optimiser} | ({"critic_optimiser": critic_optimiser} if critic is not None else {}),
-    )
     progress = _read_state(state_file, kept) if resume else Progress()
     stopped = _catch_interrupt()
     figures, losses, last_look = {}, {}, time.monotonic()

@@ -121,6 +121,9 @@ def test_a_list_names_dubs_and_sources(tmp_path):
     file.write_text("a.mp4 b.mp4\n")
     with pytest.raises(DataError, match="line 1"):
         read_list(file)
+    file.write_text("# none yet\n")
+    with pytest.raises(DataError, match="lists nothing"):
+        read_list(file)
 
 
 def test_the_page_carries_all_that_it_shows(grid_clip, judge, tmp_path):
