@@ -62,24 +62,36 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure dubs", description=about)
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument("outputs", nargs="*", help="dubbed videos, or folders of them")
-    evaluate.add_argument("--reference", nargs="+", default=[], metavar="VIDEO",
-                          help="their sources, or folders: single files in the same order, else matched by name")
-    evaluate.add_argument("--audio", nargs="+", default=[],
-                          help="the new sounds; leave out where a dub carries its source's own sound")
+    evaluate.add_argument(
+        "--reference",
+        nargs="+",
+        default=[],
+        metavar="VIDEO",
+        help="their sources, or folders: single files in the same order, else matched by name",
+    )
+    evaluate.add_argument(
+        "--audio", nargs="+", default=[], help="the new sounds; leave out where a dub carries its source's own sound"
+    )
     evaluate.add_argument("--list", metavar="FILE", help="instead: a text file with DUB, SOURCE on each line")
     evaluate.add_argument("--json", metavar="FILE", help="write all figures; a later run goes on from it")
     evaluate.add_argument("--report", metavar="DIR", help="write a page with plots, sheets and the clips themselves")
     evaluate.add_argument("--judge", default="g4g-judge", help="name of the judge's weights, or a file (%(default)s)")
-    evaluate.add_argument("--syncnet", metavar="FILE",
-                          help="syncnet_v2.model of the SyncNet project, for the official score beside the judge's")
+    evaluate.add_argument(
+        "--syncnet",
+        metavar="FILE",
+        help="syncnet_v2.model of the SyncNet project, for the official score beside the judge's",
+    )
     evaluate.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
     evaluate.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     about = "Train one stage on prepared data. Ctrl-C stops cleanly; OUT.state holds what --resume needs."
     train = commands.add_parser("train", help="train a network", description=about)
     train.set_defaults(run=_train)
-    train.add_argument("stage", choices=("aligner", "generator", "fusion", "judge"),
-                       help="the first three in this order; the judge only scores sync and stands apart")
+    train.add_argument(
+        "stage",
+        choices=("aligner", "generator", "fusion", "judge"),
+        help="the first three in this order; the judge only scores sync and stands apart",
+    )
     train.add_argument("data", help="folder that g4g prepare wrote")
     train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")
     train.add_argument("--weights", help="start from these (default: OUT where it exists, else fresh networks)")
@@ -87,8 +99,19 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, default=10**9, help="or so many steps, whichever ends first")
     train.add_argument("--seed", type=int, help="(1)")
     train.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (%(default)s)")
-    train.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"),
-                       help="bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)")
+    train.add_argument(
+        "--precision",
+        default="32-true",
+        choices=("32-true", "bf16-mixed"),
+        help="bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)",
+    )
+    train.add_argument("--learning-rate", type=float, help="the highest (default: the stage's own)")
+    train.add_argument(
+        "--train-sound",
+        action="store_true",
+        help="aligner: train its sound encoder too, although the file's generator learnt to hear by it; "
+        "train the generator again afterwards",
+    )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -136,7 +159,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.report:
         from g4g.metrics.page import write_page
 
-        print(write_page(options.report, result, shlex.join(["g4g", *sys.argv[1:]]), options.faces))
+        print(write_page(options.report, result, shlex.join(["g4g", *sys.argv[1:]])))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -152,7 +175,8 @@ def _train(options: argparse.Namespace) -> None:
 
         seed = 1 if options.seed is None else options.seed
         figures = train_stage(
-            options.stage, options.data, options.out, weights=options.weights, seed=seed, **settings
+            options.stage, options.data, options.out, weights=options.weights, seed=seed,
+            learning_rate=options.learning_rate, train_sound=options.train_sound, **settings,
         )  # fmt: skip
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
