@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from clips import Clip
+from torch import Tensor
 
 from g4g.aligner import Aligner
 from g4g.metrics import MAX_OFFSET_FRAMES, RIVALS, match_windows
 from g4g.metrics.report import Figure
 from g4g.training.aligner import embed_shot
+from g4g.training.data import Shot
+from g4g.training.offsets import correct_offsets
 
 _DRAWS = 10
 _TARGETS = {"s1": (0.70, 0.75, 1.0), "unseen": (None, None, 0.95)}
@@ -19,8 +22,7 @@ def measure_aligner(aligner: Aligner, clips: list[Clip], group: str) -> list[Fig
     rng, again = np.random.default_rng(0), np.random.default_rng(1)
     first, second, near, chance, offsets = [], [], [], [], []
     for clip in clips:
-        # Windows at the ends repeat frames; only whole ones count.
-        lips, sound = (rows[2:-2] for rows in embed_shot(aligner, clip.shot))
+        lips, sound = _whole_windows(aligner, clip.shot)
         matches, count = match_windows(lips, sound, rng, _DRAWS), len(lips)
         first, near = first + matches.first, near + matches.near
         second += match_windows(lips, sound, again, _DRAWS).first
@@ -37,5 +39,22 @@ def measure_aligner(aligner: Aligner, clips: list[Clip], group: str) -> list[Fig
         Figure("1 aligner", group, name, float(np.mean(values)), len(clips), baseline, "chance", target)
         for (name, values, baseline), target in zip(rows, targets, strict=True)
     ]
-    name = "noise floor: first of 20, drawn by another seed"
-    return [*figures, Figure("1 aligner", group, name, noise, len(clips))]
+    shifted = correct_offsets(aligner, [clip.shot for clip in clips], log=lambda line: None)
+    put_right = [match_windows(*_whole_windows(aligner, shot), rng, _DRAWS) for shot in shifted]
+    return [
+        *figures,
+        Figure("1 aligner", group, "noise floor: first of 20, drawn by another seed", noise, len(clips)),
+        *(
+            Figure("1 aligner", group, f"{name}, each clip's own offset put right", float(np.mean(values)), len(clips))
+            for name, values in (
+                (f"right sound first of {RIVALS}", [x for matches in put_right for x in matches.first]),
+                ("nearest sound within 1 frame", [x for matches in put_right for x in matches.near]),
+            )
+        ),
+    ]
+
+
+def _whole_windows(aligner: Aligner, shot: Shot) -> tuple[Tensor, Tensor]:
+    """Embed the windows of a shot that lie whole in it; those at the ends repeat frames."""
+    lips, sound = embed_shot(aligner, shot)
+    return lips[2:-2], sound[2:-2]

@@ -80,7 +80,18 @@ def opening_correlation(made: np.ndarray, real: np.ndarray) -> float:
 
 
 def open_share(landmarks: np.ndarray) -> float:
-    """Share of frames (T, 68, 2) whose inner lips stand further apart than OPEN_GAP of the eyes' distance."""
+    """Count how often a mouth is open.
+
+    Args:
+        landmarks: shape (T, 68, 2), px.
+    Returns:
+        Share of frames whose inner lips stand further apart than OPEN_GAP of the eyes' distance; a mouth that rests in
+        silence has 0.
+    Raises:
+        ShapeError: not 68 points.
+    Source:
+        Our choice.
+    """
     return float((mouth_opening(landmarks) > OPEN_GAP).mean())
 
 

@@ -166,7 +166,20 @@ def colour_step(made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:
-    """Compute the cosine of two face vectors (D,): 1 = the same face. Raises ShapeError for vectors of other shapes."""
+    """Compare two face embeddings by the cosine of their angle.
+
+    Args:
+        first, second: shape (D,), float.
+    Returns:
+        1 for the same direction, 0 for faces that have nothing in common.
+    Raises:
+        ShapeError: not two vectors of one length.
+    Source:
+        The field's identity measure (CSIM).
+    Example:
+        >>> cosine(np.array([1.0, 0.0]), np.array([3.0, 0.0]))
+        1.0
+    """
     if first.shape != second.shape or first.ndim != 1:
         raise ShapeError(f"expected two vectors (D,) of one length, got {first.shape} and {second.shape}")
     return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
