@@ -30,6 +30,10 @@ _BATCH_FRAMES = 8
 _SHEET_FRAMES = 8
 _SHEET_TILE_PX = 256
 LENGTHS = ("audio", "video")
+FRAME_SLACK = 0.05
+"""Sound that reaches only so far into one more frame (share of it) does not get that frame."""
+RATE_SLACK = 0.1
+"""A frame may be off its constant rate by this share of a frame."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class _Person:
     info: MediaInfo
     track: FaceTrack
     waveform: np.ndarray
-    frames: int
+    times_s: np.ndarray
     references: References
 
 
@@ -93,34 +97,42 @@ class Dubber:
 
     def dub(
         self, video: str | Path, audio: str | Path, out: str | Path, *, overwrite: bool = False, length: str = "audio",
-        sheet: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
+        codec: str | None = None, crf: int | None = None, sheet: str | Path | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> DubReport:  # fmt: skip
         """Make the person in a video say the words of a sound.
 
         Args:
-            video: a video or a still picture.
+            video: a video, a still picture, or a folder of pictures.
             audio: a sound file, or a video with sound.
-            out: the mp4 to write; it appears whole or not at all.
+            out: the video to write, its ending decides the container; it appears whole or not at all.
             overwrite: replace an existing `out`.
             length: "audio": the video is cut to the sound, or plays to and fro until the sound ends;
                 "video": the sound is cut, or followed by silence.
+            codec: h264, hevc, vp9, av1 or prores, as the container allows; None takes its first.
+            crf: quality on the codec's own scale, 0 is best; None takes our choice.
             sheet: PNG to draw, source above dubbed.
             progress: called with (stage, done, total).
         Returns:
             What was done.
         Raises:
             MediaError: a file cannot be read or written. FaceError: no face in any frame.
+            ConfigError: settings that do not fit each other or the output's container.
         Source:
             Our choice.
         """
         self._seconds.clear()
         person = self._look_at(video, audio, length, progress)
         info, dubbed, samples = person.info, 0, []
-        wanted = set(np.linspace(0, person.frames - 1, _SHEET_FRAMES).astype(int).tolist())
-        duration_s = person.frames / info.fps
+        count = len(person.times_s)
+        wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
+        duration_s = float(person.times_s[-1] + 1 / info.fps)
         with VideoWriter(
-            out, info.width, info.height, info.fps, audio=audio, audio_duration_s=duration_s, overwrite=overwrite
-        ) as writer:
+            out, info.width, info.height, info.fps, audio=audio, audio_duration_s=duration_s, overwrite=overwrite,
+            codec=codec, crf=crf, colour=info.colour, pixel_aspect=info.pixel_aspect,
+            times_s=None if has_constant_rate(person.times_s, info.fps) else person.times_s,
+            source=None if info.is_still or info.path.is_dir() else info.path,
+        ) as writer:  # fmt: skip
             for number, item in enumerate(self._make_frames(person)):
                 with self._timed("encode"):
                     writer.write(item.frame)
@@ -128,12 +140,12 @@ class Dubber:
                 if number in wanted:
                     samples.append(item)
                 if progress:
-                    progress("dub", number + 1, person.frames)
+                    progress("dub", number + 1, count)
         if sheet is not None:
             draw_sheet(samples, sheet)
-        passed = person.frames - dubbed
+        passed = count - dubbed
         return DubReport(
-            Path(out), person.frames, dubbed, passed, info.fps, duration_s, dict(self._seconds), sheet and Path(sheet)
+            Path(out), count, dubbed, passed, info.fps, duration_s, dict(self._seconds), sheet and Path(sheet)
         )
 
     def generate_frames(self, video: str | Path, audio: str | Path, *, length: str = "audio") -> Iterator[DubbedFrame]:
@@ -153,11 +165,11 @@ class Dubber:
             raise FaceError(
                 f"no face in any of the {len(track)} frames of {video}; a frontal face of at least 40 px is needed"
             )
-        seconds = len(waveform) / AudioConfig().sample_rate
-        frames = len(track) if length == "video" else max(math.ceil(seconds * info.fps - 0.05), 1)
+        sound_s = len(waveform) / AudioConfig().sample_rate
+        times_s = track.times_s if length == "video" else fit_times(track.times_s, info.fps, sound_s)
         with self._timed("references"):
             references = self._read_references(video, track)
-        return _Person(info, track, waveform, frames, references)
+        return _Person(info, track, waveform, times_s, references)
 
     @torch.no_grad()
     def _read_references(self, video, track: FaceTrack) -> References:
@@ -175,22 +187,20 @@ class Dubber:
         return self._models.generator.encode_references(pictures[None], points[None])
 
     def _make_frames(self, person: _Person) -> Iterator[DubbedFrame]:
-        source = bounce_frames(person.info.path, len(person.track), person.frames)
-        numbers = iter(range(person.frames))
+        source = bounce_frames(person.info.path, len(person.track), len(person.times_s))
+        times_s = iter(person.times_s)
         while batch := list(islice(source, _BATCH_FRAMES)):
-            yield from self._dub_batch(person, batch, np.array(list(islice(numbers, len(batch)))))
+            yield from self._dub_batch(person, batch, np.array(list(islice(times_s, len(batch)))))
 
     def _dub_batch(
-        self, person: _Person, batch: list[tuple[int, np.ndarray]], numbers: np.ndarray
+        self, person: _Person, batch: list[tuple[int, np.ndarray]], times_s: np.ndarray
     ) -> list[DubbedFrame]:
         track = person.track
         sources = np.array([source for source, _ in batch])
-        # Played once, frames keep their own times; played to and fro, they follow each other at the video's rate.
-        own = track.times_s[sources] if numbers[-1] < len(track) else numbers / person.info.fps
         has_face = np.flatnonzero(track.found[sources])
         made = {}
         if len(has_face):
-            crops, taken = self._dub_crops(person, [batch[i] for i in has_face], own[has_face])
+            crops, taken = self._dub_crops(person, [batch[i] for i in has_face], times_s[has_face])
             made = {int(i): (crop, mask) for i, crop, mask in zip(has_face, crops, taken, strict=True)}
         results = []
         with self._timed("compose"):
@@ -245,6 +255,28 @@ class Dubber:
         started = time.perf_counter()
         yield
         self._seconds[stage] += time.perf_counter() - started
+
+
+def fit_times(own_s: np.ndarray, fps: float, duration_s: float) -> np.ndarray:
+    """Tell when each frame of a dub is shown: at the video's own times once, then, played to and fro, every 1 / fps.
+
+    Args:
+        own_s: times of the video's frames, shape (T,), rising from 0.
+        fps: its mean rate.
+        duration_s: what the frames have to fill.
+    Returns:
+        times in seconds, shape (N,), N at least 1.
+    """
+    slack_s = FRAME_SLACK / fps
+    kept = own_s[: max(int(np.searchsorted(own_s, duration_s - slack_s)), 1)]
+    end_s = own_s[-1] + 1 / fps
+    more = max(math.ceil((duration_s - slack_s - end_s) * fps), 0)
+    return np.concatenate([kept, end_s + np.arange(more) / fps])
+
+
+def has_constant_rate(times_s: np.ndarray, fps: float) -> bool:
+    """Tell whether frames follow each other at `fps`, within the milliseconds to which some containers round."""
+    return bool(np.abs(times_s * fps - np.arange(len(times_s))).max() < RATE_SLACK)
 
 
 def draw_sheet(items: list[DubbedFrame], path: str | Path) -> None:

@@ -34,9 +34,13 @@ def make_parser() -> argparse.ArgumentParser:
 
     dub = commands.add_parser("dub", help="dub one video", description="Dub a video, or make a still picture speak.")
     dub.set_defaults(run=_dub)
-    dub.add_argument("video", help="video or still picture of a person")
+    dub.add_argument("video", help="video, still picture or folder of pictures of a person")
     dub.add_argument("--audio", required=True, help="the new sound: a sound file, or a video with sound")
-    dub.add_argument("-o", "--out", required=True, help="mp4 to write; appears whole or not at all")
+    dub.add_argument(
+        "-o", "--out", required=True, help="video to write, .mp4 .m4v .mov .mkv or .webm; appears whole or not at all"
+    )
+    dub.add_argument("--codec", help="h264, hevc, vp9, av1 or prores, as the container allows (its usual one)")
+    dub.add_argument("--crf", type=int, help="the codec's own quality, 0 is best (h264 18, hevc 20, others 24)")
     dub.add_argument("--weights", default="g4g-small", help="name of shipped weights, or a file (%(default)s)")
     dub.add_argument("--faces", default="mediapipe", help="face backend: mediapipe or face-alignment (%(default)s)")
     dub.add_argument("--device", default="cpu", help="cpu, cuda, mps (%(default)s)")
@@ -62,24 +66,36 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure dubs", description=about)
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument("outputs", nargs="*", help="dubbed videos, or folders of them")
-    evaluate.add_argument("--reference", nargs="+", default=[], metavar="VIDEO",
-                          help="their sources, or folders: single files in the same order, else matched by name")
-    evaluate.add_argument("--audio", nargs="+", default=[],
-                          help="the new sounds; leave out where a dub carries its source's own sound")
+    evaluate.add_argument(
+        "--reference",
+        nargs="+",
+        default=[],
+        metavar="VIDEO",
+        help="their sources, or folders: single files in the same order, else matched by name",
+    )
+    evaluate.add_argument(
+        "--audio", nargs="+", default=[], help="the new sounds; leave out where a dub carries its source's own sound"
+    )
     evaluate.add_argument("--list", metavar="FILE", help="instead: a text file with DUB, SOURCE on each line")
     evaluate.add_argument("--json", metavar="FILE", help="write all figures; a later run goes on from it")
     evaluate.add_argument("--report", metavar="DIR", help="write a page with plots, sheets and the clips themselves")
     evaluate.add_argument("--judge", default="g4g-judge", help="name of the judge's weights, or a file (%(default)s)")
-    evaluate.add_argument("--syncnet", metavar="FILE",
-                          help="syncnet_v2.model of the SyncNet project, for the official score beside the judge's")
+    evaluate.add_argument(
+        "--syncnet",
+        metavar="FILE",
+        help="syncnet_v2.model of the SyncNet project, for the official score beside the judge's",
+    )
     evaluate.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
     evaluate.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     about = "Train one stage on prepared data. Ctrl-C stops cleanly; OUT.state holds what --resume needs."
     train = commands.add_parser("train", help="train a network", description=about)
     train.set_defaults(run=_train)
-    train.add_argument("stage", choices=("aligner", "generator", "fusion", "judge"),
-                       help="the first three in this order; the judge only scores sync and stands apart")
+    train.add_argument(
+        "stage",
+        choices=("aligner", "generator", "fusion", "judge"),
+        help="the first three in this order; the judge only scores sync and stands apart",
+    )
     train.add_argument("data", help="folder that g4g prepare wrote")
     train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")
     train.add_argument("--weights", help="start from these (default: OUT where it exists, else fresh networks)")
@@ -87,8 +103,12 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, default=10**9, help="or so many steps, whichever ends first")
     train.add_argument("--seed", type=int, help="(1)")
     train.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (%(default)s)")
-    train.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"),
-                       help="bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)")
+    train.add_argument(
+        "--precision",
+        default="32-true",
+        choices=("32-true", "bf16-mixed"),
+        help="bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)",
+    )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -101,7 +121,7 @@ def _dub(options: argparse.Namespace) -> None:
         dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         result = dubber.dub(
             options.video, options.audio, options.out, overwrite=options.force, length=options.length,
-            sheet=options.sheet, progress=report,
+            codec=options.codec, crf=options.crf, sheet=options.sheet, progress=report,
         )  # fmt: skip
     print(result)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,10 +17,15 @@ from av.video.frame import VideoFrame as DecodedFrame
 from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
+from g4g.media.colour import Colour, read_colour
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, to_url
+from g4g.media.folder import list_pictures
 
 STILL_FPS = 25.0
 """Frames per second given to a still picture (our choice: the rate at which lips and sound are compared)."""
+
+RATE_SLACK_FRAMES = 1.0
+"""A stated rate may miss so many of a file's frames before it is no longer believed."""
 
 TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 """Demuxers with which ffmpeg turns a text file into pictures of letters; to us a text file is not a video."""
@@ -27,7 +33,10 @@ TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What `probe` found: sizes in pixels as displayed, times in seconds, `rotation` in degrees clockwise (done)."""
+    """What `probe` found: sizes in pixels as displayed, times in seconds, `rotation` in degrees clockwise (done).
+
+    `pixel_aspect` is the width of one displayed pixel over its height; `colour` is how the picture is stored.
+    """
 
     path: Path
     width: int
@@ -38,6 +47,8 @@ class MediaInfo:
     has_audio: bool
     is_still: bool
     rotation: int
+    pixel_aspect: Fraction
+    colour: Colour
 
 
 @dataclass(frozen=True)
@@ -75,18 +86,25 @@ def probe(path: str | os.PathLike) -> MediaInfo:
     """Tell what a video or still picture holds.
 
     Args:
-        path: a local file.
+        path: a local file, or a folder of pictures, which are shown at STILL_FPS.
     Returns:
         MediaInfo; frame_count and duration_s are the file's own figures, counted where it states none.
     Raises:
-        MediaError: no such file, a folder, an empty file, not a video, or no picture in it can be decoded.
+        MediaError: no such file, an empty file or folder, not a video, or no picture in it can be decoded.
     """
+    if os.path.isdir(path):
+        pictures = list_pictures(Path(path))
+        count = len(pictures)
+        return replace(
+            probe(pictures[0]), path=Path(path), frame_count=count, duration_s=count / STILL_FPS, is_still=count == 1
+        )
     path = check_input(path)
     with open_media(path) as container:
         stream = find_video(container, path)
         frame = decode_first(container, stream, path)
         swap = read_orientation(frame).swap_axes
         fps, duration_s, frame_count = _measure_time(container, stream, path)
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
         return MediaInfo(
             path=path,
             width=frame.height if swap else frame.width,
@@ -97,6 +115,8 @@ def probe(path: str | os.PathLike) -> MediaInfo:
             has_audio=bool(container.streams.audio),
             is_still=frame_count == 1,
             rotation=read_rotation(frame),
+            pixel_aspect=1 / aspect if swap else aspect,
+            colour=read_colour(frame, is_picture_file(container)),
         )
 
 
@@ -245,11 +265,12 @@ def _measure_time(container: InputContainer, stream: VideoStream, path: Path) ->
     with open_media(path) as fresh:  # raw streams cannot be wound back
         packets = [packet.pts for packet in fresh.demux(fresh.streams[stream.index]) if packet.size]
     times = sorted(time for time in packets if time is not None)
+    fps = float(rate or STILL_FPS)
     if len(times) < 2:  # a single picture, or a raw stream, which has no times
-        fps = float(rate or STILL_FPS)
         return fps, len(packets) / fps, len(packets)
     span_s = float((times[-1] - times[0]) * stream.time_base)
-    fps = float(rate or (len(times) - 1) / span_s)
+    if abs(fps * span_s - (len(times) - 1)) > RATE_SLACK_FRAMES:  # a variable rate, of which a file states a guess
+        fps = (len(times) - 1) / span_s
     return fps, span_s + 1 / fps, len(times)
 
 

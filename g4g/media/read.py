@@ -17,7 +17,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
+from g4g.media.colour import UNTAGGED, guess_matrix
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg
+from g4g.media.folder import list_pictures
 from g4g.media.probe import (
     STILL_FPS,
     check_input,
@@ -31,14 +33,11 @@ from g4g.media.probe import (
 
 logger = logging.getLogger(__name__)
 
-SD_MAX_HEIGHT = 576
-"""Untagged video up to this height (px) is taken for BT.601, larger for BT.709 (what players do)."""
-
-UNTAGGED = 2
-"""FFmpeg's number for "colour matrix not stated"."""
-
 COUNT_SLACK_FRAMES = 2
 """Whole files may hold so many frames fewer than they state (seen in avi) without a warning."""
+
+FILL_GAPS = "aresample=async=1:first_pts=0"
+"""ffmpeg filter: silence wherever a sound has no samples, from time 0 on; what lies before 0 is cut."""
 
 CLIP_BLOCK = 1 << 20
 """Samples that are clipped at a time."""
@@ -56,14 +55,29 @@ def read_frames(path: str | os.PathLike) -> Iterator[VideoFrame]:
     """Stream the frames of a video, or the one frame of a still picture, in constant memory.
 
     Args:
-        path: a local file.
+        path: a local file, or a folder of pictures of one size.
     Returns:
         iterator over VideoFrame: turned for display, all of one size, each with its own time (a variable frame rate
         is kept, no frame is added or dropped); the first time is 0.
     Raises:
         MediaError: as `probe`; while streaming, when the file is damaged further on.
     """
+    if os.path.isdir(path):
+        return _folder_frames(list_pictures(Path(path)))
     return _stream_frames(check_input(path))
+
+
+def _folder_frames(pictures: list[Path]) -> Iterator[VideoFrame]:
+    shape = None
+    for number, picture in enumerate(pictures):
+        frame = next(_stream_frames(check_input(picture))).frame
+        shape = shape or frame.shape
+        if frame.shape != shape:
+            raise MediaError(
+                f"{picture} has {frame.shape[1]} x {frame.shape[0]} px, the first picture of its folder {shape[1]} x "
+                f"{shape[0]}; make them one size"
+            )
+        yield VideoFrame(number / STILL_FPS, frame)
 
 
 def _stream_frames(path: Path) -> Iterator[VideoFrame]:
@@ -109,23 +123,17 @@ class _RgbConverter:
 
     def __call__(self, decoded: DecodedFrame) -> np.ndarray:
         self._size = self._size or (decoded.width, decoded.height)
+        is_untagged = decoded.colorspace == UNTAGGED
         rgb = self._reformatter.reformat(
             decoded,
             *self._size,
             format="rgb24",
-            src_colorspace=self._guess_matrix(decoded),
+            src_colorspace=Colorspace(guess_matrix(decoded, self._is_picture)) if is_untagged else None,
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
             threads=1,
         )
         return read_orientation(decoded).apply(rgb.to_ndarray())
-
-    def _guess_matrix(self, decoded: DecodedFrame) -> Colorspace | None:
-        """Return the matrix of an untagged frame; None leaves it to the tag."""
-        if decoded.colorspace != UNTAGGED:
-            return None
-        is_sd = self._is_picture or min(decoded.width, decoded.height) <= SD_MAX_HEIGHT
-        return Colorspace.ITU601 if is_sd else Colorspace.ITU709
 
 
 def read_waveform(path: str | os.PathLike, sample_rate: int = 16_000) -> np.ndarray:
@@ -170,7 +178,7 @@ def align_filter(path: Path) -> str:
         if video_streams(container):
             first = decode_first(container, find_video(container, path), path)
             start = f"{first.time or 0.0:.6f}/TB"
-    return f"asetpts=PTS-({start}),aresample=async=1:first_pts=0"
+    return f"asetpts=PTS-({start}),{FILL_GAPS}"
 
 
 def _clip_samples(waveform: np.ndarray, path: Path) -> None:

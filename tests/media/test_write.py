@@ -6,6 +6,7 @@ import pytest
 import g4g.media.write as write_module
 from g4g.errors import MediaError, ShapeError
 from g4g.media import VideoWriter, probe, read_frames, read_waveform
+from g4g.media.encode import CODECS, Codec
 
 COLOURS = np.array([[200, 60, 40], [40, 180, 60], [50, 70, 210], [224, 180, 150], [16, 16, 16], [240, 240, 240]])
 RATE_HZ = 16_000
@@ -173,7 +174,7 @@ def test_wrong_frames(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 400])
 def test_failed_encoder_tells_its_reason(tmp_path, monkeypatch, count):
-    monkeypatch.setattr(write_module, "PRESET", "nonsense")
+    monkeypatch.setitem(CODECS, "h264", Codec(("-c:v", "libx264", "-preset", "nonsense"), crf=18))
     with pytest.raises(MediaError, match="(?s)cannot encode .*nonsense"):
         write_clip(tmp_path / "out.mp4", count=count)
     assert list(tmp_path.iterdir()) == []
