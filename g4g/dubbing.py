@@ -49,7 +49,7 @@ class DubbedFrame:
 
 @dataclass(frozen=True)
 class DubReport:
-    """What a dub did; `seconds` per stage."""
+    """What a dub did; `seconds` per stage; `warnings` are sentences on what the output lacks or has otherwise."""
 
     output: Path
     frames: int
@@ -59,6 +59,7 @@ class DubReport:
     duration_s: float
     seconds: dict[str, float]
     sheet: Path | None
+    warnings: tuple[str, ...]
 
     def __str__(self) -> str:
         passed = f", {self.frames_passed} without a face passed through" if self.frames_passed else ""
@@ -145,8 +146,9 @@ class Dubber:
             draw_sheet(samples, sheet)
         passed = count - dubbed
         return DubReport(
-            Path(out), count, dubbed, passed, info.fps, duration_s, dict(self._seconds), sheet and Path(sheet)
-        )
+            Path(out), count, dubbed, passed, info.fps, duration_s, dict(self._seconds), sheet and Path(sheet),
+            writer.warnings,
+        )  # fmt: skip
 
     def generate_frames(self, video: str | Path, audio: str | Path, *, length: str = "audio") -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
