@@ -23,6 +23,7 @@ from g4g.generator import choose_references, hide_lower_half
 from g4g.generator.model import References
 from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
+from g4g.media.encode import choose_encoding
 from g4g.media.sheet import paste_columns
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
@@ -38,10 +39,15 @@ RATE_SLACK = 0.1
 
 @dataclass(frozen=True)
 class DubbedFrame:
-    """One frame of a dub before encoding; `taken` is None where the source passed through."""
+    """One frame of a dub before encoding; `taken` is None where the source passed through.
+
+    `source` and `frame` are RGB (H, W, 3); `alpha` is (H, W, 1) where the output holds the source's transparency,
+    else (H, W, 0).
+    """
 
     source: np.ndarray
     frame: np.ndarray
+    alpha: np.ndarray
     crop: np.ndarray | None
     taken: np.ndarray | None
     frame_to_crop: np.ndarray | None
@@ -123,20 +129,22 @@ class Dubber:
             Our choice.
         """
         self._seconds.clear()
+        encoding = choose_encoding(Path(out), codec, crf)
         person = self._look_at(video, audio, length, progress)
         info, dubbed, samples = person.info, 0, []
+        alpha = info.has_alpha and encoding.holds_alpha
         count = len(person.times_s)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
         duration_s = float(person.times_s[-1] + 1 / info.fps)
         with VideoWriter(
             out, info.width, info.height, info.fps, audio=audio, audio_duration_s=duration_s, overwrite=overwrite,
-            codec=codec, crf=crf, colour=info.colour, pixel_aspect=info.pixel_aspect,
+            codec=codec, crf=crf, colour=info.colour, pixel_aspect=info.pixel_aspect, alpha=alpha,
             times_s=None if has_constant_rate(person.times_s, info.fps) else person.times_s,
             source=None if info.is_still or info.path.is_dir() else info.path,
         ) as writer:  # fmt: skip
-            for number, item in enumerate(self._make_frames(person)):
+            for number, item in enumerate(self._make_frames(person, alpha)):
                 with self._timed("encode"):
-                    writer.write(item.frame)
+                    writer.write(np.concatenate([item.frame, item.alpha], axis=-1))
                 dubbed += item.taken is not None
                 if number in wanted:
                     samples.append(item)
@@ -145,9 +153,12 @@ class Dubber:
         if sheet is not None:
             draw_sheet(samples, sheet)
         passed = count - dubbed
+        warnings = [*info.changes]
+        if info.has_alpha and not alpha:
+            warnings.append("the transparency of the video is left out: prores in .mov keeps it")
         return DubReport(
             Path(out), count, dubbed, passed, info.fps, duration_s, dict(self._seconds), sheet and Path(sheet),
-            writer.warnings,
+            (*warnings, *writer.warnings),
         )  # fmt: skip
 
     def generate_frames(self, video: str | Path, audio: str | Path, *, length: str = "audio") -> Iterator[DubbedFrame]:
@@ -188,16 +199,18 @@ class Dubber:
         points = torch.from_numpy(landmarks[best]).to(self._device)
         return self._models.generator.encode_references(pictures[None], points[None])
 
-    def _make_frames(self, person: _Person) -> Iterator[DubbedFrame]:
-        source = bounce_frames(person.info.path, len(person.track), len(person.times_s))
+    def _make_frames(self, person: _Person, alpha: bool = False) -> Iterator[DubbedFrame]:
+        source = bounce_frames(person.info.path, len(person.track), len(person.times_s), alpha=alpha)
         times_s = iter(person.times_s)
         while batch := list(islice(source, _BATCH_FRAMES)):
             yield from self._dub_batch(person, batch, np.array(list(islice(times_s, len(batch)))))
 
     def _dub_batch(
-        self, person: _Person, batch: list[tuple[int, np.ndarray]], times_s: np.ndarray
+        self, person: _Person, stored: list[tuple[int, np.ndarray]], times_s: np.ndarray
     ) -> list[DubbedFrame]:
         track = person.track
+        batch = [(source, np.ascontiguousarray(frame[..., :3])) for source, frame in stored]
+        alphas = [frame[..., 3:] for _, frame in stored]
         sources = np.array([source for source, _ in batch])
         has_face = np.flatnonzero(track.found[sources])
         made = {}
@@ -208,11 +221,11 @@ class Dubber:
         with self._timed("compose"):
             for i, (source, frame) in enumerate(batch):
                 if i not in made:
-                    results.append(DubbedFrame(frame, frame, None, None, None))
+                    results.append(DubbedFrame(frame, frame, alphas[i], None, None, None))
                     continue
                 frame_to_crop = track.frame_to_crop[source]
                 result = compose_frame(frame, *made[i], frame_to_crop)
-                results.append(DubbedFrame(frame, result, *made[i], frame_to_crop))
+                results.append(DubbedFrame(frame, result, alphas[i], *made[i], frame_to_crop))
         return results
 
     @torch.no_grad()

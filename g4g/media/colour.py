@@ -29,6 +29,9 @@ class Colour:
 VIDEO_COLOUR = Colour()
 """What a video gets that is made of RGB pictures: BT.709, limited range."""
 
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+"""Transfer characteristics of ITU-T H.273 that go brighter than a screen's white."""
+
 
 def read_colour(decoded: DecodedFrame, is_picture: bool) -> Colour:
     """Read how a frame's colour is stored.
@@ -37,9 +40,9 @@ def read_colour(decoded: DecodedFrame, is_picture: bool) -> Colour:
         decoded: decoded frame.
         is_picture: it comes from a still picture's file.
     Returns:
-        Colour, its matrix guessed where none is stated; VIDEO_COLOUR for RGB and photos.
+        Colour, its matrix guessed where none is stated; VIDEO_COLOUR for RGB, photos and HDR.
     """
-    if is_picture or decoded.format.is_rgb or decoded.colorspace == RGB:
+    if is_picture or decoded.format.is_rgb or decoded.colorspace == RGB or decoded.color_trc in HDR_TRANSFERS:
         return VIDEO_COLOUR
     full_range = decoded.color_range == FULL_RANGE or decoded.format.name.startswith("yuvj")
     matrix = guess_matrix(decoded, is_picture) if decoded.colorspace == UNTAGGED else decoded.colorspace

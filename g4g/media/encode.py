@@ -20,6 +20,8 @@ class Codec:
     pixels: str = "yuv420p"
     odd_pixels: str = "yuv444p"
     """Where width or height is odd: some encoders cannot halve the colour then."""
+    alpha_pixels: str | None = None
+    """With transparency; None: the codec, or ffmpeg's reading of it, has none."""
 
 
 # The encoders' speeds are our choice: about as fast as the networks on two cores, files about as large as H.264's.
@@ -28,7 +30,9 @@ CODECS = {
     "hevc": Codec(("-c:v", "libx265", "-preset", "veryfast", "-x265-params", "log-level=error"), crf=20),
     "vp9": Codec(("-c:v", "libvpx-vp9", "-b:v", "0", "-cpu-used", "5"), crf=24, max_crf=63),
     "av1": Codec(("-c:v", "libsvtav1", "-preset", "8"), crf=24, max_crf=63, odd_pixels="yuv420p"),
-    "prores": Codec(("-c:v", "prores_ks"), crf=None, pixels="yuv422p10le", odd_pixels="yuv444p10le"),
+    "prores": Codec(
+        ("-c:v", "prores_ks"), crf=None, pixels="yuv422p10le", odd_pixels="yuv444p10le", alpha_pixels="yuva444p10le"
+    ),
 }
 """Names for `codec`, by the names of the standards."""
 
@@ -74,7 +78,14 @@ class Encoding:
             return []
         return ["-movflags", "+faststart"] + (["-tag:v", "hvc1"] if self.codec is CODECS["hevc"] else [])
 
-    def picture_arguments(self, width: int, height: int, colour: Colour, pixel_aspect: Fraction) -> list[str]:
+    @property
+    def holds_alpha(self) -> bool:
+        """True where transparency can be stored."""
+        return self.codec.alpha_pixels is not None
+
+    def picture_arguments(
+        self, width: int, height: int, colour: Colour, pixel_aspect: Fraction, alpha: bool
+    ) -> list[str]:
         """List the arguments that turn RGB frames into the stored picture.
 
         Args:
@@ -82,10 +93,12 @@ class Encoding:
             height: in pixels.
             colour: how to store them.
             pixel_aspect: width of one pixel over its height.
+            alpha: the frames are RGBA.
         Returns:
             filters and encoder.
         """
         pixels = self.codec.pixels if width % 2 == height % 2 == 0 else self.codec.odd_pixels
+        pixels = self.codec.alpha_pixels if alpha else pixels
         sample_range = "pc" if colour.full_range else "tv"
         filters = [
             f"scale=out_color_matrix={colour.matrix}:out_range={sample_range}"

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
 from g4g.media.colour import Colour, read_colour
+from g4g.media.correct import describe_changes, has_alpha
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, to_url
 from g4g.media.folder import list_pictures
 
@@ -35,7 +36,8 @@ TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 class MediaInfo:
     """What `probe` found: sizes in pixels as displayed, times in seconds, `rotation` in degrees clockwise (done).
 
-    `pixel_aspect` is the width of one displayed pixel over its height; `colour` is how the picture is stored.
+    `pixel_aspect` is the width of one displayed pixel over its height; `colour` is how a dub of it is stored;
+    `has_alpha`: some pixel of the first frame is not opaque; `changes`: in a sentence each, what reading alters.
     """
 
     path: Path
@@ -49,6 +51,8 @@ class MediaInfo:
     rotation: int
     pixel_aspect: Fraction
     colour: Colour
+    has_alpha: bool
+    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def probe(path: str | os.PathLike) -> MediaInfo:
             rotation=read_rotation(frame),
             pixel_aspect=1 / aspect if swap else aspect,
             colour=read_colour(frame, is_picture_file(container)),
+            has_alpha=has_alpha(frame),
+            changes=tuple(describe_changes(frame)),
         )
 
 

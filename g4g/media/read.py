@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
 from g4g.media.colour import UNTAGGED, guess_matrix
+from g4g.media.correct import correct_frames
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg
 from g4g.media.folder import list_pictures
 from g4g.media.probe import (
@@ -45,32 +46,33 @@ CLIP_BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One picture: its time after the first frame in seconds, and RGB uint8 of shape (H, W, 3)."""
+    """One picture: its time after the first frame in seconds, and RGB uint8 (H, W, 3); RGBA (H, W, 4) if asked for."""
 
     time_s: float
     frame: np.ndarray
 
 
-def read_frames(path: str | os.PathLike) -> Iterator[VideoFrame]:
+def read_frames(path: str | os.PathLike, *, alpha: bool = False) -> Iterator[VideoFrame]:
     """Stream the frames of a video, or the one frame of a still picture, in constant memory.
 
     Args:
         path: a local file, or a folder of pictures of one size.
+        alpha: give RGBA, opaque where the file has no transparency.
     Returns:
-        iterator over VideoFrame: turned for display, all of one size, each with its own time (a variable frame rate
-        is kept, no frame is added or dropped); the first time is 0.
+        iterator over VideoFrame: turned for display, deinterlaced, HDR tone-mapped, all of one size, each with its own
+        time (a variable frame rate is kept, no frame is added or dropped); the first time is 0.
     Raises:
         MediaError: as `probe`; while streaming, when the file is damaged further on.
     """
     if os.path.isdir(path):
-        return _folder_frames(list_pictures(Path(path)))
-    return _stream_frames(check_input(path))
+        return _folder_frames(list_pictures(Path(path)), alpha)
+    return _stream_frames(check_input(path), alpha)
 
 
-def _folder_frames(pictures: list[Path]) -> Iterator[VideoFrame]:
+def _folder_frames(pictures: list[Path], alpha: bool) -> Iterator[VideoFrame]:
     shape = None
     for number, picture in enumerate(pictures):
-        frame = next(_stream_frames(check_input(picture))).frame
+        frame = next(_stream_frames(check_input(picture), alpha)).frame
         shape = shape or frame.shape
         if frame.shape != shape:
             raise MediaError(
@@ -80,14 +82,14 @@ def _folder_frames(pictures: list[Path]) -> Iterator[VideoFrame]:
         yield VideoFrame(number / STILL_FPS, frame)
 
 
-def _stream_frames(path: Path) -> Iterator[VideoFrame]:
+def _stream_frames(path: Path, alpha: bool) -> Iterator[VideoFrame]:
     with open_media(path) as container:
         stream = find_video(container, path)
         is_picture = is_picture_file(container)
-        to_rgb = _RgbConverter(is_picture)
+        to_rgb = _RgbConverter(is_picture, "rgba" if alpha else "rgb24")
         step_s = 1 / float(stream.average_rate or STILL_FPS)
         start, count, time_s = None, 0, -step_s
-        for decoded in _decode(container, stream, path):
+        for decoded in correct_frames(_decode(container, stream, path), stream):
             start = decoded.pts if start is None else start
             if decoded.pts is None:  # raw streams carry no times
                 time_s += step_s
@@ -116,8 +118,8 @@ def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Itera
 class _RgbConverter:
     """Decoded frames to displayed RGB: stated colour matrix (or the usual guess), first frame's size, rotation."""
 
-    def __init__(self, is_picture: bool) -> None:
-        self._is_picture = is_picture
+    def __init__(self, is_picture: bool, pixels: str) -> None:
+        self._is_picture, self._pixels = is_picture, pixels
         self._reformatter = VideoReformatter()
         self._size: tuple[int, int] | None = None
 
@@ -127,7 +129,7 @@ class _RgbConverter:
         rgb = self._reformatter.reformat(
             decoded,
             *self._size,
-            format="rgb24",
+            format=self._pixels,
             src_colorspace=Colorspace(guess_matrix(decoded, self._is_picture)) if is_untagged else None,
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,

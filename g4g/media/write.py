@@ -14,7 +14,7 @@ from types import TracebackType
 import av
 import numpy as np
 
-from g4g.errors import MediaError, ShapeError
+from g4g.errors import ConfigError, MediaError, ShapeError
 from g4g.media.carry import carry_streams
 from g4g.media.colour import VIDEO_COLOUR, Colour
 from g4g.media.encode import choose_encoding
@@ -50,6 +50,7 @@ class VideoWriter:
         times_s: when each frame is shown, in seconds, rising from 0; None: they follow each other at `fps`.
         colour: how the picture is stored.
         pixel_aspect: width of one pixel over its height.
+        alpha: frames are RGBA; the codec must hold it (prores does).
         source: video whose other sound tracks, subtitles, chapters and metadata come along; `warnings` names the rest.
     Raises:
         MediaError: output exists, its folder does not, unknown ending, bad size or fps, no sound in `audio`.
@@ -60,7 +61,7 @@ class VideoWriter:
         self, path: str | os.PathLike, width: int, height: int, fps: float, audio: str | os.PathLike | None = None,
         audio_duration_s: float | None = None, overwrite: bool = False, codec: str | None = None,
         crf: int | None = None, times_s: np.ndarray | None = None, colour: Colour = VIDEO_COLOUR,
-        pixel_aspect: Fraction = Fraction(1), source: str | os.PathLike | None = None,
+        pixel_aspect: Fraction = Fraction(1), alpha: bool = False, source: str | os.PathLike | None = None,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.width, self.height, self.overwrite = width, height, overwrite
@@ -69,8 +70,11 @@ class VideoWriter:
         if width < 1 or height < 1 or self.fps <= 0:
             raise MediaError(f"cannot write {width} x {height} px at {fps} frames/s; sizes and rate must be above 0")
         self._encoding = choose_encoding(self.path, codec, crf)
+        if alpha and not self._encoding.holds_alpha:
+            raise ConfigError("this codec cannot hold transparency; use prores in .mov or .mkv, or leave alpha out")
         self._check_output()
-        self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect)
+        self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha)
+        self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
         self.frame_count, self._times_s = 0, times_s
         self._time_base = 1 / self.fps if times_s is None else FINE_TIME_BASE
         self._source = None if source is None else check_input(source)
@@ -104,17 +108,15 @@ class VideoWriter:
         """Append one frame.
 
         Args:
-            frame: RGB uint8, shape (height, width, 3).
+            frame: RGB uint8, shape (height, width, 3); with alpha RGBA, (height, width, 4).
         Raises:
             ShapeError: another shape or dtype.
             MediaError: used outside its with block, or ffmpeg gave up; its words are in the message.
         """
         if self._folder is None:
             raise MediaError("VideoWriter.write works inside its with block only")
-        if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
-            raise ShapeError(
-                f"expected a uint8 frame of shape {(self.height, self.width, 3)}, got {frame.dtype} {frame.shape}"
-            )
+        if frame.shape != self._shape or frame.dtype != np.uint8:
+            raise ShapeError(f"expected a uint8 frame of shape {self._shape}, got {frame.dtype} {frame.shape}")
         packet = av.Packet(np.ascontiguousarray(frame).data)
         packet.stream, packet.time_base = self._stream, self._time_base
         packet.pts = packet.dts = round(Fraction(self._time_s(self.frame_count)) / self._time_base)
@@ -150,7 +152,7 @@ class VideoWriter:
         """Start the stream of raw pictures: NUT, since a bare pipe of pixels has no times."""
         self._pipe = av.open(self._encoder.stdin, "w", format="nut", options={"write_index": "0"})
         self._stream = self._pipe.add_stream("rawvideo", rate=self.fps)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = self.width, self.height, "rgb24"
+        self._stream.width, self._stream.height, self._stream.pix_fmt = self.width, self.height, self._pixels
         self._stream.time_base = self._stream.codec_context.time_base = self._time_base
 
     def _encoder_arguments(self) -> list[str]:
