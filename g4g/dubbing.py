@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import torch
 
 from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
 from g4g.config import AudioConfig
-from g4g.errors import ConfigError, FaceError
+from g4g.errors import ConfigError, FaceError, ResourceError
 from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces
 from g4g.fusion import compose_frame
 from g4g.generator import choose_references, hide_lower_half
@@ -24,13 +24,18 @@ from g4g.generator.model import References
 from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.media.encode import choose_encoding
+from g4g.media.probe import raise_fault
 from g4g.media.sheet import paste_columns
+from g4g.media.write import check_output
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
 _BATCH_FRAMES = 8
 _SHEET_FRAMES = 8
 _SHEET_TILE_PX = 256
 LENGTHS = ("audio", "video")
+NO_FACE = "no face"
+NO_NUMBERS = "a network gave no numbers"
+"""Why frames pass through."""
 FRAME_SLACK = 0.05
 """Sound that reaches only so far into one more frame (share of it) does not get that frame."""
 RATE_SLACK = 0.1
@@ -39,7 +44,7 @@ RATE_SLACK = 0.1
 
 @dataclass(frozen=True)
 class DubbedFrame:
-    """One frame of a dub before encoding; `taken` is None where the source passed through.
+    """One frame of a dub before encoding; where the source passed through, `taken` is None and `passed` says why.
 
     `source` and `frame` are RGB (H, W, 3); `alpha` is (H, W, 1) where the output holds the source's transparency,
     else (H, W, 0).
@@ -51,16 +56,22 @@ class DubbedFrame:
     crop: np.ndarray | None
     taken: np.ndarray | None
     frame_to_crop: np.ndarray | None
+    passed: str | None = None
 
 
 @dataclass(frozen=True)
 class DubReport:
-    """What a dub did; `seconds` per stage; `warnings` are sentences on what the output lacks or has otherwise."""
+    """What a dub did.
+
+    `frames_passed` are the source's own, `passed_why` counts them by reason; `seconds` per stage; `warnings` are
+    sentences on what the output lacks or has otherwise.
+    """
 
     output: Path
     frames: int
     frames_dubbed: int
     frames_passed: int
+    passed_why: dict[str, int]
     fps: float
     duration_s: float
     seconds: dict[str, float]
@@ -68,7 +79,7 @@ class DubReport:
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
-        passed = f", {self.frames_passed} without a face passed through" if self.frames_passed else ""
+        passed = "".join(f", {count} passed through ({why})" for why, count in self.passed_why.items())
         return f"{self.output}: {self.frames_dubbed} of {self.frames} frames dubbed{passed}, {self.duration_s:.2f} s"
 
 
@@ -104,7 +115,7 @@ class Dubber:
 
     def dub(
         self, video: str | Path, audio: str | Path, out: str | Path, *, overwrite: bool = False, length: str = "audio",
-        codec: str | None = None, crf: int | None = None, sheet: str | Path | None = None,
+        codec: str | None = None, crf: int | None = None, tolerant: bool = False, sheet: str | Path | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> DubReport:  # fmt: skip
         """Make the person in a video say the words of a sound.
@@ -118,6 +129,7 @@ class Dubber:
                 "video": the sound is cut, or followed by silence.
             codec: h264, hevc, vp9, av1 or prores, as the container allows; None takes its first.
             crf: quality on the codec's own scale, 0 is best; None takes our choice.
+            tolerant: use what can be read of a damaged video, and say so; otherwise a fault is an error.
             sheet: PNG to draw, source above dubbed.
             progress: called with (stage, done, total).
         Returns:
@@ -130,8 +142,10 @@ class Dubber:
         """
         self._seconds.clear()
         encoding = choose_encoding(Path(out), codec, crf)
-        person = self._look_at(video, audio, length, progress)
-        info, dubbed, samples = person.info, 0, []
+        check_output(Path(out), overwrite, inputs=(video, audio))
+        faults: list[str] = []
+        person = self._look_at(video, audio, length, progress, faults.append if tolerant else raise_fault)
+        info, passed, samples = person.info, Counter(), []
         alpha = info.has_alpha and encoding.holds_alpha
         count = len(person.times_s)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
@@ -145,27 +159,27 @@ class Dubber:
             for number, item in enumerate(self._make_frames(person, alpha)):
                 with self._timed("encode"):
                     writer.write(np.concatenate([item.frame, item.alpha], axis=-1))
-                dubbed += item.taken is not None
+                passed += Counter([item.passed] if item.passed else [])
                 if number in wanted:
                     samples.append(item)
                 if progress:
                     progress("dub", number + 1, count)
         if sheet is not None:
             draw_sheet(samples, sheet)
-        passed = count - dubbed
-        warnings = [*info.changes]
+        warnings = [*faults, *info.changes]
         if info.has_alpha and not alpha:
             warnings.append("the transparency of the video is left out: prores in .mov keeps it")
         return DubReport(
-            Path(out), count, dubbed, passed, info.fps, duration_s, dict(self._seconds), sheet and Path(sheet),
+            Path(out), count, count - passed.total(), passed.total(), dict(passed), info.fps, duration_s,
+            dict(self._seconds), sheet and Path(sheet),
             (*warnings, *writer.warnings),
         )  # fmt: skip
 
     def generate_frames(self, video: str | Path, audio: str | Path, *, length: str = "audio") -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
-        return self._make_frames(self._look_at(video, audio, length, None))
+        return self._make_frames(self._look_at(video, audio, length, None, raise_fault))
 
-    def _look_at(self, video, audio, length, progress) -> _Person:
+    def _look_at(self, video, audio, length, progress, on_fault) -> _Person:
         """Read the sound, follow the face and choose the references."""
         if length not in LENGTHS:
             raise ConfigError(f"length must be one of {', '.join(LENGTHS)}, got {length!r}")
@@ -173,7 +187,8 @@ class Dubber:
             info, waveform = probe(video), read_waveform(audio)
         with self._timed("faces"):
             backend = make_backend(self._faces)
-            track = track_faces(_report(read_frames(video), "faces", info.frame_count, progress), backend)
+            frames = read_frames(video, on_fault=on_fault)
+            track = track_faces(_report(frames, "faces", info.frame_count, progress), backend)
         if not track.found.any():
             raise FaceError(
                 f"no face in any of the {len(track)} frames of {video}; a frontal face of at least 40 px is needed"
@@ -192,7 +207,7 @@ class Dubber:
         chosen = rows[best]
         size = self._models.generator.crop.size
         crops = {}
-        for number, item in enumerate(islice(read_frames(video), int(chosen.max()) + 1)):
+        for number, item in enumerate(islice(read_frames(video, on_fault=_told), int(chosen.max()) + 1)):
             if number in chosen:
                 crops[number] = crop_face(item.frame, track.frame_to_crop[number], size)
         pictures = self._to_tensor(np.stack([crops[number] for number in chosen.tolist()]))
@@ -200,7 +215,7 @@ class Dubber:
         return self._models.generator.encode_references(pictures[None], points[None])
 
     def _make_frames(self, person: _Person, alpha: bool = False) -> Iterator[DubbedFrame]:
-        source = bounce_frames(person.info.path, len(person.track), len(person.times_s), alpha=alpha)
+        source = bounce_frames(person.info.path, len(person.track), len(person.times_s), alpha=alpha, on_fault=_told)
         times_s = iter(person.times_s)
         while batch := list(islice(source, _BATCH_FRAMES)):
             yield from self._dub_batch(person, batch, np.array(list(islice(times_s, len(batch)))))
@@ -215,18 +230,33 @@ class Dubber:
         has_face = np.flatnonzero(track.found[sources])
         made = {}
         if len(has_face):
-            crops, taken = self._dub_crops(person, [batch[i] for i in has_face], times_s[has_face])
-            made = {int(i): (crop, mask) for i, crop, mask in zip(has_face, crops, taken, strict=True)}
+            crops, taken = self._dub_parts(person, [batch[i] for i in has_face], times_s[has_face])
+            numbers = np.isfinite(crops).all(axis=(1, 2, 3)) & np.isfinite(taken).all(axis=(1, 2))
+            made = {int(i): (crops[k], taken[k]) for k, i in enumerate(has_face) if numbers[k]}
         results = []
         with self._timed("compose"):
             for i, (source, frame) in enumerate(batch):
                 if i not in made:
-                    results.append(DubbedFrame(frame, frame, alphas[i], None, None, None))
+                    why = NO_NUMBERS if track.found[source] else NO_FACE
+                    results.append(DubbedFrame(frame, frame, alphas[i], None, None, None, why))
                     continue
                 frame_to_crop = track.frame_to_crop[source]
                 result = compose_frame(frame, *made[i], frame_to_crop)
                 results.append(DubbedFrame(frame, result, alphas[i], *made[i], frame_to_crop))
         return results
+
+    def _dub_parts(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `_dub_crops`; where the memory does not hold the batch, half of it at a time."""
+        try:
+            return self._dub_crops(person, batch, times_s)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
+        half = len(batch) // 2
+        parts = [self._dub_parts(person, batch[part], times_s[part]) for part in (slice(half), slice(half, None))]
+        return np.concatenate([crops for crops, _ in parts]), np.concatenate([taken for _, taken in parts])
 
     @torch.no_grad()
     def _dub_crops(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -292,6 +322,16 @@ def fit_times(own_s: np.ndarray, fps: float, duration_s: float) -> np.ndarray:
 def has_constant_rate(times_s: np.ndarray, fps: float) -> bool:
     """Tell whether frames follow each other at `fps`, within the milliseconds to which some containers round."""
     return bool(np.abs(times_s * fps - np.arange(len(times_s))).max() < RATE_SLACK)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that memory, the machine's or the accelerator's, ran out."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or ("alloc" in words and "memory" in words)
+
+
+def _told(sentence: str) -> None:
+    """Pass over a fault that the first reading of the video has reported."""
 
 
 def draw_sheet(items: list[DubbedFrame], path: str | Path) -> None:

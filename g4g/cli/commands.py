@@ -46,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     dub.add_argument("--device", default="cpu", help="cpu, cuda, mps (%(default)s)")
     dub.add_argument("--length", choices=("audio", "video"), default="audio",
                      help="whose length the result has; a short video plays to and fro (%(default)s)")  # fmt: skip
+    dub.add_argument("--tolerant", action="store_true", help="use what can be read of a damaged video")
     dub.add_argument("--force", action="store_true", help="replace an existing output")
     dub.add_argument("--sheet", metavar="PNG", help="draw a contact sheet: source above dubbed, mouths enlarged")
     dub.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -121,7 +122,7 @@ def _dub(options: argparse.Namespace) -> None:
         dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         result = dubber.dub(
             options.video, options.audio, options.out, overwrite=options.force, length=options.length,
-            codec=options.codec, crf=options.crf, sheet=options.sheet, progress=report,
+            codec=options.codec, crf=options.crf, tolerant=options.tolerant, sheet=options.sheet, progress=report,
         )  # fmt: skip
     print(result)
 

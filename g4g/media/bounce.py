@@ -14,32 +14,30 @@ _BUFFER_BYTES = 256 * 1024 * 1024
 """Backwards, a stretch of this size is held at a time; each stretch decodes the video once more from its start."""
 
 
-def bounce_frames(
-    path: str | Path, count: int, wanted: int, *, alpha: bool = False
-) -> Iterator[tuple[int, np.ndarray]]:
+def bounce_frames(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (frame number in the source, frame (H, W, 3)) forwards, backwards, forwards ... `wanted` times.
 
     Args:
         path: a video or a still picture.
         count: frames in it.
         wanted: frames to yield; fewer than `count` cuts the video.
-        alpha: give RGBA.
+        reading: how, as for `read_frames`.
     """
-    return islice(_swing(path, count, alpha), wanted)
+    return islice(_swing(path, count, reading), wanted)
 
 
-def _swing(path: str | Path, count: int, alpha: bool) -> Iterator[tuple[int, np.ndarray]]:
+def _swing(path: str | Path, count: int, reading: dict) -> Iterator[tuple[int, np.ndarray]]:
     if count == 1:
-        frame = next(iter(read_frames(path, alpha=alpha))).frame
+        frame = next(iter(read_frames(path, **reading))).frame
         while True:
             yield 0, frame
     while True:
         stretch = 1
-        for number, item in enumerate(islice(read_frames(path, alpha=alpha), count)):
+        for number, item in enumerate(islice(read_frames(path, **reading), count)):
             stretch = max(_BUFFER_BYTES // item.frame.nbytes, 1)
             yield number, item.frame
         # Turning points are shown once: backwards from the last but one to frame 1, then forwards from 0.
         for stop in range(count - 1, 0, -stretch):
             start = max(stop - stretch, 1)
-            held = [item.frame for item in islice(read_frames(path, alpha=alpha), start, stop)]
+            held = [item.frame for item in islice(read_frames(path, **reading), start, stop)]
             yield from ((start + i, held[i]) for i in reversed(range(len(held))))

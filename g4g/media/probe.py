@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from g4g.errors import MediaError
 from g4g.media.colour import Colour, read_colour
 from g4g.media.correct import describe_changes, has_alpha
-from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, to_url
+from g4g.media.ffmpeg import ALLOWED_FORMATS, ALLOWED_PROTOCOLS, to_url
 from g4g.media.folder import list_pictures
 
 STILL_FPS = 25.0
@@ -27,9 +27,6 @@ STILL_FPS = 25.0
 
 RATE_SLACK_FRAMES = 1.0
 """A stated rate may miss so many of a file's frames before it is no longer believed."""
-
-TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
-"""Demuxers with which ffmpeg turns a text file into pictures of letters; to us a text file is not a video."""
 
 
 @dataclass(frozen=True)
@@ -160,12 +157,12 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         MediaError: the file is no media file, or reading it fails.
     """
     # pattern_type none: "take%03d.png" is one picture, not a series
-    options = {"protocol_whitelist": ALLOWED_PROTOCOLS, "pattern_type": "none"}
+    limits = {"protocol_whitelist": ALLOWED_PROTOCOLS, "format_whitelist": ALLOWED_FORMATS}
     try:
-        with av.open(to_url(path), options=options) as container:
-            if container.format.name in TEXT_FORMATS:
-                raise MediaError(f"{path} is a text file, not a video, picture or sound")
+        with av.open(to_url(path), options={**limits, "pattern_type": "none"}) as container:
             yield container
+    except av.ArgumentError as error:  # what the limits above refuse
+        raise MediaError(f"{path} cannot be read as video, picture or sound: it may be a text or playlist") from error
     except av.FFmpegError as error:
         raise MediaError(f"{path} cannot be read as video, picture or sound: {error.strerror}") from error
 
@@ -211,10 +208,42 @@ def decode_first(container: InputContainer, stream: VideoStream, path: Path) -> 
     Raises:
         MediaError: no frame can be decoded.
     """
-    frame = next(container.decode(stream), None)
+    frame = next(decode_frames(container, stream, path, lambda sentence: None), None)
     if frame is None:
         raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
     return frame
+
+
+def raise_fault(sentence: str) -> None:
+    """Raise MediaError for a damaged place of a file."""
+    raise MediaError(f"{sentence}; repair it, or let g4g use what can be read (tolerant)")
+
+
+def decode_frames(
+    container: InputContainer, stream: VideoStream, path: Path, on_fault: Callable[[str], None]
+) -> Iterator[DecodedFrame]:
+    """Decode a video stream of a freshly opened file.
+
+    Args:
+        container: open file, nothing read yet.
+        stream: its video stream.
+        path: its path, for the sentences.
+        on_fault: called with a sentence for each damaged place, which is then passed over.
+    Returns:
+        iterator over the frames as stored, not yet turned.
+    """
+    packets, count, time_s, is_open = container.demux(stream), 0, 0.0, True
+    while is_open:
+        try:
+            packet = next(packets, None)
+            is_open = packet is not None
+            decoded = packet.decode() if is_open else []
+        except av.FFmpegError as error:
+            on_fault(f"{path} is damaged after {time_s:.2f} s ({count} frames): {error.strerror}")
+            continue
+        for frame in decoded:
+            yield frame
+            count, time_s = count + 1, frame.time or time_s
 
 
 def is_picture_file(container: InputContainer) -> bool:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame as DecodedFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
 from g4g.media.colour import UNTAGGED, guess_matrix
@@ -25,17 +21,17 @@ from g4g.media.probe import (
     STILL_FPS,
     check_input,
     decode_first,
+    decode_frames,
     find_video,
     is_picture_file,
     open_media,
+    raise_fault,
     read_orientation,
     video_streams,
 )
 
-logger = logging.getLogger(__name__)
-
 COUNT_SLACK_FRAMES = 2
-"""Whole files may hold so many frames fewer than they state (seen in avi) without a warning."""
+"""Whole files may hold so many frames fewer than they state (seen in avi)."""
 
 FILL_GAPS = "aresample=async=1:first_pts=0"
 """ffmpeg filter: silence wherever a sound has no samples, from time 0 on; what lies before 0 is cut."""
@@ -52,12 +48,15 @@ class VideoFrame:
     frame: np.ndarray
 
 
-def read_frames(path: str | os.PathLike, *, alpha: bool = False) -> Iterator[VideoFrame]:
+def read_frames(
+    path: str | os.PathLike, *, alpha: bool = False, on_fault: Callable[[str], None] = raise_fault
+) -> Iterator[VideoFrame]:
     """Stream the frames of a video, or the one frame of a still picture, in constant memory.
 
     Args:
         path: a local file, or a folder of pictures of one size.
         alpha: give RGBA, opaque where the file has no transparency.
+        on_fault: called with a sentence for each damaged place, which is then passed over.
     Returns:
         iterator over VideoFrame: turned for display, deinterlaced, HDR tone-mapped, all of one size, each with its own
         time (a variable frame rate is kept, no frame is added or dropped); the first time is 0.
@@ -66,13 +65,13 @@ def read_frames(path: str | os.PathLike, *, alpha: bool = False) -> Iterator[Vid
     """
     if os.path.isdir(path):
         return _folder_frames(list_pictures(Path(path)), alpha)
-    return _stream_frames(check_input(path), alpha)
+    return _stream_frames(check_input(path), alpha, on_fault)
 
 
 def _folder_frames(pictures: list[Path], alpha: bool) -> Iterator[VideoFrame]:
     shape = None
     for number, picture in enumerate(pictures):
-        frame = next(_stream_frames(check_input(picture), alpha)).frame
+        frame = next(_stream_frames(check_input(picture), alpha, raise_fault)).frame
         shape = shape or frame.shape
         if frame.shape != shape:
             raise MediaError(
@@ -82,14 +81,14 @@ def _folder_frames(pictures: list[Path], alpha: bool) -> Iterator[VideoFrame]:
         yield VideoFrame(number / STILL_FPS, frame)
 
 
-def _stream_frames(path: Path, alpha: bool) -> Iterator[VideoFrame]:
+def _stream_frames(path: Path, alpha: bool, on_fault: Callable[[str], None]) -> Iterator[VideoFrame]:
     with open_media(path) as container:
         stream = find_video(container, path)
         is_picture = is_picture_file(container)
         to_rgb = _RgbConverter(is_picture, "rgba" if alpha else "rgb24")
         step_s = 1 / float(stream.average_rate or STILL_FPS)
         start, count, time_s = None, 0, -step_s
-        for decoded in correct_frames(_decode(container, stream, path), stream):
+        for decoded in correct_frames(decode_frames(container, stream, path, on_fault), stream):
             start = decoded.pts if start is None else start
             if decoded.pts is None:  # raw streams carry no times
                 time_s += step_s
@@ -102,17 +101,7 @@ def _stream_frames(path: Path, alpha: bool) -> Iterator[VideoFrame]:
         if count == 0:
             raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
         if count + COUNT_SLACK_FRAMES < stream.frames:
-            logger.warning("%s should hold %d frames, but %d can be read: is it cut off?", path, stream.frames, count)
-
-
-def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[DecodedFrame]:
-    count = 0
-    try:
-        for decoded in container.decode(stream):
-            yield decoded
-            count += 1
-    except av.FFmpegError as error:
-        raise MediaError(f"{path} is damaged: decoding stopped after {count} frames: {error.strerror}") from error
+            on_fault(f"{path} is cut off after {time_s:.2f} s: {count} of its {stream.frames} frames can be read")
 
 
 class _RgbConverter:

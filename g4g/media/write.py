@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +31,29 @@ FINE_TIME_BASE = Fraction(1, 120_000)
 
 MAX_FPS_DENOMINATOR = 1001
 """Frame rates are fractions such as 30000/1001; a float is taken to the nearest one."""
+
+
+def check_output(path: Path, overwrite: bool, inputs: Iterable[str | os.PathLike] = ()) -> None:
+    """Check that a file may be written, before any work is done for it.
+
+    Args:
+        path: output.
+        overwrite: it may replace what is there.
+        inputs: files that it must not replace.
+    Raises:
+        MediaError: it exists, is an input or a folder, or its folder does not exist or cannot be written to.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise MediaError(f"the output folder {folder} does not exist; create it first")
+    if path.is_dir():
+        raise MediaError(f"the output {path} is a folder; give a file name")
+    if path.exists() and any(os.path.exists(file) and path.samefile(file) for file in inputs):
+        raise MediaError(f"the output {path} is also an input; give another name")
+    if path.exists() and not overwrite:
+        raise MediaError(f"the output {path} exists; give another name or allow it to be overwritten")
+    if not os.access(folder, os.W_OK):
+        raise MediaError(f"the output folder {folder} cannot be written to; give another, or change its rights")
 
 
 class VideoWriter:
@@ -72,7 +96,7 @@ class VideoWriter:
         self._encoding = choose_encoding(self.path, codec, crf)
         if alpha and not self._encoding.holds_alpha:
             raise ConfigError("this codec cannot hold transparency; use prores in .mov or .mkv, or leave alpha out")
-        self._check_output()
+        check_output(self.path, overwrite)
         self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha)
         self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
         self.frame_count, self._times_s = 0, times_s
@@ -97,6 +121,7 @@ class VideoWriter:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
+                start_new_session=True,  # Ctrl-C is ours to handle: an ffmpeg that stops first would look like a fault
             )
             self._open_pipe()
         except BaseException:
@@ -139,15 +164,6 @@ class VideoWriter:
         finally:
             self._remove_folder()
 
-    def _check_output(self) -> None:
-        folder = self.path.absolute().parent
-        if not folder.is_dir():
-            raise MediaError(f"the output folder {folder} does not exist; create it first")
-        if self.path.is_dir():
-            raise MediaError(f"the output {self.path} is a folder; give a file name")
-        if self.path.exists() and not self.overwrite:
-            raise MediaError(f"the output {self.path} exists; give another name or allow it to be overwritten")
-
     def _open_pipe(self) -> None:
         """Start the stream of raw pictures: NUT, since a bare pipe of pixels has no times."""
         self._pipe = av.open(self._encoder.stdin, "w", format="nut", options={"write_index": "0"})
@@ -174,7 +190,7 @@ class VideoWriter:
             raise self._encoder_error()
         whole = self._folder / "whole"
         run_ffmpeg(self._mux_arguments(whole), f"write {self.path}")
-        self._check_output()
+        check_output(self.path, self.overwrite)
         os.replace(whole, self.path)
 
     def _mux_arguments(self, whole: Path) -> list[str]:
