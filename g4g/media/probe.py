@@ -159,7 +159,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     # pattern_type none: "take%03d.png" is one picture, not a series
     limits = {"protocol_whitelist": ALLOWED_PROTOCOLS, "format_whitelist": ALLOWED_FORMATS}
     try:
-        with av.open(to_url(path), options={**limits, "pattern_type": "none"}) as container:
+        with av.open(to_url(path), options={**limits, "pattern_type": "none"}, metadata_errors="replace") as container:
             yield container
     except av.ArgumentError as error:  # what the limits above refuse
         raise MediaError(f"{path} cannot be read as video, picture or sound: it may be a text or playlist") from error
