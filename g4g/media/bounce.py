@@ -26,6 +26,13 @@ def bounce_frames(path: str | Path, count: int, wanted: int, **reading: object) 
     return islice(_swing(path, count, reading), wanted)
 
 
+def bounce_numbers(count: int, wanted: int) -> np.ndarray:
+    """List the frame numbers that `bounce_frames` yields, shape (wanted,), int."""
+    turn = max(2 * (count - 1), 1)
+    step = np.arange(wanted) % turn
+    return np.minimum(step, turn - step) if count > 1 else np.zeros(wanted, int)
+
+
 def _swing(path: str | Path, count: int, reading: dict) -> Iterator[tuple[int, np.ndarray]]:
     if count == 1:
         frame = next(iter(read_frames(path, **reading))).frame

@@ -21,7 +21,7 @@ from g4g.media.colour import VIDEO_COLOUR, Colour
 from g4g.media.encode import choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
 from g4g.media.probe import check_input
-from g4g.media.read import align_filter
+from g4g.media.sound import MIXES, has_sound, sound_graph
 
 AUDIO_BITRATE = "192k"
 """Bits per second of the new sound (our choice)."""
@@ -67,7 +67,8 @@ class VideoWriter:
         height: of every frame in pixels.
         fps: frames per second; with a variable rate the mean, which gives the last frame its length.
         audio: sound file, or video whose sound is taken on its own video's clock; None writes no sound.
-        audio_duration_s: use only so much of the sound, in seconds; silence follows. None uses all of it.
+        span_s: from when to when it is heard, in seconds of the output; None: all the time.
+        mix: what becomes of the sound of `source` within the span, one of MIXES; outside it stays.
         overwrite: replace an existing output.
         codec: a name of CODECS; None takes the container's first.
         crf: quality on the codec's own scale, 0 is best; None takes our choice.
@@ -83,9 +84,10 @@ class VideoWriter:
 
     def __init__(
         self, path: str | os.PathLike, width: int, height: int, fps: float, audio: str | os.PathLike | None = None,
-        audio_duration_s: float | None = None, overwrite: bool = False, codec: str | None = None,
-        crf: int | None = None, times_s: np.ndarray | None = None, colour: Colour = VIDEO_COLOUR,
-        pixel_aspect: Fraction = Fraction(1), alpha: bool = False, source: str | os.PathLike | None = None,
+        span_s: tuple[float, float] | None = None, mix: str = "replace", overwrite: bool = False,
+        codec: str | None = None, crf: int | None = None, times_s: np.ndarray | None = None,
+        colour: Colour = VIDEO_COLOUR, pixel_aspect: Fraction = Fraction(1), alpha: bool = False,
+        source: str | os.PathLike | None = None,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.width, self.height, self.overwrite = width, height, overwrite
@@ -103,9 +105,11 @@ class VideoWriter:
         self._time_base = 1 / self.fps if times_s is None else FINE_TIME_BASE
         self._source = None if source is None else check_input(source)
         self._audio = None if audio is None else check_input(audio)
-        self._audio_filter = None if self._audio is None else align_filter(self._audio)
-        if audio_duration_s is not None and self._audio_filter is not None:
-            self._audio_filter += f",atrim=end={audio_duration_s:.6f}"
+        if self._audio is not None and not has_sound(self._audio):
+            raise MediaError(f"{self._audio} has no audio stream; give a file with sound")
+        if mix not in MIXES:
+            raise ConfigError(f"mix must be one of {', '.join(MIXES)}, got {mix!r}")
+        self._span_s, self._mix = span_s, mix
         self._folder: Path | None = None
 
     def __enter__(self) -> VideoWriter:
@@ -200,8 +204,7 @@ class VideoWriter:
         outputs = ["-map", "0:v:0", "-c:v", "copy"]
         if self._audio is not None:
             inputs += input_arguments(self._audio)
-            fit = f"{self._audio_filter},apad=whole_dur={length_s:.6f},atrim=end={length_s:.6f}"
-            outputs += ["-map", "1:a:0", "-filter:a:0", fit, "-b:a:0", AUDIO_BITRATE]
+            outputs += ["-filter_complex", self._sound_graph(length_s), "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
         if self._source is not None:
             tracks = int(self._audio is not None)
             carried = carry_streams(self._source, 1 + tracks, container, length_s, tracks)
@@ -210,6 +213,14 @@ class VideoWriter:
             self.warnings = carried.warnings
         outputs += ["-c:a", container.audio_codec, *self._encoding.container_arguments]
         return [*inputs, *outputs, "-f", container.muxer, to_url(whole)]
+
+    def _sound_graph(self, length_s: float) -> str:
+        start_s, end_s = self._span_s or (0.0, length_s)
+        end_s = min(end_s, length_s)
+        is_whole = start_s <= 0 and end_s >= length_s
+        keeps_old = self._source is not None and has_sound(self._source) and not (is_whole and self._mix == "replace")
+        old = self._source if keeps_old else None
+        return sound_graph(self._audio, old, (start_s, end_s), self._mix, length_s, old_input=2)
 
     def _encoder_error(self) -> MediaError:
         code = self._encoder.wait()

@@ -7,7 +7,7 @@ import pytest
 
 from g4g.audio import window_starts
 from g4g.config import AudioConfig
-from g4g.dubbing import fit_times, has_constant_rate
+from g4g.dubbing.plan import fit_times, has_constant_rate
 from g4g.media import VideoWriter, probe, read_frames, read_waveform
 
 RATES = {"23.976": 24000 / 1001, "24": 24, "25": 25, "29.97": 30000 / 1001, "30": 30, "50": 50, "60": 60}

@@ -73,8 +73,10 @@ def test_sound_of_a_video_that_starts_late(tmp_path, click_wav, ffmpeg, name):
     assert np.argmax(read_waveform(tmp_path / "out.mp4")) / RATE_HZ == pytest.approx(1.3, abs=1e-3)
 
 
-def test_audio_duration_cuts_the_sound_early(tmp_path, click_wav):
-    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, audio_duration_s=0.9)
+def test_the_sound_is_heard_in_its_span_only(tmp_path, click_wav):
+    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, span_s=(0.5, 2.0))
+    assert np.argmax(read_waveform(tmp_path / "out.mp4")) / RATE_HZ == pytest.approx(1.5, abs=1e-3)
+    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, span_s=(0, 0.9), overwrite=True)
     waveform = read_waveform(tmp_path / "out.mp4")
     assert np.abs(waveform).max() < 0.02 and len(waveform) / RATE_HZ == pytest.approx(2.0, abs=0.025)
 
