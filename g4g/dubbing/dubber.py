@@ -24,8 +24,8 @@ from g4g.generator import choose_references, hide_lower_half
 from g4g.generator.model import References
 from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
+from g4g.media.decode import raise_fault
 from g4g.media.encode import choose_encoding
-from g4g.media.probe import raise_fault
 from g4g.media.write import check_output
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 

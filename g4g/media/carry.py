@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from av.stream import Stream
+
+from g4g.media.decode import decode_first, find_video, open_media
 from g4g.media.encode import Container
 from g4g.media.ffmpeg import input_arguments
-from g4g.media.probe import decode_first, find_video, open_media
 from g4g.media.read import FILL_GAPS
 
 TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
@@ -37,12 +39,17 @@ def carry_streams(source: Path, index: int, container: Container, duration_s: fl
     """
     with open_media(source) as media:
         start_s = decode_first(media, find_video(media, source), source).time or 0.0
-        audio_count = len(media.streams.audio)
-        subtitles = [stream.codec_context.name for stream in media.streams.subtitles]
-    outputs = ["-map_metadata", str(index), "-map_chapters", str(index)]
-    for number, track in enumerate(range(1, audio_count), first_audio):
-        outputs += ["-map", f"{index}:a:{track}", f"-filter:a:{number}", FILL_GAPS]
-    kept, warnings = 0, []
+        sounds = [_codec_name(stream) for stream in media.streams.audio]
+        subtitles = [_codec_name(stream) for stream in media.streams.subtitles]
+    outputs, warnings = ["-map_metadata", str(index), "-map_chapters", str(index)], []
+    kept = first_audio
+    for track, codec in list(enumerate(sounds))[1:]:
+        if codec is None:  # such as the second, spatial track of recent telephones
+            warnings.append(f"sound track {track + 1} is left out: its codec is unknown")
+            continue
+        outputs += ["-map", f"{index}:a:{track}", f"-filter:a:{kept}", FILL_GAPS]
+        kept += 1
+    kept = 0
     for track, codec in enumerate(subtitles):
         stored = _store_subtitle(codec, container)
         if stored is None:
@@ -54,8 +61,13 @@ def carry_streams(source: Path, index: int, container: Container, duration_s: fl
     return Carried(tuple(inputs), (*outputs, "-t", f"{duration_s:.6f}"), tuple(warnings))
 
 
-def _store_subtitle(codec: str, container: Container) -> str | None:
+def _codec_name(stream: Stream) -> str | None:
+    """Return the name of a stream's codec, None where nothing here can decode it."""
+    return None if stream.codec_context is None else stream.codec_context.name
+
+
+def _store_subtitle(codec: str | None, container: Container) -> str | None:
     """Return ffmpeg's encoder for a subtitle track, "copy", or None where the container cannot hold it."""
-    if container.muxer == "matroska" and codec != "mov_text":
+    if container.muxer == "matroska" and codec not in ("mov_text", None):
         return "copy"
     return container.text_subtitles if codec in TEXT_SUBTITLES else None

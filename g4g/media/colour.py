@@ -12,6 +12,9 @@ SD_MAX_HEIGHT = 576
 RGB, BT709, UNTAGGED, BT601 = 0, 1, 2, 5
 """Code points of ITU-T H.273, which FFmpeg uses too."""
 
+KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
+"""Matrices that FFmpeg's scaler converts to."""
+
 FULL_RANGE = 2
 """FFmpeg's number for samples that use all values; 1 and 0 (not stated) are 16 to 235."""
 
@@ -46,6 +49,8 @@ def read_colour(decoded: DecodedFrame, is_picture: bool) -> Colour:
         return VIDEO_COLOUR
     full_range = decoded.color_range == FULL_RANGE or decoded.format.name.startswith("yuvj")
     matrix = guess_matrix(decoded, is_picture) if decoded.colorspace == UNTAGGED else decoded.colorspace
+    if matrix not in KNOWN_MATRICES:
+        return VIDEO_COLOUR
     return Colour(matrix, decoded.color_primaries or UNTAGGED, decoded.color_trc or UNTAGGED, full_range)
 
 

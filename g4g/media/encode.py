@@ -20,6 +20,8 @@ class Codec:
     pixels: str = "yuv420p"
     odd_pixels: str = "yuv444p"
     """Where width or height is odd: some encoders cannot halve the colour then."""
+    full_range: bool = True
+    """It can say that samples use all values."""
     alpha_pixels: str | None = None
     """With transparency; None: the codec, or ffmpeg's reading of it, has none."""
 
@@ -31,8 +33,13 @@ CODECS = {
     "vp9": Codec(("-c:v", "libvpx-vp9", "-b:v", "0", "-cpu-used", "5"), crf=24, max_crf=63),
     "av1": Codec(("-c:v", "libsvtav1", "-preset", "8"), crf=24, max_crf=63, odd_pixels="yuv420p"),
     "prores": Codec(
-        ("-c:v", "prores_ks"), crf=None, pixels="yuv422p10le", odd_pixels="yuv444p10le", alpha_pixels="yuva444p10le"
-    ),
+        ("-c:v", "prores_ks"),
+        crf=None,
+        pixels="yuv422p10le",
+        odd_pixels="yuv444p10le",
+        full_range=False,
+        alpha_pixels="yuva444p10le",
+    ),  # fmt: skip
 }
 """Names for `codec`, by the names of the standards."""
 
@@ -99,7 +106,7 @@ class Encoding:
         """
         pixels = self.codec.pixels if width % 2 == height % 2 == 0 else self.codec.odd_pixels
         pixels = self.codec.alpha_pixels if alpha else pixels
-        sample_range = "pc" if colour.full_range else "tv"
+        sample_range = "pc" if colour.full_range and self.codec.full_range else "tv"
         filters = [
             f"scale=out_color_matrix={colour.matrix}:out_range={sample_range}"
             ":flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp",

@@ -15,10 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from g4g.errors import MediaError
 from g4g.media.colour import UNTAGGED, guess_matrix
 from g4g.media.correct import correct_frames
-from g4g.media.ffmpeg import input_arguments, run_ffmpeg
-from g4g.media.folder import list_pictures
-from g4g.media.probe import (
-    STILL_FPS,
+from g4g.media.decode import (
     check_input,
     decode_first,
     decode_frames,
@@ -26,9 +23,11 @@ from g4g.media.probe import (
     is_picture_file,
     open_media,
     raise_fault,
-    read_orientation,
     video_streams,
 )
+from g4g.media.ffmpeg import input_arguments, run_ffmpeg
+from g4g.media.folder import list_pictures
+from g4g.media.probe import STILL_FPS, read_orientation
 
 COUNT_SLACK_FRAMES = 2
 """Whole files may hold so many frames fewer than they state (seen in avi)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from g4g.media.probe import open_media
+from g4g.media.decode import open_media
 from g4g.media.read import FILL_GAPS, align_filter
 
 MIXES = ("replace", "keep", "duck")

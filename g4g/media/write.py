@@ -18,9 +18,9 @@ import numpy as np
 from g4g.errors import ConfigError, MediaError, ShapeError
 from g4g.media.carry import carry_streams
 from g4g.media.colour import VIDEO_COLOUR, Colour
+from g4g.media.decode import check_input
 from g4g.media.encode import choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
-from g4g.media.probe import check_input
 from g4g.media.sound import MIXES, has_sound, sound_graph
 
 AUDIO_BITRATE = "192k"

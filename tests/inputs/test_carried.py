@@ -132,3 +132,27 @@ def test_subtitles_that_are_pictures_stay_in_mkv_and_are_named_elsewhere(tiny, c
     assert report.warnings == ("subtitle track 1 (pgssub) is left out: only .mkv can hold it",)
     report = tiny.dub(tmp_path / "a.mkv", voice, tmp_path / "out.mkv", length="video")
     assert report.warnings == ()
+
+
+def test_a_sound_track_that_nothing_can_decode_is_left_out_and_said(tiny, rich, voice, tmp_path):
+    """As iPhones write: beside AAC a spatial track in a codec of their own."""
+    source = rich("a.mp4")
+    data = source.read_bytes()
+    for name, unknown in ((b"mp4a", b"apac"), (b"esds", b"free")):
+        first, second, rest = data.split(name, 2)
+        data = first + name + second + unknown + rest
+    source.write_bytes(data)
+    report = tiny.dub(source, voice, tmp_path / "out.mp4", length="video")
+    assert report.warnings == ("sound track 2 is left out: its codec is unknown",)
+    with av.open(str(tmp_path / "out.mp4")) as media:
+        assert [s.codec_context.channels for s in media.streams.audio] == [1, 6]
+
+
+def test_prores_has_no_full_range_so_the_picture_is_converted(cut, tmp_path):
+    tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=pc"
+    full = cut("full.mp4", "-vf", f"scale=out_color_matrix=bt709:out_range=pc,format=yuv420p,{tags}", "-crf", 5)
+    with VideoWriter(tmp_path / "out.mov", 240, 288, 25, codec="prores", colour=probe(full).colour) as writer:
+        for item in read_frames(full):
+            writer.write(item.frame)
+    before, after = (next(read_frames(path)).frame.astype(int) for path in (full, tmp_path / "out.mov"))
+    assert np.abs((after - before).mean(axis=(0, 1))).max() < 1.2 and not probe(tmp_path / "out.mov").colour.full_range
