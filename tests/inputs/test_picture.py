@@ -30,7 +30,7 @@ def test_a_rotated_video_is_dubbed_upright(tiny, cut, voice, ffmpeg, tmp_path, a
     assert np.abs(upright[:70] - found[:70].astype(int)).mean() < 5
 
 
-@pytest.mark.parametrize("size", [(241, 289), (241, 288), (240, 289), (160, 120), (288, 240)])
+@pytest.mark.parametrize("size", [(241, 289), (241, 288), (288, 240)])
 @pytest.mark.parametrize(("name", "codec"), [("out.mp4", None), ("out.webm", None), ("out.mov", "prores")])
 def test_any_size_is_kept(cut, tmp_path, size, name, codec):
     frames = [
@@ -48,11 +48,11 @@ def test_any_size_is_kept(cut, tmp_path, size, name, codec):
 def test_small_and_large_faces_are_dubbed(tiny, cut, voice, tmp_path, size):
     width, height = map(int, size.split(":"))
     fit = f"scale={size}:force_original_aspect_ratio=decrease,pad={size}:(ow-iw)/2:(oh-ih)/2"
-    source = cut("source.mp4", "-vf", fit, "-frames:v", 4, "-preset", "ultrafast", "-pix_fmt", "yuv444p")
+    source = cut("source.mp4", "-vf", fit, "-frames:v", 2, "-preset", "ultrafast", "-pix_fmt", "yuv444p")
     report = tiny.dub(source, voice, tmp_path / "out.mp4", length="video")
     info = probe(tmp_path / "out.mp4")
     assert (info.width, info.height) == (width, height)
-    assert report.frames_dubbed == report.frames == 4
+    assert report.frames_dubbed == report.frames == 2
 
 
 @pytest.mark.parametrize("aspect", ["16/15", "64/45", "10/11"])
