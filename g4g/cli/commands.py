@@ -128,6 +128,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _dub(options: argparse.Namespace) -> None:
+    from g4g.checkpoints.atomic import write_whole
     from g4g.dubbing import Dubber
 
     with _progress() as report:
@@ -138,7 +139,7 @@ def _dub(options: argparse.Namespace) -> None:
             crf=options.crf, tolerant=options.tolerant, dry_run=options.dry_run, sheet=options.sheet, progress=report,
         )  # fmt: skip
     if options.json:
-        Path(options.json).write_text(result.to_json() + "\n")
+        write_whole(Path(options.json), (result.to_json() + "\n").encode())
     print(result)
 
 

@@ -107,7 +107,11 @@ class Dubber:
         person = self._look_at(video, voice or audio, length, start_s, end_s, progress, on_fault)
         info, plan = person.info, person.plan
         alpha = info.has_alpha and encoding.holds_alpha
-        lost = ["the transparency of the video is left out: prores in .mov keeps it"] if info.has_alpha > alpha else []
+        lost = (
+            ["the transparency of the video is left out: prores in .mov keeps it"]
+            if info.has_alpha and not alpha
+            else []
+        )
         writer = VideoWriter(
             out, info.width, info.height, info.fps, audio=audio, span_s=plan.span_s, mix=mix, overwrite=overwrite,
             codec=codec, crf=crf, colour=info.colour, pixel_aspect=info.pixel_aspect, alpha=alpha,

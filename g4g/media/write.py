@@ -29,6 +29,9 @@ AUDIO_BITRATE = "192k"
 FINE_TIME_BASE = Fraction(1, 120_000)
 """Unit (s) of the times of a variable frame rate; all usual rates, 24000/1001 and the like included, divide it."""
 
+TIME_SLACK_S = 1e-3
+"""A span that ends so near to the output's end reaches it."""
+
 MAX_FPS_DENOMINATOR = 1001
 """Frame rates are fractions such as 30000/1001; a float is taken to the nearest one."""
 
@@ -101,7 +104,7 @@ class VideoWriter:
         check_output(self.path, overwrite)
         self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha)
         self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
-        self.frame_count, self._times_s = 0, times_s
+        self.frame_count, self._last_time, self._times_s = 0, -1, times_s
         self._time_base = 1 / self.fps if times_s is None else FINE_TIME_BASE
         self._source = None if source is None else check_input(source)
         self._audio = None if audio is None else check_input(audio)
@@ -148,10 +151,12 @@ class VideoWriter:
             raise ShapeError(f"expected a uint8 frame of shape {self._shape}, got {frame.dtype} {frame.shape}")
         packet = av.Packet(np.ascontiguousarray(frame).data)
         packet.stream, packet.time_base = self._stream, self._time_base
-        packet.pts = packet.dts = round(Fraction(self._time_s(self.frame_count)) / self._time_base)
+        # a damaged video may show two frames at one time: a container needs them apart
+        self._last_time = max(round(Fraction(self._time_s(self.frame_count)) / self._time_base), self._last_time + 1)
+        packet.pts = packet.dts = self._last_time
         try:
             self._pipe.mux(packet)
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             raise self._encoder_error() from error
         self.frame_count += 1
 
@@ -188,7 +193,7 @@ class VideoWriter:
         try:
             self._pipe.close()
             self._encoder.stdin.close()
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             raise self._encoder_error() from error
         if self._encoder.wait():
             raise self._encoder_error()
@@ -216,7 +221,7 @@ class VideoWriter:
 
     def _sound_graph(self, length_s: float) -> str:
         start_s, end_s = self._span_s or (0.0, length_s)
-        end_s = min(end_s, length_s)
+        end_s = length_s if end_s > length_s - TIME_SLACK_S else end_s
         is_whole = start_s <= 0 and end_s >= length_s
         keeps_old = self._source is not None and has_sound(self._source) and not (is_whole and self._mix == "replace")
         old = self._source if keeps_old else None

@@ -1,5 +1,6 @@
 """VideoWriter: pictures and sound survive the way to disk and back; a failure leaves nothing behind."""
 
+import av
 import numpy as np
 import pytest
 
@@ -187,3 +188,19 @@ def test_failed_mux_tells_its_reason(tmp_path, monkeypatch, click_wav):
     with pytest.raises(MediaError, match="(?s)cannot write .*nonsense"):
         write_clip(tmp_path / "out.mp4", audio=click_wav)
     assert list(tmp_path.iterdir()) == [click_wav]
+
+
+def test_frames_at_one_time_are_told_apart(tmp_path):
+    times_s = np.array([0, 0.04, 0.04, 0.02, 0.2])
+    write_clip(tmp_path / "out.mp4", count=5, times_s=times_s)
+    found_s = [f.time_s for f in read_frames(tmp_path / "out.mp4")]
+    assert np.allclose(found_s, [0, 0.04, 0.04, 0.04, 0.2], atol=1e-3) and len(set(found_s)) == 5
+
+
+def test_a_whole_new_sound_keeps_its_own_channels(tmp_path, click_wav, ffmpeg):
+    source = ("-f", "lavfi", "-i", "testsrc=s=120x96:r=30000/1001:d=1", "-f", "lavfi", "-i", "sine=r=8000:d=1")
+    ffmpeg(*source, tmp_path / "source.mp4")
+    settings = {"audio": click_wav, "source": tmp_path / "source.mp4", "fps": 30000 / 1001}
+    write_clip(tmp_path / "out.mp4", count=29, span_s=(0, 29 * 1001 / 30000 - 1e-9), **settings)
+    with av.open(str(tmp_path / "out.mp4")) as media:
+        assert [track.rate for track in media.streams.audio] == [48_000]
