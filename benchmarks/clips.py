@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ from safetensors.numpy import load_file
 
 from g4g.audio import log_mel
 from g4g.errors import DataError
-from g4g.faces import invert_affine, transform_points
-from g4g.media import read_waveform
 from g4g.training.data import Shot, read_entries, read_split
 from g4g.training.prepare import clip_of, prepare
 
@@ -23,33 +20,17 @@ GROUPS = {"validation": "s1", "unseen_speakers": "unseen", "validation_others": 
 
 @dataclass(frozen=True)
 class Clip:
-    """A prepared shot, the video that it was cut from, and the sound of the shot alone."""
+    """A prepared shot and the video that it was cut from."""
 
     group: str
     source: Path
     start: int
     shot: Shot
     frame_to_crop: np.ndarray
-    waveform: np.ndarray
 
     @property
     def name(self) -> str:
         return self.shot.name
-
-    @property
-    def video_times_s(self) -> np.ndarray:
-        """Times (T,) of the shot's frames on the clock of the whole video."""
-        return self.shot.times_s - self.shot.times_s[0] + self.start / 25
-
-    @property
-    def frame_landmarks(self) -> np.ndarray:
-        """The real landmarks (T, 68, 2) in px of the video's frames."""
-        return transform_points(invert_affine(self.frame_to_crop), self.shot.landmarks)
-
-    @cached_property
-    def video_waveform(self) -> np.ndarray:
-        """Sound of the whole video."""
-        return np.array(read_waveform(self.source))
 
 
 def load_clips(folder: str | Path, limit: int | None) -> list[Clip]:
@@ -98,4 +79,4 @@ def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
     names = entry["name"], entry["clip"], entry["speaker"]
     shot = Shot(*names, tensors["crops"], tensors["landmarks"], tensors["times_s"], mel)
     start = entry["name"].removeprefix(entry["clip"]).lstrip("_")
-    return Clip(group, source, int(start or 0), shot, tensors["frame_to_crop"], tensors["waveform"])
+    return Clip(group, source, int(start or 0), shot, tensors["frame_to_crop"])

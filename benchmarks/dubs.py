@@ -1,79 +1,77 @@
-"""Dubs of clips through the real path, and what is measured on their frames before encoding."""
+"""Dubs of clips through the real path, written as a user gets them; the mask is checked on the way."""
 
 from __future__ import annotations
 
 import wave
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from clips import Clip
-from pictures import mouth_errors
 
-from g4g.dubbing import DubbedFrame, Dubber
-from g4g.errors import FaceError
-from g4g.faces import crop_face, lower_half_mask, make_backend
-from g4g.metrics import mouth_opening
+from g4g.dubbing import Dubber
+from g4g.errors import G4GError
+from g4g.faces import lower_half_mask
+from g4g.media import VideoWriter, probe
 
 SIZE = 128
-_SHEET_FRAMES = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to dub with a sound into a file."""
+
+    clip: Clip
+    audio: Path
+    out: Path
 
 
 @dataclass
-class Dub:
-    """One dubbed clip.
+class Dubbed:
+    """What became of some jobs.
 
     Attributes:
-        crops: (T, size, size, 3) uint8, cut again out of the dubbed frames.
-        errors: (T, 3) as `mouth_errors` gives them, of the networks' crop before it was pasted, against the source.
-        landmarks: (T, 68, 2) frame px, found again in the dubbed frames; NaN where no face was found.
-        outside_changed: pixels outside the mask that differ from the source's.
+        jobs: all, the failed too.
+        failed: a sentence for each that did not come out.
+        outside_changed: pixels outside the mask that differ from the source's before encoding.
         outside: pixels outside the mask.
-        samples: (source frame, dubbed frame) of some frames, for a sheet.
     """
 
-    crops: np.ndarray
-    errors: np.ndarray
-    landmarks: np.ndarray
-    outside_changed: int
-    outside: int
-    samples: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-
-    @property
-    def openings(self) -> np.ndarray:
-        """Mouth opening of the frames in which a face was found."""
-        return mouth_opening(self.landmarks[np.isfinite(self.landmarks[:, 0, 0])])
+    jobs: list[Job]
+    failed: list[str]
+    outside_changed: int = 0
+    outside: int = 0
 
 
-def dub_clip(dubber: Dubber, clip: Clip, audio: Path) -> Dub:
-    """Dub the clip's video with a sound and measure the frames of its shot as they pass."""
-    backend = make_backend("mediapipe")
-    count = len(clip.shot)
-    wanted = set(sheet_columns(count))
-    crops, made, landmarks, samples, changed, outside = [], [], [], [], 0, 0
-    for number, item in enumerate(dubber.generate_frames(clip.source, audio, length="video")):
-        points = backend.find(item.frame)
-        index = number - clip.start
-        if not 0 <= index < count:
+def dub_all(dubber: Dubber, jobs: list[Job], say) -> Dubbed:
+    """Dub every job; files of an earlier run are made anew."""
+    result = Dubbed(jobs, [])
+    for number, job in enumerate(jobs, 1):
+        say(f"dub {number} of {len(jobs)}: {job.out.name}")
+        try:
+            changed, outside = _dub(dubber, job)
+        except G4GError as error:
+            job.out.unlink(missing_ok=True)
+            result.failed.append(f"{job.out.name}: {error}")
             continue
-        if item.taken is None:
-            raise FaceError(f"frame {number} of {clip.name} passed through undubbed, yet its shot has a face")
-        matrix = item.frame_to_crop
-        crops.append(crop_face(item.frame, matrix, SIZE))
-        made.append(_join_crop(item, clip.shot.crops[index]))
-        landmarks.append(np.full((68, 2), np.nan, np.float32) if points is None else points)
-        spared = ~mask_frame(clip.shot.landmarks[index], matrix, item.frame.shape[:2])
-        changed += int((item.frame != item.source).any(-1)[spared].sum())
-        outside += int(spared.sum())
-        if index in wanted:
-            samples.append((item.source, item.frame))
-    errors = mouth_errors(clip, np.stack(made))
-    return Dub(np.stack(crops), errors, np.stack(landmarks), changed, outside, samples)
+        result.outside_changed += changed
+        result.outside += outside
+    return result
 
 
-def sheet_columns(count: int) -> list[int]:
-    """Frame numbers that a sheet shows of a clip of `count` frames."""
-    return np.linspace(0, count - 1, _SHEET_FRAMES).round().astype(int).tolist()
+def _dub(dubber: Dubber, job: Job) -> tuple[int, int]:
+    info, shot, start = probe(job.clip.source), job.clip.shot, job.clip.start
+    changed, outside = 0, 0
+    frames = dubber.generate_frames(job.clip.source, job.audio, length="video")
+    with VideoWriter(job.out, info.width, info.height, info.fps, audio=job.audio, overwrite=True) as writer:
+        for number, item in enumerate(frames):
+            writer.write(item.frame)
+            if item.taken is not None and 0 <= number - start < len(shot):
+                shape = item.frame.shape[:2]
+                spared = ~mask_frame(shot.landmarks[number - start], item.frame_to_crop, shape)
+                changed += int((item.frame != item.source).any(-1)[spared].sum())
+                outside += int(spared.sum())
+    return changed, outside
 
 
 def mask_frame(crop_landmarks: np.ndarray, frame_to_crop: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -96,8 +94,3 @@ def write_silence(path: Path, seconds: float) -> Path:
         file.setframerate(16_000)
         file.writeframes(bytes(2 * round(seconds * 16_000)))
     return path
-
-
-def _join_crop(item: DubbedFrame, real: np.ndarray) -> np.ndarray:
-    taken = item.taken[..., None]
-    return (item.crop * taken + real * (1 - taken)).astype(np.float32)

@@ -1,12 +1,11 @@
-"""Points 3 and 4: sync by the judge, what silence does, and what the mask spares."""
+"""Points 3 and 4: what `g4g evaluate` found, as figures beside their goals."""
 
 from __future__ import annotations
 
 import numpy as np
-from clips import Clip
-from dubs import Dub
+from dubs import Dubbed
 
-from g4g.metrics import SyncScore, jitter, mouth_distance, mouth_opening
+from g4g.metrics.evaluate import Evaluation
 from g4g.metrics.report import Figure
 
 _CHANCE = 3 / 31
@@ -14,80 +13,75 @@ _CHANCE = 3 / 31
 _OFFSET_TARGETS = {"paired dubs": 0.98, "unpaired dubs": 0.95}
 _LSE_C_SHARE = 0.85
 _SILENCE_SHARE = 1 / 3
+_BESIDE = {
+    "mouth_psnr": "mouth PSNR of the file, dB",
+    "sharpness": "sharpness of the mouth over the source's",
+    "seam": "seam, grey levels per px",
+    "colour_step": "colour step, grey levels",
+    "articulation": "articulation (range of the opening over real)",
+    "opening_correlation": "opening against the real one, correlation",
+    "mouth_distance": "mouth landmarks' distance over eyes'",
+    "jitter": "jitter over real",
+    "identity": "identity, cosine",
+    "lpips": "LPIPS",
+    "fid": "FID",
+    "scored_share": "share of frames with a face in both",
+}
+"""Means of paired dubs that are reported without a goal."""
 
 
-def report_sync(scores: dict[str, list[SyncScore | None]], group: str) -> list[Figure]:
-    """Report sync of real clips, undubbed video with foreign sound, paired and unpaired dubs.
-
-    Args:
-        scores: kind of clip -> one score per clip; None for a dub that failed: it counts as out of sync.
-    """
-    real = _mean_confidence(scores["real clips"])
-    figures = []
-    for kind, results in scores.items():
-        if not results:  # one clip alone has no foreign sound
-            continue
-        done = [score for score in results if score is not None]
-        right = [score is not None and abs(score.offset_frames) <= 1 for score in results]
-        share = float(np.mean(right))
+def report_sync(paired: Evaluation, unpaired: Evaluation | None, group: str) -> list[Figure]:
+    """Report sync of real clips, paired and unpaired dubs, and the undubbed video with foreign sound."""
+    own = paired.summarise()
+    rows = {"real clips": (own["real"], len(paired.clips)), "paired dubs": (own["dubbed"], len(paired.clips))}
+    if unpaired is not None:  # one clip alone has no foreign sound
+        foreign = unpaired.summarise()
+        rows["undubbed, foreign sound"] = foreign["undubbed"], len(unpaired.clips)
+        rows["unpaired dubs"] = foreign["dubbed"], len(unpaired.clips)
+    figures, real = [], own["real"]["lse_c"]
+    for kind, (means, count) in rows.items():
         target = _OFFSET_TARGETS.get(kind) if group in ("s1", "unseen") else None
-        confidence, distance = _mean_confidence(done), float(np.mean([s.lse_d for s in done])) if done else float("nan")
         wanted = _LSE_C_SHARE if kind in _OFFSET_TARGETS and group == "s1" else None
-        count = len(results)
+        share, confidence = means["in_sync"], means["lse_c"]
         figures += [
             Figure("3 sync", group, f"{kind}: offset within 1 frame of 0", share, count, _CHANCE, "chance", target),
             Figure("3 sync", group, f"{kind}: LSE-C (mean)", confidence, count, real, "real"),
             Figure("3 sync", group, f"{kind}: LSE-C over real", confidence / real, count, 1.0, "real", wanted),
-            Figure("3 sync", group, f"{kind}: LSE-D (mean)", distance, count),
+            Figure("3 sync", group, f"{kind}: LSE-D (mean)", means["lse_d"], count),
         ]
-        if len(done) < count:
-            figures.append(Figure("3 sync", group, f"{kind}: failed", count - len(done), count, target=0, wish="<="))
     return figures
 
 
-def report_mask(dubs: list[Dub], group: str) -> Figure:
-    """Report how many pixels outside the mask differ from the source."""
-    changed, outside = sum(d.outside_changed for d in dubs), sum(d.outside for d in dubs)
+def report_mask(dubbed: list[Dubbed], group: str) -> Figure:
+    """Report how many pixels outside the mask differ from the source before encoding."""
+    changed, outside = sum(d.outside_changed for d in dubbed), sum(d.outside for d in dubbed)
     name = f"pixels outside the mask that changed, of {outside / 1e6:.1f} million"
-    return Figure("4 mask", group, name, changed, len(dubs), target=0, wish="<=")
+    return Figure("4 mask", group, name, changed, sum(len(d.jobs) for d in dubbed), target=0, wish="<=")
 
 
-def report_silence(clips: list[Clip], silent: list[Dub], group: str) -> list[Figure]:
+def report_silence(silent: Evaluation, group: str) -> list[Figure]:
     """Report how much mouths move with digital silence as sound, against the real clips."""
-    real = float(np.mean([mouth_opening(clip.shot.landmarks).std() for clip in clips]))
-    still = float(np.mean([dub.openings.std() for dub in silent]))
-    count, point = len(silent), "4 silence"
+    clips = [clip for clip in silent.clips if not clip.error]
+    still, real = (np.mean([np.std(clip.openings[row]) for clip in clips]) for row in ("dubbed", "real"))
+    means = silent.summarise()
+    count, point = len(silent.clips), "4 silence"
     return [
-        Figure(point, group, "deviation of the mouth opening over the real clips'", still / real, count, 1.0, "real",
-               _SILENCE_SHARE, "<="),
-        Figure(point, group, "mean mouth opening", float(np.mean([dub.openings.mean() for dub in silent])), count,
-               float(np.mean([mouth_opening(clip.shot.landmarks).mean() for clip in clips])), "real"),
+        Figure(point, group, "deviation of the mouth opening over the real clips'", float(still / real), count, 1.0,
+               "real", _SILENCE_SHARE, "<="),
+        Figure(point, group, "share of frames with an open mouth", means["dubbed"]["open_share"], count,
+               means["real"]["open_share"], "real"),
     ]  # fmt: skip
 
 
-def report_motion(clips: list[Clip], dubs: list[Dub], group: str) -> list[Figure]:
-    """Report how far paired dubs open the mouth, how far it lies from the real one, and how much the face trembles."""
-    opened, apart, trembles, lost = [], [], [], 0
-    for clip, dub in zip(clips, dubs, strict=True):
-        seen = np.isfinite(dub.landmarks[:, 0, 0])
-        lost += int((~seen).sum())
-        real = clip.frame_landmarks
-        opened.append(dub.openings.std() / mouth_opening(real).std())
-        apart.append(mouth_distance(dub.landmarks[seen], real[seen]).mean())
-        if seen.all():
-            trembles.append(jitter(dub.landmarks) / jitter(real))
-    count, point = len(dubs), "beside"
-    return [
-        Figure(point, group, "paired: deviation of the mouth opening over real", _mean(opened), count, 1.0, "real"),
-        Figure(point, group, "paired: mouth landmarks' distance over eyes'", _mean(apart), count, 0.0, "real"),
-        Figure(point, group, "paired: jitter over real", _mean(trembles), len(trembles), 1.0, "real"),
-        Figure(point, group, "paired: frames in which no face was found again", lost, count, target=0, wish="<="),
+def report_rest(paired: Evaluation, group: str) -> list[Figure]:
+    """Report the other means of paired dubs as `g4g evaluate` gives them, decoded from the file."""
+    means, count = paired.summarise()["dubbed"], len(paired.clips)
+    done = [clip for clip in paired.clips if not clip.error]
+    opened = [np.std(clip.openings["dubbed"]) / np.std(clip.openings["real"]) for clip in done]
+    figures = [
+        Figure("beside", group, f"paired: {words}", means[name], count)
+        for name, words in _BESIDE.items()
+        if name in means
     ]
-
-
-def _mean_confidence(scores: list[SyncScore]) -> float:
-    return _mean([score.lse_c for score in scores])
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
+    name = "paired: deviation of the mouth opening over real"
+    return [*figures, Figure("beside", group, name, float(np.mean(opened)), count, 1.0, "real")]

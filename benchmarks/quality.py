@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from alignment import measure_aligner
 from clips import GROUPS, Clip, choose_foreign, load_clips, prepare_held_out
-from dubs import Dub, dub_clip, write_silence
-from judging import report_mask, report_motion, report_silence, report_sync
+from dubs import Dubbed, Job, dub_all, write_silence
+from judging import report_mask, report_rest, report_silence, report_sync
 from pictures import generate_clip, mouth_errors, report_pictures
 from sheets import draw_dub
 
 from g4g.dubbing import Dubber
-from g4g.errors import G4GError
-from g4g.metrics import JUDGE_WEIGHTS, Judge, SyncScore, load_judge
+from g4g.metrics import JUDGE_WEIGHTS
+from g4g.metrics.evaluate import Evaluation, evaluate
+from g4g.metrics.page import write_page
 from g4g.metrics.report import Figure, format_table, write_report
 from g4g.zoo import DEFAULT_WEIGHTS, load
 
 _VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
-_SHEETS = {"s1": 3, "unseen": 2}
+_SHEETS = 5
+"""So many paired and unpaired dubs of each group are drawn."""
 _SILENT_CLIPS = 20
 """So many clips of a group are dubbed with silence."""
 
@@ -35,74 +37,49 @@ class Bench:
     """One run over the groups of clips; `failed` lists what went wrong and is part of the report."""
 
     def __init__(self, weights: str, judge: str, out: Path) -> None:
-        self.models, self.judge, self.out = load(weights), load_judge(judge), out
+        self.models, self.judge, self.out = load(weights), judge, out
         self.dubber = Dubber(self.models)
+        self.silence = write_silence(out / "silence.wav", 1.0)
         self.failed: list[str] = []
 
     def measure(self, group: str, clips: list[Clip]) -> list[Figure]:
-        """Measure one group of clips."""
-        say(f"{group}: aligner, {len(clips)} clips")
+        """Measure one group of clips: networks alone, then dubs by `g4g evaluate`."""
+        say(f"{group}: aligner and generator alone, {len(clips)} clips")
         figures = measure_aligner(self.models.aligner, clips, group)
-        say(f"{group}: generator alone")
         errors = [mouth_errors(clip, generate_clip(self.models, clip)) for clip in clips]
         figures += report_pictures(errors, group, "generator")
-        paired = self._dub("paired", [(clip, clip) for clip in clips])
+
         foreign = choose_foreign(clips)
-        unpaired = self._dub("unpaired", foreign)
-        still = clips[:_SILENT_CLIPS]
-        silent = self._dub_silence(still)
-        made = [(clip, dub) for clip, dub in zip(clips, paired, strict=True) if dub is not None]
-        if made:
-            figures += report_pictures([dub.errors for _, dub in made], group, "dub (after fusion)")
-        figures += report_sync(self._score_all(clips, foreign, paired, unpaired), group)
-        quiet = [(clip, dub) for clip, dub in zip(still, silent, strict=True) if dub is not None]
-        everything = [dub for dub in [*paired, *unpaired, *silent] if dub is not None]
-        figures.append(report_mask(everything, group))
-        figures += report_silence([c for c, _ in quiet], [d for _, d in quiet], group) if quiet else []
-        return figures + (report_motion([c for c, _ in made], [d for _, d in made], group) if made else [])
+        paired, own = self._dub(f"paired_{group}", [(clip, None) for clip in clips], clips)
+        sounds = [sound for _, sound in foreign]
+        unpaired, other = Dubbed([], []), None
+        if foreign:
+            unpaired, other = self._dub(f"unpaired_{group}", [(clip, sound.source) for clip, sound in foreign], sounds)
+        silent, still = self._dub(f"silent_{group}", [(clip, self.silence) for clip in clips[:_SILENT_CLIPS]], [])
+        figures += report_sync(own, other, group)
+        figures.append(report_mask([paired, unpaired, silent], group))
+        return figures + report_silence(still, group) + report_rest(own, group)
 
-    def _dub(self, kind: str, pairs: list[tuple[Clip, Clip]]) -> list[Dub | None]:
-        """Dub each clip with the sound of the other; draw the first few."""
-        results = []
-        for number, (clip, sound) in enumerate(pairs):
-            say(f"{clip.group}: {kind} dub {number + 1} of {len(pairs)}", end="\r")
-            dub = self._try_dub(f"{kind} {clip.name} with {sound.name}", clip, sound.source)
-            if dub is not None and number < _SHEETS.get(clip.group, 0):
-                draw_dub(dub, clip, sound, self.out / f"{kind}_{clip.name}_{sound.name}.png")
-            if dub is not None:
-                dub.samples.clear()
-            results.append(dub)
-        return results
-
-    def _dub_silence(self, clips: list[Clip]) -> list[Dub | None]:
-        with tempfile.TemporaryDirectory() as folder:
-            silence = write_silence(Path(folder) / "silence.wav", 1.0)
-            say(f"{clips[0].group}: silence")
-            return [self._try_dub(f"silence {clip.name}", clip, silence) for clip in clips]
-
-    def _try_dub(self, what: str, clip: Clip, audio: Path) -> Dub | None:
-        try:
-            return dub_clip(self.dubber, clip, audio)
-        except G4GError as error:
-            self.failed.append(f"{what}: {error}")
-            return None
-
-    def _score_all(self, clips, foreign, paired, unpaired) -> dict[str, list[SyncScore | None]]:
-        own = [(clip.waveform, clip.shot.times_s) for clip in clips]
-        other = [(sound.video_waveform, clip.video_times_s) for clip, sound in foreign]
-        return {
-            "real clips": [self.judge.score(clip.shot.crops, *sound) for clip, sound in zip(clips, own, strict=True)],
-            "undubbed, foreign sound": [
-                self.judge.score(clip.shot.crops, *sound) for (clip, _), sound in zip(foreign, other, strict=True)
-            ],
-            "paired dubs": [score_dub(self.judge, dub, sound) for dub, sound in zip(paired, own, strict=True)],
-            "unpaired dubs": [score_dub(self.judge, dub, sound) for dub, sound in zip(unpaired, other, strict=True)],
-        }
-
-
-def score_dub(judge: Judge, dub: Dub | None, sound: tuple) -> SyncScore | None:
-    """Score a dub against (waveform, times); a failed dub has no score."""
-    return None if dub is None else judge.score(dub.crops, *sound)
+    def _dub(self, kind: str, pairs: list[tuple[Clip, Path | None]], voices: list[Clip]) -> tuple[Dubbed, Evaluation]:
+        """Dub each clip with a sound (None: its own), evaluate the files, draw the first few and write the page."""
+        folder = self.out / kind
+        folder.mkdir(exist_ok=True)
+        jobs = [
+            Job(clip, audio or clip.source, folder / f"{clip.name}-{audio.stem if audio else 'own'}.mp4")
+            for clip, audio in pairs
+        ]
+        dubbed = dub_all(self.dubber, jobs, lambda text: say(f"{kind}: {text}", end="\r"))
+        self.failed += dubbed.failed
+        result = evaluate(
+            [job.out for job in jobs], [job.clip.source for job in jobs],
+            [job.audio for (_, audio), job in zip(pairs, jobs, strict=True) if audio], judge=self.judge,
+            progress=lambda done, total, name: say(f"{kind}: evaluated {done} of {total}", end="\r"),
+        )  # fmt: skip
+        for job, voice in list(zip(jobs, voices, strict=False))[:_SHEETS]:
+            if job.out.is_file():
+                draw_dub(job, voice, self.out / f"{kind}_{job.out.stem}.png")
+        write_page(self.out / f"{kind}_report", result, shlex.join(["python", *sys.argv]))
+        return dubbed, result
 
 
 def say(text: str, end: str = "\n") -> None:

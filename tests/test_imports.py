@@ -30,7 +30,7 @@ LAYERS = (
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 CARD_PACKAGES = ("torch", "torchvision", "face_alignment", "librosa", "kornia", "numpy", "imageio_ffmpeg")
 IMPORT_NAMES = {"face-alignment": "face_alignment", "imageio-ffmpeg": "imageio_ffmpeg", "pillow": "PIL"}
-IMPORT_NAMES |= {"lightning-fabric": "lightning_fabric", "scikit-image": "skimage"}
+IMPORT_NAMES |= {"lightning-fabric": "lightning_fabric", "scikit-image": "skimage", "dlib-bin": "dlib"}
 HEAVY = ("torch", "numpy", "kornia", "librosa", "openvino", "av", "matplotlib", "lightning_fabric", "face_alignment")
 
 
@@ -118,7 +118,10 @@ def test_each_package_of_the_card_is_used(package: str) -> None:
 
 
 def test_what_is_imported_is_declared() -> None:
-    declared = read_setup("options", "install_requires") + read_setup("options.extras_require", "demo")
+    declared = read_setup("options", "install_requires")
+    declared += [
+        name for extra in ("demo", "identity", "perceptual") for name in read_setup("options.extras_require", extra)
+    ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]
     assert find_third_party() <= {IMPORT_NAMES.get(name, name) for name in names}
 

@@ -122,6 +122,13 @@ def make_parser() -> argparse.ArgumentParser:
         choices=("32-true", "bf16-mixed"),
         help="bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)",
     )
+    train.add_argument("--learning-rate", type=float, help="the highest (default: the stage's own)")
+    train.add_argument(
+        "--train-sound",
+        action="store_true",
+        help="aligner: train its sound encoder too, although the file's generator learnt to hear by it; "
+        "train the generator again afterwards",
+    )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -173,7 +180,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.report:
         from g4g.metrics.page import write_page
 
-        print(write_page(options.report, result, shlex.join(["g4g", *sys.argv[1:]]), options.faces))
+        print(write_page(options.report, result, shlex.join(["g4g", *sys.argv[1:]])))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -189,7 +196,8 @@ def _train(options: argparse.Namespace) -> None:
 
         seed = 1 if options.seed is None else options.seed
         figures = train_stage(
-            options.stage, options.data, options.out, weights=options.weights, seed=seed, **settings
+            options.stage, options.data, options.out, weights=options.weights, seed=seed,
+            learning_rate=options.learning_rate, train_sound=options.train_sound, **settings,
         )  # fmt: skip
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 

@@ -11,6 +11,7 @@ from g4g.metrics.landmarks import (
 )
 from g4g.metrics.picture import (
     colour_step,
+    cosine,
     cut_box,
     mean_squared_error,
     mouth_box,
@@ -24,7 +25,7 @@ from g4g.metrics.sync import MAX_OFFSET_FRAMES, RIVALS, SyncScore, lip_sync_erro
 
 __all__ = [
     "JUDGE_WEIGHTS", "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "RIVALS", "SyncScore", "articulation", "colour_step",
-    "cut_box", "jitter", "lip_sync_error", "load_judge", "match_windows", "mean_squared_error", "mouth_box",
-    "mouth_distance", "mouth_opening", "mse_to_psnr", "open_share", "opening_correlation", "psnr", "save_judge", "seam",
-    "sharpness", "similarity_offset", "ssim",
+    "cosine", "cut_box", "jitter", "lip_sync_error", "load_judge", "match_windows", "mean_squared_error", "mouth_box",
+    "mouth_distance", "mouth_opening", "mse_to_psnr", "open_share", "opening_correlation", "psnr", "save_judge",
+    "seam", "sharpness", "similarity_offset", "ssim",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from g4g.faces.warp import warp_frame
 from g4g.generator import choose_references
 from g4g.media import read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
+from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
 from g4g.metrics.judge import Judge, cut_mouths
 from g4g.metrics.landmarks import (
     articulation,
@@ -28,6 +29,7 @@ from g4g.metrics.landmarks import (
 )
 from g4g.metrics.picture import (
     colour_step,
+    cosine,
     cut_box,
     mean_squared_error,
     mouth_box,
@@ -37,7 +39,7 @@ from g4g.metrics.picture import (
     ssim,
 )
 from g4g.metrics.sync import SyncScore
-from g4g.metrics.syncnet import MIN_OFFICIAL_FRAMES, SAMPLE_RATE, SyncNet, cut_head, frame_heads, score_official
+from g4g.metrics.syncnet import MIN_OFFICIAL_FRAMES, SAMPLE_RATE, cut_head, frame_heads, score_official
 
 MIN_SCORED_FRAMES = 20
 """A clip with fewer neighbouring faces has no sync score."""
@@ -64,6 +66,9 @@ KINDS = {
     "frame_psnr": FigureKind("dB", "up", "whole frame, same"),
     "mouth_ssim": FigureKind("", "up", "mouth box against the real clip"),
     "crop_ssim": FigureKind("", "up", "face crop, same"),
+    "frame_ssim": FigureKind("", "up", "whole frame, same"),
+    "lpips": FigureKind("", "down", "face crop against the real clip, by a network that learnt people's judgement"),
+    "fid": FigureKind("", "down", "distance of all dubbed face crops from the real ones; too high with few frames"),
     "sharpness": FigureKind("ratio", "one", "fine detail of the mouth box over the source's; lower = blurred"),
     "seam": FigureKind("grey levels per px", "down", "gradient across the mask's edge beyond the source's"),
     "colour_step": FigureKind("grey levels", "down", "colour just inside the mask's edge against the source's"),
@@ -71,9 +76,13 @@ KINDS = {
     "opening_correlation": FigureKind("", "up", "mouth opening against the real clip's, frame by frame"),
     "articulation": FigureKind("ratio", "one", "range of the mouth opening over the source's"),
     "jitter": FigureKind("ratio", "one", "acceleration of the landmarks over the source's"),
-    "open_share": FigureKind("share", "", "frames with an open mouth"),
+    "open_share": FigureKind("share", "", "frames with an open mouth; on digital silence it should be 0"),
+    "identity": FigureKind("", "up", "cosine of face embeddings, each frame against the source's same frame"),
+    "scored_share": FigureKind("share", "up", "frames with a face in source and dub; the others count in no figure"),
 }
 """Every figure that a clip can have."""
+
+_SHEET_COLUMNS = 8
 
 ROWS = {
     "dubbed": "the dub",
@@ -82,6 +91,15 @@ ROWS = {
     "copied": "the source's most closed mouth in every frame",
 }
 """Whose figures stand beside each other."""
+
+
+@dataclass(frozen=True)
+class SheetColumn:
+    """A frame for a contact sheet: its number in the dub and in the source, and the (2, 3) `frame_to_crop`."""
+
+    number: int
+    source: int
+    frame_to_crop: list[list[float]]
 
 
 @dataclass
@@ -94,6 +112,7 @@ class ClipScores:
         rows: row of ROWS -> figure of KINDS -> value; what has no meaning there is left out.
         times_s, openings: of the scored frames: when, and how far the mouth is open in dub and source.
         distances: row -> D(k) of lips and sound for shifts from +15 to -15 frames.
+        columns: the frames that a contact sheet shows.
         error: why there are no figures; such a clip counts as out of sync.
         stamp: tells the measured files apart from later versions of themselves.
     """
@@ -107,6 +126,7 @@ class ClipScores:
     times_s: list[float] = field(default_factory=list)
     openings: dict[str, list[float]] = field(default_factory=dict)
     distances: dict[str, list[float]] = field(default_factory=dict)
+    columns: list[SheetColumn] = field(default_factory=list)
     error: str = ""
     stamp: str = ""
 
@@ -128,7 +148,7 @@ class _Seen:
 
 def measure_clip(
     output: str | Path, reference: str | Path, judge: Judge, audio: str | Path | None = None, *,
-    faces: str = "mediapipe", syncnet: SyncNet | None = None,
+    faces: str = "mediapipe", extras: Extras = NO_EXTRAS,
 ) -> ClipScores:  # fmt: skip
     """Measure one dub against the video that it was made from.
 
@@ -139,7 +159,7 @@ def measure_clip(
         audio: the new sound that the dub was made with; None: the source's own, and the source shows what the lips
             should do.
         faces: face backend by name.
-        syncnet: the official net, for its own score beside the judge's.
+        extras: measures beside g4g's own.
     Returns:
         Figures of the dub and of its baselines.
     Raises:
@@ -150,24 +170,22 @@ def measure_clip(
     track = track_faces(read_frames(reference), make_backend(faces))
     if not track.found.any():
         raise FaceError(f"no face in any of the {len(track)} frames of {reference}; there is nothing to compare")
-    closed = _read_closed(reference, track)
-    seen, frames = _compare_frames(output, reference, track, judge, closed, faces)
+    closed = _read_closed(reference, track) if audio is None else None
+    seen, frames = _compare_frames(output, reference, track, judge, closed, faces, extras)
     if not seen.numbers:
         raise FaceError(f"no frame of {output} shows a face where {reference} does; are they the same video?")
     scores = ClipScores(str(output), str(reference), audio and str(audio), frames, len(seen.numbers))
-    scores.rows = {"dubbed": {}, "real": {}, "undubbed": {}, "copied": {}}
+    scores.rows = {row: {} for row in ROWS if closed is not None or row != "copied"}
     for (row, figure), values in seen.sums.items():
-        scores.rows[row][figure] = float(np.mean(values))
-    for row in ("dubbed", "copied"):
-        for figure in ("mouth_psnr", "crop_psnr", "frame_psnr"):
-            if figure in scores.rows[row]:
-                scores.rows[row][figure] = mse_to_psnr(scores.rows[row][figure])
+        mean = float(np.mean(values))
+        scores.rows[row][figure] = mse_to_psnr(mean) if figure.endswith("_psnr") else mean
+    scores.rows["dubbed"]["scored_share"] = scores.frames_scored / frames
+    shown = np.unique(np.linspace(0, len(seen.numbers) - 1, _SHEET_COLUMNS).round().astype(int)).tolist()
+    scores.columns = [
+        SheetColumn(seen.numbers[i], seen.sources[i], track.frame_to_crop[seen.sources[i]].tolist()) for i in shown
+    ]
     _add_motion(scores, seen, track)
-    _add_sync(scores, seen, judge, syncnet, track)
-    if audio is not None:
-        for figure in ("mouth_psnr", "mouth_ssim", "crop_psnr", "crop_ssim", "mouth_distance", "opening_correlation"):
-            scores.rows["dubbed"].pop(figure, None)
-        scores.rows.pop("copied")
+    _add_sync(scores, seen, judge, extras.syncnet, track)
     return scores
 
 
@@ -178,7 +196,8 @@ def _read_closed(reference: str | Path, track: FaceTrack) -> np.ndarray:
     return crop_face(frame, track.frame_to_crop[wanted], CropConfig().size)
 
 
-def _compare_frames(output, reference, track, judge, closed, faces) -> tuple[_Seen, int]:
+def _compare_frames(output, reference, track, judge, closed, faces, extras) -> tuple[_Seen, int]:
+    """Go through both videos side by side; `closed` is None where the source does not show what the lips should do."""
     seen, frames, size = _Seen(), 0, CropConfig().size
     backend = make_backend(faces)
     sources = bounce_frames(reference, len(track), 10**9)
@@ -195,12 +214,21 @@ def _compare_frames(output, reference, track, judge, closed, faces) -> tuple[_Se
         matrix = track.frame_to_crop[source_number]
         real_points = track.crop_landmarks([source_number])[0]
         made, real = (crop_face(frame, matrix, size) for frame in (item.frame, source))
-        _add_pictures(seen, made, real, closed, real_points)
-        seen.add("dubbed", "frame_psnr", mean_squared_error(item.frame, source))
-        mask = _mask_frame(real_points, matrix, source.shape[:2])
-        around = _around(mask)
-        for figure, measure in (("seam", seam), ("colour_step", colour_step)):
-            seen.add("dubbed", figure, measure(item.frame[around], source[around], mask[around]))
+        sampled = len(seen.numbers) % SAMPLED == 0
+        box = mouth_box(real_points[MOUTH], size)
+        seen.add("dubbed", "sharpness", sharpness(cut_box(made, box), cut_box(real, box)))
+        _add_edge(seen, item.frame, source, _mask_frame(real_points, matrix, source.shape[:2]))
+        if closed is not None:
+            _add_likeness(seen, made, real, closed, box, extras)
+            seen.add("dubbed", "frame_psnr", mean_squared_error(item.frame, source))
+            if sampled:
+                seen.add("dubbed", "frame_ssim", ssim(item.frame, source))
+        if sampled and extras.fid is not None:
+            add_to_fid(extras.fid, made, real)
+        if sampled and extras.identity is not None:
+            # The source's landmarks for both: the new mouth must not move the face in its chip.
+            faces_now = [extras.identity(frame, track.landmarks[source_number]) for frame in (item.frame, source)]
+            seen.add("dubbed", "identity", cosine(*faces_now))
         seen.numbers.append(number)
         seen.sources.append(source_number)
         seen.times_s.append(item.time_s)
@@ -210,16 +238,23 @@ def _compare_frames(output, reference, track, judge, closed, faces) -> tuple[_Se
     return seen, frames
 
 
-def _add_pictures(seen: _Seen, made: np.ndarray, real: np.ndarray, closed: np.ndarray, points: np.ndarray) -> None:
-    box = mouth_box(points[MOUTH], len(real))
+def _add_likeness(seen: _Seen, made: np.ndarray, real: np.ndarray, closed: np.ndarray, box, extras: Extras) -> None:
+    """Compare the dub, and the copied mouth, with what the source shows at the same moment."""
     truth = cut_box(real, box)
     for row, crop in (("dubbed", made), ("copied", closed)):
         mouth = cut_box(crop, box)
         seen.add(row, "mouth_psnr", mean_squared_error(mouth, truth))
         seen.add(row, "mouth_ssim", ssim(mouth, truth))
-    seen.add("dubbed", "sharpness", sharpness(cut_box(made, box), truth))
     seen.add("dubbed", "crop_psnr", mean_squared_error(made, real))
     seen.add("dubbed", "crop_ssim", ssim(made, real))
+    if extras.lpips is not None:
+        seen.add("dubbed", "lpips", extras.lpips(made, real))
+
+
+def _add_edge(seen: _Seen, made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> None:
+    around = _around(mask)
+    for figure, measure in (("seam", seam), ("colour_step", colour_step)):
+        seen.add("dubbed", figure, measure(made[around], source[around], mask[around]))
 
 
 def _mask_frame(crop_landmarks: np.ndarray, frame_to_crop: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -236,12 +271,10 @@ def _around(mask: np.ndarray) -> tuple[slice, slice]:
 def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
     made, real = np.stack(seen.landmarks), track.landmarks[seen.sources]
     dubbed = scores.rows["dubbed"]
-    dubbed |= {
-        "mouth_distance": float(mouth_distance(made, real).mean()),
-        "opening_correlation": opening_correlation(made, real),
-        "articulation": articulation(made, real),
-        "open_share": open_share(made),
-    }
+    dubbed |= {"articulation": articulation(made, real), "open_share": open_share(made)}
+    if scores.audio is None:
+        dubbed["mouth_distance"] = float(mouth_distance(made, real).mean())
+        dubbed["opening_correlation"] = opening_correlation(made, real)
     scores.rows["real"]["open_share"] = open_share(real)
     scores.times_s = seen.times_s
     openings = {"dubbed": mouth_opening(made), "real": mouth_opening(real)}
@@ -251,7 +284,7 @@ def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
         dubbed["jitter"] = jitter(made[start:stop]) / jitter(real[start:stop])
 
 
-def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet: SyncNet | None, track: FaceTrack) -> None:
+def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet, track: FaceTrack) -> None:
     """Score the longest run of neighbouring faces in a 25 fps copy: each moment takes the frame nearest to it."""
     start, stop = _longest_run(seen.numbers)
     times = np.array(seen.times_s[start:stop])

@@ -5,29 +5,38 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
-from g4g.metrics.clip import KINDS, ROWS, ClipScores, measure_clip
+from g4g.metrics.clip import KINDS, ROWS, ClipScores, SheetColumn, measure_clip
+from g4g.metrics.extras import Embedder, Extras, load_extras
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
 from g4g.metrics.report import align_columns, finite_json
-from g4g.metrics.syncnet import SyncNet, load_syncnet
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 WITHIN_FRAMES = 1
 """An offset of at most so many frames counts as in sync."""
 
 
 @dataclass
 class Evaluation:
-    """Figures of all clips; `judge` names the weights that scored sync."""
+    """Figures of all clips.
+
+    Attributes:
+        judge: names the weights that scored sync.
+        clips: one per dub.
+        fid: Frechet Inception distance of all dubbed face crops from the real ones; None where not measured.
+        missing: what was not measured and why, a sentence each.
+    """
 
     judge: str
     clips: list[ClipScores] = field(default_factory=list)
+    fid: float | None = None
+    missing: list[str] = field(default_factory=list)
 
     def summarise(self) -> dict[str, dict[str, float]]:
         """Average each figure over the clips that have it, row by row.
@@ -44,6 +53,8 @@ class Evaluation:
             total = len(self.clips) if row == "dubbed" else len(scored)
             if scored:
                 means["in_sync"] = sum(scored) / total
+            if row == "dubbed" and self.fid is not None:
+                means["fid"] = self.fid
             if means:
                 summary[row] = means
         return summary
@@ -55,6 +66,7 @@ class Evaluation:
             "judge": self.judge,
             "figures": {name: asdict(kind) for name, kind in KINDS.items()},
             "rows": ROWS,
+            "not_measured": self.missing,
             "failed": sum(bool(clip.error) for clip in self.clips),
             "summary": finite_json(self.summarise()),
             "clips": [finite_json(asdict(clip)) for clip in self.clips],
@@ -63,7 +75,8 @@ class Evaluation:
 
 def evaluate(
     outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = (), *,
-    judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None, faces: str = "mediapipe",
+    judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None,
+    identity: Embedder | None = None, faces: str = "mediapipe",
     json_file: str | Path | None = None, progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Measure dubs against the videos that they were made from.
@@ -74,6 +87,7 @@ def evaluate(
         audios: the new sounds; none: the dubs carry their sources' own sound.
         judge: weights that score sync, a name or a file.
         syncnet: the public file syncnet_v2.model, for the official score beside the judge's (clips of 4 s and more).
+        identity: embeds faces, see `g4g.metrics.extras.Embedder`; None: dlib's network, where it is installed.
         faces: face backend by name.
         json_file: written after each clip; clips that it holds already, of unchanged files, are not measured again.
         progress: called with (done, total, file).
@@ -84,21 +98,28 @@ def evaluate(
     """
     jobs = match_files(outputs, references, audios)
     known = _read_known(json_file, str(judge))
-    official = None if syncnet is None else load_syncnet(syncnet)
+    extras = load_extras(syncnet, identity)
     network: Judge | None = None
-    result = Evaluation(str(judge))
+    result = Evaluation(str(judge), missing=extras.missing)
     for number, job in enumerate(jobs, 1):
         stamp = stamp_files(job)
         scores = known.get(stamp)
         if scores is None:
             network = network or load_judge(judge)
-            scores = _measure(job, network, faces, official)
+            scores = _measure(job, network, faces, extras)
             scores.stamp = stamp
+        elif extras.fid is not None:
+            extras = replace(extras, fid=None)
+            result.missing.append(f"FID: some clips were measured by an earlier run; delete {json_file} for it")
         result.clips.append(scores)
         if json_file is not None:
             write_json(json_file, result)
         if progress:
             progress(number, len(jobs), job[0].name)
+    if extras.fid is not None and not all(clip.error for clip in result.clips):
+        result.fid = float(extras.fid.compute())
+    if json_file is not None:
+        write_json(json_file, result)
     return result
 
 
@@ -163,7 +184,8 @@ def format_evaluation(evaluation: Evaluation) -> str:
         table.append([name, *cells, KINDS[name].better if name in KINDS else "up"])
     failed = [clip for clip in evaluation.clips if clip.error]
     total = f"{len(evaluation.clips)} clips, {len(failed)} failed; sync by {evaluation.judge}"
-    return "\n".join([*align_columns(table), total] + [f"failed: {clip.output}: {clip.error}" for clip in failed])
+    lines = [f"failed: {clip.output}: {clip.error}" for clip in failed]
+    return "\n".join([*align_columns(table), total, *lines, *(f"not measured: {what}" for what in evaluation.missing)])
 
 
 def stamp_files(files: Sequence[Path | None]) -> str:
@@ -172,10 +194,10 @@ def stamp_files(files: Sequence[Path | None]) -> str:
     return " | ".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
 
 
-def _measure(job: tuple[Path, Path, Path | None], judge: Judge, faces: str, syncnet: SyncNet | None) -> ClipScores:
+def _measure(job: tuple[Path, Path, Path | None], judge: Judge, faces: str, extras: Extras) -> ClipScores:
     output, reference, audio = job
     try:
-        return measure_clip(output, reference, judge, audio, faces=faces, syncnet=syncnet)
+        return measure_clip(output, reference, judge, audio, faces=faces, extras=extras)
     except G4GError as error:
         return ClipScores(str(output), str(reference), audio and str(audio), error=str(error))
 
@@ -212,7 +234,10 @@ def _read_known(json_file: str | Path | None, judge: str) -> dict[str, ClipScore
     content = json.loads(Path(json_file).read_text())
     if content.get("version") != SCHEMA_VERSION or content.get("judge") != judge:
         return {}
-    clips = [ClipScores(**clip) for clip in content["clips"]]
+    clips = [
+        ClipScores(**{**clip, "columns": [SheetColumn(**column) for column in clip["columns"]]})
+        for clip in content["clips"]
+    ]
     return {clip.stamp: clip for clip in clips if not clip.error}
 
 

@@ -40,14 +40,13 @@ code, pre { font-size: .85rem; overflow-wrap: anywhere; white-space: pre-wrap }
 """
 
 
-def write_page(folder: str | Path, evaluation: Evaluation, command: str = "", faces: str = "mediapipe") -> Path:
+def write_page(folder: str | Path, evaluation: Evaluation, command: str = "") -> Path:
     """Write index.html and figures.json of an evaluation.
 
     Args:
         folder: made when missing.
         evaluation: what `evaluate` returned.
         command: how it was made; shown in the page.
-        faces: face backend that draws the sheets.
     Returns:
         The page.
     Raises:
@@ -63,7 +62,7 @@ def write_page(folder: str | Path, evaluation: Evaluation, command: str = "", fa
         "<h2>Summary</h2>", _summary_table(evaluation),
         "<h2>Offsets</h2>", plot_offsets(measured) if measured else "",
         "<h2>Clip by clip</h2>", _clip_table(evaluation),
-        *(_clip_section(clip, faces) for clip in measured[:_MAX_DETAILED]),
+        *(_clip_section(clip) for clip in measured[:_MAX_DETAILED]),
         "<h2>How this was made</h2>", _describe_run(evaluation, command),
     ]  # fmt: skip
     page = folder / "index.html"
@@ -85,7 +84,7 @@ def _describe_failures(evaluation: Evaluation) -> str:
 def _summary_table(evaluation: Evaluation) -> str:
     summary = evaluation.summarise()
     names = [name for name in ["in_sync", *KINDS] if any(name in means for means in summary.values())]
-    head = "".join(f"<th title=\"{_text(ROWS[row])}\">{row}</th>" for row in summary)
+    head = "".join(f'<th title="{_text(ROWS[row])}">{row}</th>' for row in summary)
     lines = []
     for name in names:
         cells = "".join(f"<td>{_number(means.get(name))}</td>" for means in summary.values())
@@ -98,7 +97,9 @@ def _summary_table(evaluation: Evaluation) -> str:
         lines.append(f"<tr><td>{name.replace('_', ' ')} {arrow}</td>{cells}<td class=words>{words}</td></tr>")
     legend = "; ".join(f"<b>{row}</b>: {_text(ROWS[row])}" for row in summary)
     table = f"<table><tr><th>figure</th>{head}<th class=words></th></tr>{''.join(lines)}</table>"
-    return f"<div class=wide>{table}</div><p>{legend}. The arrow shows which way is better.</p>"
+    missing = "".join(f"<li>{_text(what)}</li>" for what in evaluation.missing)
+    note = f"<p>Not measured:</p><ul>{missing}</ul>" if missing else ""
+    return f"<div class=wide>{table}</div><p>{legend}. The arrow shows which way is better.</p>{note}"
 
 
 def _clip_table(evaluation: Evaluation) -> str:
@@ -112,8 +113,8 @@ def _clip_table(evaluation: Evaluation) -> str:
     return f"<div class=wide><table><tr><th>clip</th>{head}</tr>{''.join(lines)}</table></div>"
 
 
-def _clip_section(clip: ClipScores, faces: str) -> str:
-    sheet = base64.b64encode(draw_comparison(clip, faces)).decode()
+def _clip_section(clip: ClipScores) -> str:
+    sheet = base64.b64encode(draw_comparison(clip)).decode()
     return (
         f"<section><h3>{_text(Path(clip.output).name)}</h3>{_embed_video(Path(clip.output))}"
         f"<p>Source, dub, their mouths, and the mouths' difference times four:</p>"

@@ -165,6 +165,13 @@ def colour_step(made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float
     return float(np.abs(made[band].mean(0, dtype=np.float64) - source[band].mean(0, dtype=np.float64)).mean())
 
 
+def cosine(first: np.ndarray, second: np.ndarray) -> float:
+    """Compute the cosine of two face vectors (D,): 1 = the same face. Raises ShapeError for vectors of other shapes."""
+    if first.shape != second.shape or first.ndim != 1:
+        raise ShapeError(f"expected two vectors (D,) of one length, got {first.shape} and {second.shape}")
+    return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
+
+
 def _laplacian(pictures: np.ndarray) -> np.ndarray:
     middle = pictures[..., 1:-1, 1:-1, :]
     around = pictures[..., :-2, 1:-1, :] + pictures[..., 2:, 1:-1, :]

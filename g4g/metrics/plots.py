@@ -8,14 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from g4g.config import AudioConfig, CropConfig
-from g4g.faces import crop_face, make_backend, track_faces
+from g4g.faces import crop_face
 from g4g.media import read_frames, read_waveform
-from g4g.media.bounce import bounce_frames
 from g4g.media.sheet import paste_columns
 from g4g.metrics.clip import ClipScores
 from g4g.metrics.sync import MAX_OFFSET_FRAMES
 
-_SHEET_COLUMNS = 8
 _TILE_PX = 144
 _DIFFERENCE_GAIN = 4
 _COLOURS = {"dubbed": "#c2410c", "real": "#1d4ed8", "undubbed": "#737373"}
@@ -66,26 +64,24 @@ def plot_openings(clip: ClipScores) -> str:
     return _to_svg(figure)
 
 
-def draw_comparison(clip: ClipScores, faces: str = "mediapipe") -> bytes:
+def draw_comparison(clip: ClipScores) -> bytes:
     """Draw columns over time: source frame, dub, both mouths enlarged, and their difference four times; PNG."""
-    track = track_faces(read_frames(clip.reference), make_backend(faces))
-    wanted = set(np.linspace(0, clip.frames - 1, _SHEET_COLUMNS).round().astype(int).tolist())
-    sources = bounce_frames(clip.reference, len(track), clip.frames)
-    columns = []
-    for number, (item, (source_number, source)) in enumerate(zip(read_frames(clip.output), sources, strict=False)):
-        if number not in wanted:
-            continue
-        tiles = [source, item.frame]
-        if track.found[source_number]:
-            size = CropConfig().size
-            crops = [crop_face(frame, track.frame_to_crop[source_number], size) for frame in tiles]
-            mouths = [crop[size * 7 // 16 : size * 15 // 16, size // 8 : size * 7 // 8] for crop in crops]
-            apart = np.abs(mouths[0].astype(int) - mouths[1]) * _DIFFERENCE_GAIN
-            tiles += [*mouths, np.clip(apart, 0, 255).astype(np.uint8)]
-        columns.append(tiles)
+    made = _pick_frames(clip.output, {column.number for column in clip.columns})
+    sources = _pick_frames(clip.reference, {column.source for column in clip.columns})
+    size, columns = CropConfig().size, []
+    for column in clip.columns:
+        tiles = [sources[column.source], made[column.number]]
+        crops = [crop_face(frame, np.array(column.frame_to_crop), size) for frame in tiles]
+        mouths = [crop[size * 7 // 16 : size * 15 // 16, size // 8 : size * 7 // 8] for crop in crops]
+        apart = np.abs(mouths[0].astype(int) - mouths[1]) * _DIFFERENCE_GAIN
+        columns.append([*tiles, *mouths, np.clip(apart, 0, 255).astype(np.uint8)])
     buffer = io.BytesIO()
     paste_columns(columns, _TILE_PX).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _pick_frames(video: str, wanted: set[int]) -> dict[int, np.ndarray]:
+    return {number: item.frame for number, item in enumerate(read_frames(video)) if number in wanted}
 
 
 def _to_svg(figure: Figure) -> str:
@@ -95,4 +91,3 @@ def _to_svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
-

@@ -20,6 +20,8 @@ _CLIPS = 4
 _WINDOWS = 24
 _SHIFT = 4
 """The lips' box moves by up to so many px, for the tracker is not steadier."""
+_STEADY_FROM = 0.5
+"""Share of the run after which batch normalisation keeps its running figures, as in use: few clips have others."""
 _WEIGHTS = {"audio_lips": 1.0, "margin": 1.0, "landmark_lips": 0.3, "landmark_audio": 0.3}
 
 
@@ -39,17 +41,19 @@ class AlignerStage(Stage):
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
         device = self.aligner.log_scale.device
+        if done >= _STEADY_FROM:
+            self.aligner.eval()
         parts = [_draw_windows(self._train_shots[i], rng) for i in rng.integers(len(self._train_shots), size=_CLIPS)]
         lips, sound, points, time = (torch.from_numpy(np.concatenate(p)).to(device) for p in zip(*parts, strict=True))
         clip = torch.arange(_CLIPS, device=device).repeat_interleave(_WINDOWS)
         lip = self.aligner.embed_lips(lips.contiguous(memory_format=torch.channels_last))
         geometry = self.aligner.embed_landmarks(points)
-        self.aligner.audio_encoder.train(not self._keep_sound)
+        self.aligner.audio_encoder.train(self.aligner.training and not self._keep_sound)
         with torch.set_grad_enabled(not self._keep_sound):
             audio = self.aligner.embed_audio(sound)
         scale = self.aligner.log_scale.clamp(max=4.0).exp()
         terms = {}
-        terms["audio_lips"], terms["margin"] = diagonal_loss(lip, audio, clip, time, scale)
+        terms["audio_lips"], terms["margin"] = diagonal_loss(lip, audio, clip, time, scale, spare_neighbours=False)
         terms["landmark_lips"] = diagonal_loss(geometry, lip, clip, time, scale)[0]
         terms["landmark_audio"] = diagonal_loss(geometry, audio, clip, time, scale)[0]
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
@@ -71,10 +75,11 @@ class AlignerStage(Stage):
 
 
 @torch.no_grad()
-def embed_shot(network: Aligner, shot: Shot) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embed every frame of a shot: lips (T, D) and sound (T, D), on the CPU."""
-    crops = torch.from_numpy(shot.crops).permute(0, 3, 1, 2).float() / 127.5 - 1
-    lips = cut_lips(crops)[window_frames_of(np.arange(len(shot)), len(shot))].flatten(1, 2)
+def embed_shot(network: Aligner, shot: Shot, every: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embed a shot: lips of every `every`-th frame (ceil(T / every), D) and sound of all frames (T, D), on the CPU."""
+    crops = torch.from_numpy(cut_lips(shot.crops.transpose(0, 3, 1, 2))).float() / 127.5 - 1
+    lips = crops[window_frames_of(np.arange(0, len(shot), every), len(shot))].flatten(1, 2)
+    lips = lips.contiguous(memory_format=torch.channels_last)
     device = network.log_scale.device
     sound = torch.from_numpy(mel_windows(shot.mel, shot.times_s))
     return network.embed_lips(lips.to(device)).cpu(), network.embed_audio(sound.to(device)).cpu()

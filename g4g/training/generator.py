@@ -31,6 +31,9 @@ from g4g.training.sounds import Sounds
 
 _CLIPS = 4
 _FRAMES = 5
+_FOREIGN_CLIPS = 1
+"""So many clips of a batch are driven by another clip's sound, once sync is judged: what is left of the source's own
+mouth around the hidden part must not be trusted more than the sound."""
 _ONE_REFERENCE = 0.2
 """Share of clips in training that have one reference four times, as a still picture does."""
 _STRETCHED = 0.4
@@ -41,8 +44,8 @@ _ADVERSARIAL_FROM = 0.75
 _VALIDATION_CLIPS = 16
 """About so many of known and of unseen speakers each, evenly over those held out."""
 _WEIGHTS = {
-    "pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.02, "adversarial": 0.01,
-    "features": 0.05,
+    "pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.04, "foreign_sync": 0.02,
+    "adversarial": 0.01, "features": 0.05,
 }  # fmt: skip
 
 
@@ -71,9 +74,13 @@ class GeneratorStage(Stage):
     def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
         device = next(self.generator.parameters()).device
         in_sync = done >= _SYNC_FROM
-        shots = [self._train_shots[i] for i in rng.choice(len(self._train_shots), size=_CLIPS, p=self._chances)]
+        shots = self._draw_shots(rng, _CLIPS)
         frames = [_draw_frames(shot, rng, in_sync) for shot in shots]
-        audio = torch.stack([self._sounds.draw(shot, some, rng) for shot, some in zip(shots, frames, strict=True)])
+        paired = _CLIPS - in_sync * _FOREIGN_CLIPS
+        voices = shots[:paired] + self._draw_shots(rng, _CLIPS - paired)
+        spoken = frames[:paired] + [_draw_frames(voice, rng, in_sync) for voice in voices[paired:]]
+        sounds = [self._sounds.draw(voice, rng) for voice in voices]
+        audio = torch.stack([sound[some] for sound, some in zip(sounds, spoken, strict=True)])
         parts = [_draw(shot, some, rng) for shot, some in zip(shots, frames, strict=True)]
         crops, landmarks, references, reference_landmarks = (
             torch.from_numpy(np.stack(part)).to(device) for part in zip(*parts, strict=True)
@@ -81,25 +88,44 @@ class GeneratorStage(Stage):
         people = self.generator.encode_references(references, reference_landmarks).repeat(_FRAMES)
         real, points = crops.flatten(0, 1), landmarks.flatten(0, 1)
         output = self.generator(hide_lower_half(real), points, audio.flatten(0, 1), people)
-        top = self.generator.top
-        weights = edge_weights(points, top, real.shape[-1])
+        top, known = self.generator.top, paired * _FRAMES
         terms = {}
-        pictures = [*output.smaller, output.picture]
-        terms["pixels"], terms["edges"] = reconstruction_loss(pictures, real[:, :, top:], weights)
-        truth = torch.cat([points[:, JAW], points[:, MOUTH]], 1)
-        terms["landmarks"] = (output.landmarks - truth).abs().mean() / 8
+        pictures = [picture[:known] for picture in (*output.smaller, output.picture)]
+        weights = edge_weights(points[:known], top, real.shape[-1])
+        terms["pixels"], terms["edges"] = reconstruction_loss(pictures, real[:known, :, top:], weights)
+        truth = torch.cat([points[:known, JAW], points[:known, MOUTH]], 1)
+        terms["landmarks"] = (output.landmarks[:known] - truth).abs().mean() / 8
         if in_sync:
             whole = torch.cat([real[:, :, :top], output.picture], 2)
             fake, true = (cut_lips(x).unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2) for x in (whole, real))
-            sound = audio[:, _FRAMES // 2, audio.shape[2] // 2]
-            terms["sync"] = 1 - (self.aligner.embed_lips(fake) * sound).sum(1).mean()
-            terms["perceptual"] = self.perceptual(fake, true)
+            moments = [int(some[_FRAMES // 2]) for some in spoken]
+            middle = [sound[:, sound.shape[1] // 2] for sound in sounds]
+            in_time = self._judge_sync(self.aligner.embed_lips(fake), middle, moments)
+            terms["sync"], terms["foreign_sync"] = in_time[:paired].mean(), in_time[paired:].mean()
+            terms["perceptual"] = self.perceptual(fake[:paired], true[:paired])
         if done >= _ADVERSARIAL_FROM:
             self._seen = real[:, :, top:], output.picture.detach()
             with torch.no_grad():
-                known = self.discriminator(self._seen[0])
-            terms["adversarial"], terms["features"] = adversarial_loss(known, self.discriminator(output.picture))
+                true_layers = self.discriminator(self._seen[0])
+            made_layers = self.discriminator(output.picture)
+            terms["adversarial"], terms["features"] = adversarial_loss(true_layers, made_layers, known)
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
+
+    def _draw_shots(self, rng: np.random.Generator, count: int) -> list[Shot]:
+        return [self._train_shots[i] for i in rng.choice(len(self._train_shots), size=count, p=self._chances)]
+
+    def _judge_sync(self, lips: torch.Tensor, sounds: list[torch.Tensor], moments: list[int]) -> torch.Tensor:
+        """Cross entropy (B,) of finding each row of lips' moment in its clip's sound (T, D); neighbours do not count.
+
+        Divided by the scale of similarities, so that it weighs as much as a cosine does.
+        """
+        scale = self.aligner.log_scale.clamp(max=4.0).exp()
+        losses = []
+        for row, sound, moment in zip(lips, sounds, moments, strict=True):
+            near = (torch.arange(len(sound), device=row.device) - moment).abs() == 1
+            logits = (sound @ row * scale).masked_fill(near, float("-inf"))
+            losses.append((logits.logsumexp(0) - logits[moment]) / scale)
+        return torch.stack(losses)
 
     def critic_step(self) -> torch.Tensor | None:
         if self._seen is None:

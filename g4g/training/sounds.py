@@ -21,8 +21,8 @@ class Sounds:
         self._known: dict[tuple[str, int], Tensor] = {}
 
     @torch.no_grad()
-    def draw(self, shot: Shot, frames: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Embed what drives some frames of a shot, in a version drawn at random: (N, windows_per_frame, D)."""
+    def draw(self, shot: Shot, rng: np.random.Generator) -> Tensor:
+        """Embed what drives each frame of a shot, in a version drawn at random: (T, windows_per_frame, D)."""
         version = int(rng.integers(_VERSIONS))
         times, where = shared_windows(shot.times_s, self._windows)
         device = self._aligner.log_scale.device
@@ -31,4 +31,4 @@ class Sounds:
             with torch.autocast(device.type, enabled=False):
                 rows = self._aligner.embed_audio(torch.from_numpy(mel_windows(mel, times)).to(device))
             self._known[shot.name, version] = rows.half().cpu()
-        return self._known[shot.name, version][where[frames]].float().to(device)
+        return self._known[shot.name, version][where].float().to(device)

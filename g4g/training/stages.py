@@ -16,6 +16,7 @@ from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
+from g4g.training.offsets import correct_offsets
 from g4g.zoo import KIND, Models, build_models, load, save_models
 
 STAGES = ("aligner", "generator", "fusion")
@@ -25,7 +26,8 @@ _RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3}
 def train_stage(
     stage: str, data: str | Path, out: str | Path, *, weights: str | Path | None = None, minutes: float = 15.0,
     steps: int = 10**9, seed: int = 1, device: str = "auto", precision: str = "32-true",
-    resume: bool = False, log: Callable[[str], None] = print,
+    learning_rate: float | None = None, train_sound: bool = False, resume: bool = False,
+    log: Callable[[str], None] = print,
 ) -> dict:  # fmt: skip
     """Train one network on prepared data and write the bundle of all three.
 
@@ -36,6 +38,9 @@ def train_stage(
         weights: start from these instead.
         minutes, steps: length, whichever ends first.
         precision: "32-true" or "bf16-mixed".
+        learning_rate: the highest; None: the stage's own.
+        train_sound: stage "aligner" trains its sound encoder although the file's generator learnt to hear by it; train
+            the generator again afterwards.
         resume: go on from OUT.state with its optimiser.
     Returns:
         Figures on held-out shots.
@@ -51,7 +56,10 @@ def train_stage(
     history = _history(start)
     shots, held = load_split(data)
     log(f"{len(shots)} shots to train on, {len(held)} held out")
-    job = _make_stage(stage, models, shots, held, history)
+    keep_sound = "generator" in history and not train_sound
+    if "aligner" in history and stage != "fusion":
+        shots = correct_offsets(models.aligner, shots, log)
+    job = _make_stage(stage, models, shots, held, keep_sound)
     channels_last(job.trained().train().requires_grad_(True))
 
     def save(network: torch.nn.Module, figures: dict) -> None:
@@ -60,13 +68,14 @@ def train_stage(
         note["figures"] = {k: float(v) for k, v in figures.items()}
         save_models(out, replace(models, **{stage: network}), {"history": {**history, stage: note}})
 
-    plan = Plan(minutes, steps, _RATES[stage], seed=seed, device=device, precision=precision, log=log)
+    rate = learning_rate or _RATES[stage]
+    plan = Plan(minutes, steps, rate, seed=seed, device=device, precision=precision, log=log)
     return train(job, out, plan, save, resume)
 
 
-def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot], history: dict) -> Stage:
+def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot], keep_sound: bool) -> Stage:
     if stage == "aligner":
-        return AlignerStage(models.aligner, shots, held, keep_sound="generator" in history)
+        return AlignerStage(models.aligner, shots, held, keep_sound)
     if stage == "generator":
         return GeneratorStage(models.generator, models.aligner, shots, held)
     return FusionStage(models.fusion, shots, held)

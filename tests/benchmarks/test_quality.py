@@ -4,16 +4,22 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
-import torch
-from dubs import mask_frame, sheet_columns
-from judging import report_sync
+from dubs import mask_frame
+from judging import report_silence, report_sync
 from pictures import report_pictures
+from sheets import sheet_columns
 
-from g4g.metrics import SyncScore
+from g4g.metrics.clip import ClipScores
+from g4g.metrics.evaluate import Evaluation
 
 
-def _score(offset: int, confidence: float) -> SyncScore:
-    return SyncScore(1.0, confidence, offset, torch.zeros(31))
+def _clip(offset: int, confidence: float, error: str = "") -> ClipScores:
+    """A dub with one sync score, beside a real clip that is in sync."""
+    real = {"offset_frames": 0, "lse_c": 0.4, "lse_d": 1.0, "open_share": 0.5}
+    made = {"offset_frames": offset, "lse_c": confidence, "lse_d": 1.0, "open_share": 0.0}
+    rows = {} if error else {"dubbed": made, "real": real, "undubbed": made}
+    openings = {"dubbed": [0.1, 0.1], "real": [0.0, 0.4]}
+    return ClipScores("dub", "source", None, rows=rows, openings=openings, error=error)
 
 
 def _by_name(figures):
@@ -21,13 +27,17 @@ def _by_name(figures):
 
 
 def test_a_failed_dub_counts_as_out_of_sync():
-    scores = {"real clips": [_score(0, 0.4)] * 2, "paired dubs": [_score(1, 0.3), None], "unpaired dubs": []}
-    figures = _by_name(report_sync(scores, "s1"))
+    paired = Evaluation("judge", [_clip(1, 0.3), _clip(0, 0, "no face")])
+    figures = _by_name(report_sync(paired, None, "s1"))
     share = figures["paired dubs: offset within 1 frame of 0"]
     assert share.value == 0.5 and share.reached is False
     assert math.isclose(figures["paired dubs: LSE-C over real"].value, 0.75)
-    assert figures["paired dubs: failed"].value == 1
     assert not any(name.startswith("unpaired") for name in figures)
+
+
+def test_a_mouth_that_rests_in_silence_has_no_deviation():
+    figures = report_silence(Evaluation("judge", [_clip(0, 0.1)]), "s1")
+    assert [figure.value for figure in figures] == [0.0, 0.0] and figures[0].reached
 
 
 def test_the_frames_that_serve_as_reference_do_not_count():
