@@ -30,7 +30,7 @@ class Codec:
 CODECS = {
     "h264": Codec(("-c:v", "libx264", "-preset", "veryfast"), crf=18),
     "hevc": Codec(("-c:v", "libx265", "-preset", "veryfast", "-x265-params", "log-level=error"), crf=20),
-    "vp9": Codec(("-c:v", "libvpx-vp9", "-b:v", "0", "-cpu-used", "5"), crf=24, max_crf=63),
+    "vp9": Codec(("-c:v", "libvpx-vp9", "-b:v", "0", "-cpu-used", "5"), crf=24, max_crf=63, odd_pixels="yuv420p"),
     "av1": Codec(("-c:v", "libsvtav1", "-preset", "8"), crf=24, max_crf=63, odd_pixels="yuv420p"),
     "prores": Codec(
         ("-c:v", "prores_ks"),
