@@ -63,9 +63,7 @@ def _dub(dubber: Dubber, job: Job) -> tuple[int, int]:
     info, shot, start = probe(job.clip.source), job.clip.shot, job.clip.start
     changed, outside = 0, 0
     frames = dubber.generate_frames(job.clip.source, job.audio, length="video")
-    with VideoWriter(
-        job.out, info.width, info.height, info.fps, audio=job.audio, audio_duration_s=info.duration_s, overwrite=True
-    ) as writer:
+    with VideoWriter(job.out, info.width, info.height, info.fps, audio=job.audio, overwrite=True) as writer:
         for number, item in enumerate(frames):
             writer.write(item.frame)
             if item.taken is not None and 0 <= number - start < len(shot):

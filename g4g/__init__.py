@@ -20,6 +20,7 @@ _HOMES = {
     "DataError": "g4g.errors",
     "FaceError": "g4g.errors",
     "MediaError": "g4g.errors",
+    "ResourceError": "g4g.errors",
     "ShapeError": "g4g.errors",
 }
 

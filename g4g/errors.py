@@ -17,6 +17,10 @@ class CheckpointError(G4GError):
     """Weights are unknown, missing, damaged or made for another network."""
 
 
+class ResourceError(G4GError):
+    """The machine has too little memory for the work."""
+
+
 class DataError(G4GError):
     """Training data is missing, empty or damaged."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,6 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 def repo_root() -> Path:
     """The top folder of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Callable[..., bytes]:
+    """Run ffmpeg with the given arguments and bytes on stdin; return its stdout."""
+
+    def run(*arguments: object, data: bytes = b"") -> bytes:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
+        return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from g4g import __version__
 from g4g.errors import ConfigError
@@ -34,15 +35,31 @@ def make_parser() -> argparse.ArgumentParser:
 
     dub = commands.add_parser("dub", help="dub one video", description="Dub a video, or make a still picture speak.")
     dub.set_defaults(run=_dub)
-    dub.add_argument("video", help="video or still picture of a person")
+    dub.add_argument("video", help="video, still picture or folder of pictures of a person")
     dub.add_argument("--audio", required=True, help="the new sound: a sound file, or a video with sound")
-    dub.add_argument("-o", "--out", required=True, help="mp4 to write; appears whole or not at all")
+    dub.add_argument(
+        "-o", "--out", required=True, help="video to write, .mp4 .m4v .mov .mkv or .webm; appears whole or not at all"
+    )
     dub.add_argument("--weights", default="g4g-small", help="name of shipped weights, or a file (%(default)s)")
     dub.add_argument("--faces", default="mediapipe", help="face backend: mediapipe or face-alignment (%(default)s)")
     dub.add_argument("--device", default="cpu", help="cpu, cuda, mps (%(default)s)")
     dub.add_argument("--length", choices=("audio", "video"), default="audio",
                      help="whose length the result has; a short video plays to and fro (%(default)s)")  # fmt: skip
+    dub.add_argument("--voice", help="what the lips say, where --audio has music or noise beside it")
+    dub.add_argument("--start", type=float, metavar="S", help="second of the video at which the sound starts")
+    dub.add_argument("--end", type=float, metavar="S", help="second at which it is cut; the rest stays as it is")
+    dub.add_argument(
+        "--mix",
+        choices=("replace", "keep", "duck"),
+        default="replace",
+        help="remove the old sound meanwhile, leave it beneath, or lower it under speech (%(default)s)",
+    )
+    dub.add_argument("--codec", help="h264, hevc, vp9, av1 or prores, as the container allows (its usual one)")
+    dub.add_argument("--crf", type=int, help="the codec's own quality, 0 is best (h264 18, hevc 20, others 24)")
+    dub.add_argument("--tolerant", action="store_true", help="use what can be read of a damaged video")
     dub.add_argument("--force", action="store_true", help="replace an existing output")
+    dub.add_argument("--dry-run", action="store_true", help="look for the face and tell what would be done")
+    dub.add_argument("--json", metavar="FILE", help="write the report")
     dub.add_argument("--sheet", metavar="PNG", help="draw a contact sheet: source above dubbed, mouths enlarged")
     dub.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -118,14 +135,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _dub(options: argparse.Namespace) -> None:
+    from g4g.checkpoints.atomic import write_whole
     from g4g.dubbing import Dubber
 
     with _progress() as report:
         dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         result = dubber.dub(
-            options.video, options.audio, options.out, overwrite=options.force, length=options.length,
-            sheet=options.sheet, progress=report,
+            options.video, options.audio, options.out, voice=options.voice, overwrite=options.force,
+            length=options.length, start_s=options.start, end_s=options.end, mix=options.mix, codec=options.codec,
+            crf=options.crf, tolerant=options.tolerant, dry_run=options.dry_run, sheet=options.sheet, progress=report,
         )  # fmt: skip
+    if options.json:
+        write_whole(Path(options.json), (result.to_json() + "\n").encode())
     print(result)
 
 

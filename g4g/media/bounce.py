@@ -14,29 +14,37 @@ _BUFFER_BYTES = 256 * 1024 * 1024
 """Backwards, a stretch of this size is held at a time; each stretch decodes the video once more from its start."""
 
 
-def bounce_frames(path: str | Path, count: int, wanted: int) -> Iterator[tuple[int, np.ndarray]]:
+def bounce_frames(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (frame number in the source, frame (H, W, 3)) forwards, backwards, forwards ... `wanted` times.
 
     Args:
         path: a video or a still picture.
         count: frames in it.
         wanted: frames to yield; fewer than `count` cuts the video.
+        reading: how, as for `read_frames`.
     """
-    return islice(_swing(path, count), wanted)
+    return islice(_swing(path, count, reading), wanted)
 
 
-def _swing(path: str | Path, count: int) -> Iterator[tuple[int, np.ndarray]]:
+def bounce_numbers(count: int, wanted: int) -> np.ndarray:
+    """List the frame numbers that `bounce_frames` yields, shape (wanted,), int."""
+    turn = max(2 * (count - 1), 1)
+    step = np.arange(wanted) % turn
+    return np.minimum(step, turn - step) if count > 1 else np.zeros(wanted, int)
+
+
+def _swing(path: str | Path, count: int, reading: dict) -> Iterator[tuple[int, np.ndarray]]:
     if count == 1:
-        frame = next(iter(read_frames(path))).frame
+        frame = next(iter(read_frames(path, **reading))).frame
         while True:
             yield 0, frame
     while True:
         stretch = 1
-        for number, item in enumerate(islice(read_frames(path), count)):
+        for number, item in enumerate(islice(read_frames(path, **reading), count)):
             stretch = max(_BUFFER_BYTES // item.frame.nbytes, 1)
             yield number, item.frame
         # Turning points are shown once: backwards from the last but one to frame 1, then forwards from 0.
         for stop in range(count - 1, 0, -stretch):
             start = max(stop - stretch, 1)
-            held = [item.frame for item in islice(read_frames(path), start, stop)]
+            held = [item.frame for item in islice(read_frames(path, **reading), start, stop)]
             yield from ((start + i, held[i]) for i in reversed(range(len(held))))

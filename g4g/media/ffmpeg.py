@@ -14,6 +14,16 @@ from g4g.errors import MediaError
 ALLOWED_PROTOCOLS = "file,pipe"
 """What ffmpeg and PyAV may open: a playlist that names a web address must not reach the network."""
 
+ALLOWED_FORMATS = ",".join(
+    "3gp aac ac3 aiff alaw amr apng asf au av1 avi avif caf dts dv eac3 f4v flac flv gif h263 h264 hevc image2 ivf m4a "
+    "m4v matroska mjpeg mlv mov mp3 mp4 mpeg mpegts mpegvideo mulaw mxf nut obu ogg rm truehd tta vc1 voc vvc w64 wav "
+    "webm webp_anim wtv wv yuv4mpegpipe bmp_pipe dpx_pipe exr_pipe gif_pipe j2k_pipe jpeg_pipe jpegls_pipe jpegxl_pipe "
+    "pam_pipe pbm_pipe pcx_pipe pgm_pipe png_pipe ppm_pipe psd_pipe qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_pipe "
+    "xbm_pipe xpm_pipe sup srt webvtt".split()
+)
+"""Demuxers of files that hold their media themselves: a playlist or a script that names other files is refused, and
+so is plain text, which ffmpeg would otherwise show as pictures of letters."""
+
 STDERR_LINES = 12
 """How many of ffmpeg's last lines an error message repeats."""
 
@@ -37,7 +47,8 @@ def input_arguments(path: Path) -> list[str]:
     Returns:
         the arguments up to and with -i.
     """
-    return ["-protocol_whitelist", ALLOWED_PROTOCOLS, "-i", to_url(path)]
+    limits = ["-protocol_whitelist", ALLOWED_PROTOCOLS, "-format_whitelist", ALLOWED_FORMATS]
+    return [*limits, "-i", to_url(path)]
 
 
 def ffmpeg_command() -> list[str]:
@@ -68,8 +79,9 @@ def run_ffmpeg(arguments: list[str], task: str, stdout: BinaryIO | int = subproc
         MediaError: ffmpeg failed; the message holds its last lines.
     """
     done = subprocess.run(
-        ffmpeg_command() + arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, check=False
-    )
+        ffmpeg_command() + arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, check=False,
+        start_new_session=True,  # Ctrl-C is ours to handle: an ffmpeg that stops first would look like a fault
+    )  # fmt: skip
     if done.returncode:
         raise ffmpeg_error(task, done.returncode, done.stderr)
 

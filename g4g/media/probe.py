@@ -1,33 +1,36 @@
-"""What a media file holds: size, rate, length, sound; the one place that opens files with PyAV."""
+"""What a media file holds: size, rate, length, sound, and how its picture is stored."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame as DecodedFrame
 from av.video.stream import VideoStream
 
-from g4g.errors import MediaError
-from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, to_url
+from g4g.media.colour import Colour, read_colour
+from g4g.media.correct import describe_changes, has_alpha
+from g4g.media.decode import check_input, decode_first, find_video, is_picture_file, open_media
+from g4g.media.folder import list_pictures
 
 STILL_FPS = 25.0
 """Frames per second given to a still picture (our choice: the rate at which lips and sound are compared)."""
 
-TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
-"""Demuxers with which ffmpeg turns a text file into pictures of letters; to us a text file is not a video."""
+RATE_SLACK_FRAMES = 1.0
+"""A stated rate may miss so many of a file's frames before it is no longer believed."""
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What `probe` found: sizes in pixels as displayed, times in seconds, `rotation` in degrees clockwise (done)."""
+    """What `probe` found: sizes in pixels as displayed, times in seconds, `rotation` in degrees clockwise (done).
+
+    `pixel_aspect` is the width of one displayed pixel over its height; `colour` is how a dub of it is stored;
+    `has_alpha`: some pixel of the first frame is not opaque; `changes`: in a sentence each, what reading alters.
+    """
 
     path: Path
     width: int
@@ -38,6 +41,10 @@ class MediaInfo:
     has_audio: bool
     is_still: bool
     rotation: int
+    pixel_aspect: Fraction
+    colour: Colour
+    has_alpha: bool
+    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,18 +82,25 @@ def probe(path: str | os.PathLike) -> MediaInfo:
     """Tell what a video or still picture holds.
 
     Args:
-        path: a local file.
+        path: a local file, or a folder of pictures, which are shown at STILL_FPS.
     Returns:
         MediaInfo; frame_count and duration_s are the file's own figures, counted where it states none.
     Raises:
-        MediaError: no such file, a folder, an empty file, not a video, or no picture in it can be decoded.
+        MediaError: no such file, an empty file or folder, not a video, or no picture in it can be decoded.
     """
+    if os.path.isdir(path):
+        pictures = list_pictures(Path(path))
+        count = len(pictures)
+        return replace(
+            probe(pictures[0]), path=Path(path), frame_count=count, duration_s=count / STILL_FPS, is_still=count == 1
+        )
     path = check_input(path)
     with open_media(path) as container:
         stream = find_video(container, path)
         frame = decode_first(container, stream, path)
         swap = read_orientation(frame).swap_axes
         fps, duration_s, frame_count = _measure_time(container, stream, path)
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
         return MediaInfo(
             path=path,
             width=frame.height if swap else frame.width,
@@ -97,109 +111,11 @@ def probe(path: str | os.PathLike) -> MediaInfo:
             has_audio=bool(container.streams.audio),
             is_still=frame_count == 1,
             rotation=read_rotation(frame),
+            pixel_aspect=1 / aspect if swap else aspect,
+            colour=read_colour(frame, is_picture_file(container)),
+            has_alpha=has_alpha(frame),
+            changes=tuple(describe_changes(frame)),
         )
-
-
-def check_input(path: str | os.PathLike) -> Path:
-    """Check that a path names a file with something in it.
-
-    Args:
-        path: a local file.
-    Returns:
-        the same as Path.
-    Raises:
-        MediaError: no such file, a folder, a device, or an empty file.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise MediaError(f"no such file: {path}")
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder; give a video, picture or sound file")
-    if not path.is_file():
-        raise MediaError(f"{path} is not a plain file; copy what it gives into a file first")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes); copy or record it again")
-    return path
-
-
-@contextmanager
-def open_media(path: Path) -> Iterator[InputContainer]:
-    """Open a media file for reading; PyAV's errors inside the block become MediaError.
-
-    Args:
-        path: a file that `check_input` let pass.
-    Returns:
-        context manager that gives the open container.
-    Raises:
-        MediaError: the file is no media file, or reading it fails.
-    """
-    # pattern_type none: "take%03d.png" is one picture, not a series
-    options = {"protocol_whitelist": ALLOWED_PROTOCOLS, "pattern_type": "none"}
-    try:
-        with av.open(to_url(path), options=options) as container:
-            if container.format.name in TEXT_FORMATS:
-                raise MediaError(f"{path} is a text file, not a video, picture or sound")
-            yield container
-    except av.FFmpegError as error:
-        raise MediaError(f"{path} cannot be read as video, picture or sound: {error.strerror}") from error
-
-
-def find_video(container: InputContainer, path: Path) -> VideoStream:
-    """Find the first video stream that is not a cover picture.
-
-    Args:
-        container: open file.
-        path: its path, for the message.
-    Returns:
-        the stream, set to decode with threads.
-    Raises:
-        MediaError: there is none.
-    """
-    streams = video_streams(container)
-    if not streams:
-        raise MediaError(f"{path} has no video; it holds {_list_kinds(container)}: give a video or a picture")
-    streams[0].thread_type = "AUTO"
-    return streams[0]
-
-
-def video_streams(container: InputContainer) -> list[VideoStream]:
-    """List the video streams of a file, without the cover pictures of sound files.
-
-    Args:
-        container: open file.
-    Returns:
-        streams in the file's order.
-    """
-    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-
-
-def decode_first(container: InputContainer, stream: VideoStream, path: Path) -> DecodedFrame:
-    """Decode the first frame of a freshly opened file.
-
-    Args:
-        container: open file, nothing read yet.
-        stream: its video stream.
-        path: its path, for the message.
-    Returns:
-        the frame as stored, not yet turned.
-    Raises:
-        MediaError: no frame can be decoded.
-    """
-    frame = next(container.decode(stream), None)
-    if frame is None:
-        raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
-    return frame
-
-
-def is_picture_file(container: InputContainer) -> bool:
-    """Tell whether a file is of a still picture's format (png, jpg, webp and the like).
-
-    Args:
-        container: open file.
-    Returns:
-        True for a picture.
-    """
-    return container.format.name == "image2" or container.format.name.endswith("_pipe")
 
 
 def read_orientation(frame: DecodedFrame) -> Orientation:
@@ -245,14 +161,10 @@ def _measure_time(container: InputContainer, stream: VideoStream, path: Path) ->
     with open_media(path) as fresh:  # raw streams cannot be wound back
         packets = [packet.pts for packet in fresh.demux(fresh.streams[stream.index]) if packet.size]
     times = sorted(time for time in packets if time is not None)
+    fps = float(rate or STILL_FPS)
     if len(times) < 2:  # a single picture, or a raw stream, which has no times
-        fps = float(rate or STILL_FPS)
         return fps, len(packets) / fps, len(packets)
     span_s = float((times[-1] - times[0]) * stream.time_base)
-    fps = float(rate or (len(times) - 1) / span_s)
+    if abs(fps * span_s - (len(times) - 1)) > RATE_SLACK_FRAMES:  # a variable rate, of which a file states a guess
+        fps = (len(times) - 1) / span_s
     return fps, span_s + 1 / fps, len(times)
-
-
-def _list_kinds(container: InputContainer) -> str:
-    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
-    return "only " + " and ".join(kinds) if kinds else "nothing that can be played"

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame as DecodedFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
-from g4g.media.ffmpeg import input_arguments, run_ffmpeg
-from g4g.media.probe import (
-    STILL_FPS,
+from g4g.media.colour import UNTAGGED, guess_matrix
+from g4g.media.correct import correct_frames
+from g4g.media.decode import (
     check_input,
     decode_first,
+    decode_frames,
     find_video,
     is_picture_file,
     open_media,
-    read_orientation,
+    raise_fault,
     video_streams,
 )
-
-logger = logging.getLogger(__name__)
-
-SD_MAX_HEIGHT = 576
-"""Untagged video up to this height (px) is taken for BT.601, larger for BT.709 (what players do)."""
-
-UNTAGGED = 2
-"""FFmpeg's number for "colour matrix not stated"."""
+from g4g.media.ffmpeg import input_arguments, run_ffmpeg
+from g4g.media.folder import list_pictures
+from g4g.media.probe import STILL_FPS, read_orientation
 
 COUNT_SLACK_FRAMES = 2
-"""Whole files may hold so many frames fewer than they state (seen in avi) without a warning."""
+"""Whole files may hold so many frames fewer than they state (seen in avi)."""
+
+FILL_GAPS = "aresample=async=1:first_pts=0"
+"""ffmpeg filter: silence wherever a sound has no samples, from time 0 on; what lies before 0 is cut."""
 
 CLIP_BLOCK = 1 << 20
 """Samples that are clipped at a time."""
@@ -46,34 +41,53 @@ CLIP_BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One picture: its time after the first frame in seconds, and RGB uint8 of shape (H, W, 3)."""
+    """One picture: its time after the first frame in seconds, and RGB uint8 (H, W, 3); RGBA (H, W, 4) if asked for."""
 
     time_s: float
     frame: np.ndarray
 
 
-def read_frames(path: str | os.PathLike) -> Iterator[VideoFrame]:
+def read_frames(
+    path: str | os.PathLike, *, alpha: bool = False, on_fault: Callable[[str], None] = raise_fault
+) -> Iterator[VideoFrame]:
     """Stream the frames of a video, or the one frame of a still picture, in constant memory.
 
     Args:
-        path: a local file.
+        path: a local file, or a folder of pictures of one size.
+        alpha: give RGBA, opaque where the file has no transparency.
+        on_fault: called with a sentence for each damaged place, which is then passed over.
     Returns:
-        iterator over VideoFrame: turned for display, all of one size, each with its own time (a variable frame rate
-        is kept, no frame is added or dropped); the first time is 0.
+        iterator over VideoFrame: turned for display, deinterlaced, HDR tone-mapped, all of one size, each with its own
+        time (a variable frame rate is kept, no frame is added or dropped); the first time is 0.
     Raises:
         MediaError: as `probe`; while streaming, when the file is damaged further on.
     """
-    return _stream_frames(check_input(path))
+    if os.path.isdir(path):
+        return _folder_frames(list_pictures(Path(path)), alpha)
+    return _stream_frames(check_input(path), alpha, on_fault)
 
 
-def _stream_frames(path: Path) -> Iterator[VideoFrame]:
+def _folder_frames(pictures: list[Path], alpha: bool) -> Iterator[VideoFrame]:
+    shape = None
+    for number, picture in enumerate(pictures):
+        frame = next(_stream_frames(check_input(picture), alpha, raise_fault)).frame
+        shape = shape or frame.shape
+        if frame.shape != shape:
+            raise MediaError(
+                f"{picture} has {frame.shape[1]} x {frame.shape[0]} px, the first picture of its folder {shape[1]} x "
+                f"{shape[0]}; make them one size"
+            )
+        yield VideoFrame(number / STILL_FPS, frame)
+
+
+def _stream_frames(path: Path, alpha: bool, on_fault: Callable[[str], None]) -> Iterator[VideoFrame]:
     with open_media(path) as container:
         stream = find_video(container, path)
         is_picture = is_picture_file(container)
-        to_rgb = _RgbConverter(is_picture)
+        to_rgb = _RgbConverter(is_picture, "rgba" if alpha else "rgb24")
         step_s = 1 / float(stream.average_rate or STILL_FPS)
         start, count, time_s = None, 0, -step_s
-        for decoded in _decode(container, stream, path):
+        for decoded in correct_frames(decode_frames(container, stream, path, on_fault), stream):
             start = decoded.pts if start is None else start
             if decoded.pts is None:  # raw streams carry no times
                 time_s += step_s
@@ -86,46 +100,30 @@ def _stream_frames(path: Path) -> Iterator[VideoFrame]:
         if count == 0:
             raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
         if count + COUNT_SLACK_FRAMES < stream.frames:
-            logger.warning("%s should hold %d frames, but %d can be read: is it cut off?", path, stream.frames, count)
-
-
-def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[DecodedFrame]:
-    count = 0
-    try:
-        for decoded in container.decode(stream):
-            yield decoded
-            count += 1
-    except av.FFmpegError as error:
-        raise MediaError(f"{path} is damaged: decoding stopped after {count} frames: {error.strerror}") from error
+            on_fault(f"{path} is cut off after {time_s:.2f} s: {count} of its {stream.frames} frames can be read")
 
 
 class _RgbConverter:
     """Decoded frames to displayed RGB: stated colour matrix (or the usual guess), first frame's size, rotation."""
 
-    def __init__(self, is_picture: bool) -> None:
-        self._is_picture = is_picture
+    def __init__(self, is_picture: bool, pixels: str) -> None:
+        self._is_picture, self._pixels = is_picture, pixels
         self._reformatter = VideoReformatter()
         self._size: tuple[int, int] | None = None
 
     def __call__(self, decoded: DecodedFrame) -> np.ndarray:
         self._size = self._size or (decoded.width, decoded.height)
+        is_untagged = decoded.colorspace == UNTAGGED
         rgb = self._reformatter.reformat(
             decoded,
             *self._size,
-            format="rgb24",
-            src_colorspace=self._guess_matrix(decoded),
+            format=self._pixels,
+            src_colorspace=Colorspace(guess_matrix(decoded, self._is_picture)) if is_untagged else None,
             dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
             threads=1,
         )
         return read_orientation(decoded).apply(rgb.to_ndarray())
-
-    def _guess_matrix(self, decoded: DecodedFrame) -> Colorspace | None:
-        """Return the matrix of an untagged frame; None leaves it to the tag."""
-        if decoded.colorspace != UNTAGGED:
-            return None
-        is_sd = self._is_picture or min(decoded.width, decoded.height) <= SD_MAX_HEIGHT
-        return Colorspace.ITU601 if is_sd else Colorspace.ITU709
 
 
 def read_waveform(path: str | os.PathLike, sample_rate: int = 16_000) -> np.ndarray:
@@ -170,7 +168,7 @@ def align_filter(path: Path) -> str:
         if video_streams(container):
             first = decode_first(container, find_video(container, path), path)
             start = f"{first.time or 0.0:.6f}/TB"
-    return f"asetpts=PTS-({start}),aresample=async=1:first_pts=0"
+    return f"asetpts=PTS-({start}),{FILL_GAPS}"
 
 
 def _clip_samples(waveform: np.ndarray, path: Path) -> None:

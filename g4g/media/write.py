@@ -1,4 +1,4 @@
-"""Writing: frames in, one whole mp4 out, H.264 with AAC sound cut to the picture's length, or nothing at all."""
+"""Writing: frames in, one whole video out with sound cut to the picture's length, or nothing at all."""
 
 from __future__ import annotations
 
@@ -6,71 +6,113 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
+import av
 import numpy as np
 
-from g4g.errors import MediaError, ShapeError
+from g4g.errors import ConfigError, MediaError, ShapeError
+from g4g.media.carry import carry_streams
+from g4g.media.colour import VIDEO_COLOUR, Colour
+from g4g.media.decode import check_input
+from g4g.media.encode import choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
-from g4g.media.probe import check_input
-from g4g.media.read import align_filter
-
-MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""Output name endings and ffmpeg's name of the container."""
-
-PRESET = "veryfast"
-"""x264's trade of time against size (our choice)."""
+from g4g.media.sound import MIXES, has_sound, sound_graph
 
 AUDIO_BITRATE = "192k"
-"""AAC bits per second (our choice)."""
+"""Bits per second of the new sound (our choice)."""
+
+FINE_TIME_BASE = Fraction(1, 120_000)
+"""Unit (s) of the times of a variable frame rate; all usual rates, 24000/1001 and the like included, divide it."""
+
+TIME_SLACK_S = 1e-3
+"""A span that ends so near to the output's end reaches it."""
 
 MAX_FPS_DENOMINATOR = 1001
 """Frame rates are fractions such as 30000/1001; a float is taken to the nearest one."""
 
 
+def check_output(path: Path, overwrite: bool, inputs: Iterable[str | os.PathLike] = ()) -> None:
+    """Check that a file may be written, before any work is done for it.
+
+    Args:
+        path: output.
+        overwrite: it may replace what is there.
+        inputs: files that it must not replace.
+    Raises:
+        MediaError: it exists, is an input or a folder, or its folder does not exist or cannot be written to.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise MediaError(f"the output folder {folder} does not exist; create it first")
+    if path.is_dir():
+        raise MediaError(f"the output {path} is a folder; give a file name")
+    if path.exists() and any(os.path.exists(file) and path.samefile(file) for file in inputs):
+        raise MediaError(f"the output {path} is also an input; give another name")
+    if path.exists() and not overwrite:
+        raise MediaError(f"the output {path} exists; give another name or allow it to be overwritten")
+    if not os.access(folder, os.W_OK):
+        raise MediaError(f"the output folder {folder} cannot be written to; give another, or change its rights")
+
+
 class VideoWriter:
-    """Write frames as H.264 (and a sound file as AAC) to one file that appears when it is whole.
+    """Write frames (and a sound) to one video file that appears when it is whole.
 
     Use as a context manager. An exception inside the block leaves no output and no temporary file behind.
 
     Args:
-        path: output, ending in .mp4, .m4v, .mov or .mkv; its folder must exist.
-        width: of every frame in pixels; kept exactly (an odd size is stored as yuv444p, else yuv420p).
+        path: output; its ending decides the container (see `choose_encoding`); its folder must exist.
+        width: of every frame in pixels; kept exactly.
         height: of every frame in pixels.
-        fps: frames per second, constant.
+        fps: frames per second; with a variable rate the mean, which gives the last frame its length.
         audio: sound file, or video whose sound is taken on its own video's clock; None writes no sound.
-        audio_duration_s: use only so much of the sound, in seconds; silence follows. None uses all of it.
+        span_s: from when to when it is heard, in seconds of the output; None: all the time.
+        mix: what becomes of the sound of `source` within the span, one of MIXES; outside it stays.
         overwrite: replace an existing output.
-        crf: x264's quality, 0 (lossless) to 51 (worst).
+        codec: a name of CODECS; None takes the container's first.
+        crf: quality on the codec's own scale, 0 is best; None takes our choice.
+        times_s: when each frame is shown, in seconds, rising from 0; None: they follow each other at `fps`.
+        colour: how the picture is stored.
+        pixel_aspect: width of one pixel over its height.
+        alpha: frames are RGBA; the codec must hold it (prores does).
+        source: video whose other sound tracks, subtitles, chapters and metadata come along; `warnings` names the rest.
     Raises:
         MediaError: output exists, its folder does not, unknown ending, bad size or fps, no sound in `audio`.
+        ConfigError: codec or crf do not fit the container.
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike,
-        width: int,
-        height: int,
-        fps: float,
-        audio: str | os.PathLike | None = None,
-        audio_duration_s: float | None = None,
-        overwrite: bool = False,
-        crf: int = 18,
-    ) -> None:
+        self, path: str | os.PathLike, width: int, height: int, fps: float, audio: str | os.PathLike | None = None,
+        span_s: tuple[float, float] | None = None, mix: str = "replace", overwrite: bool = False,
+        codec: str | None = None, crf: int | None = None, times_s: np.ndarray | None = None,
+        colour: Colour = VIDEO_COLOUR, pixel_aspect: Fraction = Fraction(1), alpha: bool = False,
+        source: str | os.PathLike | None = None,
+    ) -> None:  # fmt: skip
         self.path = Path(path)
-        self.width, self.height, self.overwrite, self.crf = width, height, overwrite, crf
+        self.width, self.height, self.overwrite = width, height, overwrite
         self.fps = Fraction(fps).limit_denominator(MAX_FPS_DENOMINATOR) if np.isfinite(fps) else Fraction(0)
-        self.frame_count = 0
+        self.warnings: tuple[str, ...] = ()
         if width < 1 or height < 1 or self.fps <= 0:
             raise MediaError(f"cannot write {width} x {height} px at {fps} frames/s; sizes and rate must be above 0")
-        self._check_output()
+        self._encoding = choose_encoding(self.path, codec, crf)
+        if alpha and not self._encoding.holds_alpha:
+            raise ConfigError("this codec cannot hold transparency; use prores in .mov or .mkv, or leave alpha out")
+        check_output(self.path, overwrite)
+        self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha)
+        self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
+        self.frame_count, self._last_time, self._times_s = 0, -1, times_s
+        self._time_base = 1 / self.fps if times_s is None else FINE_TIME_BASE
+        self._source = None if source is None else check_input(source)
         self._audio = None if audio is None else check_input(audio)
-        self._audio_filter = None if self._audio is None else align_filter(self._audio)
-        if audio_duration_s is not None and self._audio_filter is not None:
-            self._audio_filter += f",atrim=end={audio_duration_s:.6f}"
+        if self._audio is not None and not has_sound(self._audio):
+            raise MediaError(f"{self._audio} has no audio stream; give a file with sound")
+        if mix not in MIXES:
+            raise ConfigError(f"mix must be one of {', '.join(MIXES)}, got {mix!r}")
+        self._span_s, self._mix = span_s, mix
         self._folder: Path | None = None
 
     def __enter__(self) -> VideoWriter:
@@ -86,7 +128,9 @@ class VideoWriter:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
+                start_new_session=True,  # Ctrl-C is ours to handle: an ffmpeg that stops first would look like a fault
             )
+            self._open_pipe()
         except BaseException:
             self._remove_folder()
             raise
@@ -96,22 +140,29 @@ class VideoWriter:
         """Append one frame.
 
         Args:
-            frame: RGB uint8, shape (height, width, 3).
+            frame: RGB uint8, shape (height, width, 3); with alpha RGBA, (height, width, 4).
         Raises:
             ShapeError: another shape or dtype.
             MediaError: used outside its with block, or ffmpeg gave up; its words are in the message.
         """
         if self._folder is None:
             raise MediaError("VideoWriter.write works inside its with block only")
-        if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
-            raise ShapeError(
-                f"expected a uint8 frame of shape {(self.height, self.width, 3)}, got {frame.dtype} {frame.shape}"
-            )
+        if frame.shape != self._shape or frame.dtype != np.uint8:
+            raise ShapeError(f"expected a uint8 frame of shape {self._shape}, got {frame.dtype} {frame.shape}")
+        packet = av.Packet(np.ascontiguousarray(frame).data)
+        packet.stream, packet.time_base = self._stream, self._time_base
+        # a damaged video may show two frames at one time: a container needs them apart
+        self._last_time = max(round(Fraction(self._time_s(self.frame_count)) / self._time_base), self._last_time + 1)
+        packet.pts = packet.dts = self._last_time
         try:
-            self._encoder.stdin.write(np.ascontiguousarray(frame).data)
-        except OSError as error:
+            self._pipe.mux(packet)
+        except (OSError, av.FFmpegError) as error:
             raise self._encoder_error() from error
         self.frame_count += 1
+
+    def _time_s(self, number: int) -> float | Fraction:
+        """When a frame is shown."""
+        return number / self.fps if self._times_s is None else float(self._times_s[number])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -122,51 +173,59 @@ class VideoWriter:
         finally:
             self._remove_folder()
 
-    def _check_output(self) -> None:
-        folder = self.path.absolute().parent
-        if not folder.is_dir():
-            raise MediaError(f"the output folder {folder} does not exist; create it first")
-        if self.path.is_dir():
-            raise MediaError(f"the output {self.path} is a folder; give a file name")
-        if self.path.exists() and not self.overwrite:
-            raise MediaError(f"the output {self.path} exists; give another name or allow it to be overwritten")
-        if self.path.suffix.lower() not in MUXERS:
-            raise MediaError(f"the output {self.path} must end in {', '.join(MUXERS)}, not '{self.path.suffix}'")
+    def _open_pipe(self) -> None:
+        """Start the stream of raw pictures: NUT, since a bare pipe of pixels has no times."""
+        self._pipe = av.open(self._encoder.stdin, "w", format="nut", options={"write_index": "0"})
+        self._stream = self._pipe.add_stream("rawvideo", rate=self.fps)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = self.width, self.height, self._pixels
+        self._stream.time_base = self._stream.codec_context.time_base = self._time_base
 
     def _encoder_arguments(self) -> list[str]:
-        raw = ["-f", "rawvideo", "-pixel_format", "rgb24", "-video_size", f"{self.width}x{self.height}"]
-        source = ["-protocol_whitelist", ALLOWED_PROTOCOLS, *raw, "-framerate", str(self.fps), "-i", "pipe:0"]
-        pixels = "yuv420p" if self.width % 2 == self.height % 2 == 0 else "yuv444p"
-        scale = "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-        tags = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-        codec = ["-vf", f"{scale},format={pixels},{tags}", "-c:v", "libx264", "-preset", PRESET, "-crf", str(self.crf)]
-        return [*source, *codec, "-f", "mp4", to_url(self._folder / "picture.mp4")]
+        source = ["-protocol_whitelist", ALLOWED_PROTOCOLS, "-f", "nut", "-i", "pipe:0"]
+        times = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
+        picture = ["-f", self._encoding.picture_muxer, to_url(self._folder / "picture")]
+        return [*source, *times, *self._picture_arguments, *picture]
 
     def _finish(self) -> None:
         """Close the picture, add the sound, and move the whole file to its name."""
         if self.frame_count == 0:
             raise MediaError(f"no frame was written to {self.path}; a video needs at least one")
         try:
+            self._pipe.close()
             self._encoder.stdin.close()
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             raise self._encoder_error() from error
         if self._encoder.wait():
             raise self._encoder_error()
         whole = self._folder / "whole"
         run_ffmpeg(self._mux_arguments(whole), f"write {self.path}")
-        self._check_output()
+        check_output(self.path, self.overwrite)
         os.replace(whole, self.path)
 
     def _mux_arguments(self, whole: Path) -> list[str]:
-        length_s = float(self.frame_count / self.fps)
-        arguments = ["-copyts", *input_arguments(self._folder / "picture.mp4")]
+        container = self._encoding.container
+        length_s = float(self._time_s(self.frame_count - 1) + 1 / self.fps)
+        inputs = ["-copyts", *input_arguments(self._folder / "picture")]
+        outputs = ["-map", "0:v:0", "-c:v", "copy"]
         if self._audio is not None:
-            fit = f"{self._audio_filter},apad=whole_dur={length_s:.6f},atrim=end={length_s:.6f}"
-            arguments += [*input_arguments(self._audio), "-map", "0:v:0", "-map", "1:a:0"]
-            arguments += ["-af", fit, "-c:a", "aac", "-b:a", AUDIO_BITRATE]
-        muxer = MUXERS[self.path.suffix.lower()]
-        fast_start = ["-movflags", "+faststart"] if muxer != "matroska" else []
-        return [*arguments, "-c:v", "copy", *fast_start, "-f", muxer, to_url(whole)]
+            inputs += input_arguments(self._audio)
+            outputs += ["-filter_complex", self._sound_graph(length_s), "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
+        if self._source is not None:
+            tracks = int(self._audio is not None)
+            carried = carry_streams(self._source, 1 + tracks, container, length_s, tracks)
+            inputs += carried.inputs
+            outputs += carried.outputs
+            self.warnings = carried.warnings
+        outputs += ["-c:a", container.audio_codec, *self._encoding.container_arguments]
+        return [*inputs, *outputs, "-f", container.muxer, to_url(whole)]
+
+    def _sound_graph(self, length_s: float) -> str:
+        start_s, end_s = self._span_s or (0.0, length_s)
+        end_s = length_s if end_s > length_s - TIME_SLACK_S else end_s
+        is_whole = start_s <= 0 and end_s >= length_s
+        keeps_old = self._source is not None and has_sound(self._source) and not (is_whole and self._mix == "replace")
+        old = self._source if keeps_old else None
+        return sound_graph(self._audio, old, (start_s, end_s), self._mix, length_s, old_input=2)
 
     def _encoder_error(self) -> MediaError:
         code = self._encoder.wait()
@@ -179,7 +238,9 @@ class VideoWriter:
         if encoder is not None:
             encoder.kill()
             encoder.wait()
-            with suppress(BrokenPipeError):  # frames still buffered for the stopped encoder: nobody wants them
+            with suppress(OSError, av.FFmpegError):  # frames still buffered for the stopped encoder: nobody wants them
+                self._pipe.close()
+            with suppress(OSError):
                 encoder.stdin.close()
         self._stderr.close()
         shutil.rmtree(self._folder)

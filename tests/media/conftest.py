@@ -1,26 +1,13 @@
 """Small clips with planted content, made by ffmpeg in the test's own folder."""
 
-import subprocess
 import wave
 from collections.abc import Callable
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 
 CLICK_RATE_HZ = 48_000
-
-
-@pytest.fixture(scope="session")
-def ffmpeg() -> Callable[..., bytes]:
-    """Run ffmpeg with the given arguments and bytes on stdin; return its stdout."""
-
-    def run(*arguments: object, data: bytes = b"") -> bytes:
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
-        return subprocess.run(command, input=data, capture_output=True, check=True).stdout
-
-    return run
 
 
 @pytest.fixture

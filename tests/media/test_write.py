@@ -1,11 +1,13 @@
 """VideoWriter: pictures and sound survive the way to disk and back; a failure leaves nothing behind."""
 
+import av
 import numpy as np
 import pytest
 
 import g4g.media.write as write_module
 from g4g.errors import MediaError, ShapeError
 from g4g.media import VideoWriter, probe, read_frames, read_waveform
+from g4g.media.encode import CODECS, Codec
 
 COLOURS = np.array([[200, 60, 40], [40, 180, 60], [50, 70, 210], [224, 180, 150], [16, 16, 16], [240, 240, 240]])
 RATE_HZ = 16_000
@@ -72,8 +74,10 @@ def test_sound_of_a_video_that_starts_late(tmp_path, click_wav, ffmpeg, name):
     assert np.argmax(read_waveform(tmp_path / "out.mp4")) / RATE_HZ == pytest.approx(1.3, abs=1e-3)
 
 
-def test_audio_duration_cuts_the_sound_early(tmp_path, click_wav):
-    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, audio_duration_s=0.9)
+def test_the_sound_is_heard_in_its_span_only(tmp_path, click_wav):
+    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, span_s=(0.5, 2.0))
+    assert np.argmax(read_waveform(tmp_path / "out.mp4")) / RATE_HZ == pytest.approx(1.5, abs=1e-3)
+    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, span_s=(0, 0.9), overwrite=True)
     waveform = read_waveform(tmp_path / "out.mp4")
     assert np.abs(waveform).max() < 0.02 and len(waveform) / RATE_HZ == pytest.approx(2.0, abs=0.025)
 
@@ -173,7 +177,7 @@ def test_wrong_frames(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 400])
 def test_failed_encoder_tells_its_reason(tmp_path, monkeypatch, count):
-    monkeypatch.setattr(write_module, "PRESET", "nonsense")
+    monkeypatch.setitem(CODECS, "h264", Codec(("-c:v", "libx264", "-preset", "nonsense"), crf=18))
     with pytest.raises(MediaError, match="(?s)cannot encode .*nonsense"):
         write_clip(tmp_path / "out.mp4", count=count)
     assert list(tmp_path.iterdir()) == []
@@ -184,3 +188,19 @@ def test_failed_mux_tells_its_reason(tmp_path, monkeypatch, click_wav):
     with pytest.raises(MediaError, match="(?s)cannot write .*nonsense"):
         write_clip(tmp_path / "out.mp4", audio=click_wav)
     assert list(tmp_path.iterdir()) == [click_wav]
+
+
+def test_frames_at_one_time_are_told_apart(tmp_path):
+    times_s = np.array([0, 0.04, 0.04, 0.02, 0.2])
+    write_clip(tmp_path / "out.mp4", count=5, times_s=times_s)
+    found_s = [f.time_s for f in read_frames(tmp_path / "out.mp4")]
+    assert np.allclose(found_s, [0, 0.04, 0.04, 0.04, 0.2], atol=1e-3) and len(set(found_s)) == 5
+
+
+def test_a_whole_new_sound_keeps_its_own_channels(tmp_path, click_wav, ffmpeg):
+    source = ("-f", "lavfi", "-i", "testsrc=s=120x96:r=30000/1001:d=1", "-f", "lavfi", "-i", "sine=r=8000:d=1")
+    ffmpeg(*source, tmp_path / "source.mp4")
+    settings = {"audio": click_wav, "source": tmp_path / "source.mp4", "fps": 30000 / 1001}
+    write_clip(tmp_path / "out.mp4", count=29, span_s=(0, 29 * 1001 / 30000 - 1e-9), **settings)
+    with av.open(str(tmp_path / "out.mp4")) as media:
+        assert [track.rate for track in media.streams.audio] == [48_000]

@@ -30,7 +30,7 @@ def judge():
 
 def _rewrite(clip: Path, out: Path, change) -> Path:
     info = probe(clip)
-    with VideoWriter(out, info.width, info.height, info.fps, audio=clip, audio_duration_s=info.duration_s) as writer:
+    with VideoWriter(out, info.width, info.height, info.fps, audio=clip) as writer:
         first = None
         for item in read_frames(clip):
             first = item.frame if first is None else first

@@ -1,0 +1,98 @@
+"""What a dub will do, frame by frame: when it is shown, and whether it is dubbed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from g4g.errors import ConfigError
+from g4g.faces import FaceTrack
+from g4g.media.bounce import bounce_numbers
+
+LENGTHS = ("audio", "video")
+NO_FACE = "no face"
+NOT_ASKED = "outside start and end"
+NO_NUMBERS = "a network gave no numbers"
+"""Why frames pass through."""
+
+FRAME_SLACK = 0.05
+"""Sound that reaches only so far into one more frame (share of it) does not get that frame."""
+
+RATE_SLACK = 0.1
+"""A frame may be off its constant rate by this share of a frame."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The frames of a dub: `times_s` (N,) is when each is shown, `passed` (N,) why it passes through or None.
+
+    The new sound is heard in `span_s`, from when to when.
+    """
+
+    times_s: np.ndarray
+    passed: tuple[str | None, ...]
+    span_s: tuple[float, float]
+    duration_s: float
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+
+def plan_frames(
+    track: FaceTrack, fps: float, sound_s: float, length: str, start_s: float | None, end_s: float | None
+) -> Plan:
+    """Decide what becomes of each frame.
+
+    Args:
+        track: the face in the video.
+        fps: the video's mean rate.
+        sound_s: length of the new sound.
+        length: "audio" or "video", as for `Dubber.dub`.
+        start_s: where in the video the new sound starts; None: at its beginning.
+        end_s: where it stops being used; None: where it ends.
+    Returns:
+        Plan; with start_s or end_s it has all frames of the video, once.
+    Raises:
+        ConfigError: unknown length, or a start or end that does not lie in the video, in this order.
+    """
+    if length not in LENGTHS:
+        raise ConfigError(f"length must be one of {', '.join(LENGTHS)}, got {length!r}")
+    is_part = start_s is not None or end_s is not None
+    times_s = track.times_s if is_part or length == "video" else fit_times(track.times_s, fps, sound_s)
+    duration_s = float(times_s[-1] + 1 / fps)
+    start_s = start_s or 0.0
+    if end_s is None:
+        end_s = start_s + sound_s if is_part else duration_s
+    end_s = min(end_s, duration_s)
+    if not 0 <= start_s < end_s:
+        raise ConfigError(
+            f"start and end must lie in the video's {duration_s:.2f} s, in this order; got {start_s:g} and {end_s:g} s"
+        )
+    sources = bounce_numbers(len(track), len(times_s))
+    passed = np.where(track.found[sources], None, NO_FACE)
+    passed[(times_s < start_s) | (times_s >= end_s)] = NOT_ASKED
+    return Plan(times_s, tuple(passed), (start_s, end_s), duration_s)
+
+
+def fit_times(own_s: np.ndarray, fps: float, duration_s: float) -> np.ndarray:
+    """Tell when each frame of a dub is shown: at the video's own times once, then, played to and fro, every 1 / fps.
+
+    Args:
+        own_s: times of the video's frames, shape (T,), rising from 0.
+        fps: its mean rate.
+        duration_s: what the frames have to fill.
+    Returns:
+        times in seconds, shape (N,), N at least 1.
+    """
+    slack_s = FRAME_SLACK / fps
+    kept = own_s[: max(int(np.searchsorted(own_s, duration_s - slack_s)), 1)]
+    end_s = own_s[-1] + 1 / fps
+    more = max(math.ceil((duration_s - slack_s - end_s) * fps), 0)
+    return np.concatenate([kept, end_s + np.arange(more) / fps])
+
+
+def has_constant_rate(times_s: np.ndarray, fps: float) -> bool:
+    """Tell whether frames follow each other at `fps`, within the milliseconds to which some containers round."""
+    return bool(np.abs(times_s * fps - np.arange(len(times_s))).max() < RATE_SLACK)

@@ -1,0 +1,156 @@
+"""Opening files and decoding frames; the one place that opens files with PyAV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame as DecodedFrame
+from av.video.stream import VideoStream
+
+from g4g.errors import MediaError
+from g4g.media.ffmpeg import ALLOWED_FORMATS, ALLOWED_PROTOCOLS, to_url
+
+
+def check_input(path: str | os.PathLike) -> Path:
+    """Check that a path names a file with something in it.
+
+    Args:
+        path: a local file.
+    Returns:
+        the same as Path.
+    Raises:
+        MediaError: no such file, a folder, a device, or an empty file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MediaError(f"no such file: {path}")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder; give a video, picture or sound file")
+    if not path.is_file():
+        raise MediaError(f"{path} is not a plain file; copy what it gives into a file first")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path} is empty (0 bytes); copy or record it again")
+    return path
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading; PyAV's errors inside the block become MediaError.
+
+    Args:
+        path: a file that `check_input` let pass.
+    Returns:
+        context manager that gives the open container.
+    Raises:
+        MediaError: the file is no media file, or reading it fails.
+    """
+    # pattern_type none: "take%03d.png" is one picture, not a series
+    limits = {"protocol_whitelist": ALLOWED_PROTOCOLS, "format_whitelist": ALLOWED_FORMATS}
+    try:
+        with av.open(to_url(path), options={**limits, "pattern_type": "none"}, metadata_errors="replace") as container:
+            yield container
+    except av.ArgumentError as error:  # what the limits above refuse
+        raise MediaError(f"{path} cannot be read as video, picture or sound: it may be a text or playlist") from error
+    except av.FFmpegError as error:
+        raise MediaError(f"{path} cannot be read as video, picture or sound: {error.strerror}") from error
+
+
+def find_video(container: InputContainer, path: Path) -> VideoStream:
+    """Find the first video stream that is not a cover picture.
+
+    Args:
+        container: open file.
+        path: its path, for the message.
+    Returns:
+        the stream, set to decode with threads.
+    Raises:
+        MediaError: there is none.
+    """
+    streams = video_streams(container)
+    if not streams:
+        raise MediaError(f"{path} has no video; it holds {_list_kinds(container)}: give a video or a picture")
+    streams[0].thread_type = "AUTO"
+    return streams[0]
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """List the video streams of a file, without the cover pictures of sound files.
+
+    Args:
+        container: open file.
+    Returns:
+        streams in the file's order.
+    """
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+
+
+def decode_first(container: InputContainer, stream: VideoStream, path: Path) -> DecodedFrame:
+    """Decode the first frame of a freshly opened file.
+
+    Args:
+        container: open file, nothing read yet.
+        stream: its video stream.
+        path: its path, for the message.
+    Returns:
+        the frame as stored, not yet turned.
+    Raises:
+        MediaError: no frame can be decoded.
+    """
+    frame = next(decode_frames(container, stream, path, lambda sentence: None), None)
+    if frame is None:
+        raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
+    return frame
+
+
+def raise_fault(sentence: str) -> None:
+    """Raise MediaError for a damaged place of a file."""
+    raise MediaError(f"{sentence}; repair it, or let g4g use what can be read (tolerant)")
+
+
+def decode_frames(
+    container: InputContainer, stream: VideoStream, path: Path, on_fault: Callable[[str], None]
+) -> Iterator[DecodedFrame]:
+    """Decode a video stream of a freshly opened file.
+
+    Args:
+        container: open file, nothing read yet.
+        stream: its video stream.
+        path: its path, for the sentences.
+        on_fault: called with a sentence for each damaged place, which is then passed over.
+    Returns:
+        iterator over the frames as stored, not yet turned.
+    """
+    packets, count, time_s, is_open = container.demux(stream), 0, 0.0, True
+    while is_open:
+        try:
+            packet = next(packets, None)
+            is_open = packet is not None
+            decoded = packet.decode() if is_open else []
+        except av.FFmpegError as error:
+            on_fault(f"{path} is damaged after {time_s:.2f} s ({count} frames): {error.strerror}")
+            continue
+        for frame in decoded:
+            yield frame
+            count, time_s = count + 1, frame.time or time_s
+
+
+def is_picture_file(container: InputContainer) -> bool:
+    """Tell whether a file is of a still picture's format (png, jpg, webp and the like).
+
+    Args:
+        container: open file.
+    Returns:
+        True for a picture.
+    """
+    return container.format.name == "image2" or container.format.name.endswith("_pipe")
+
+
+def _list_kinds(container: InputContainer) -> str:
+    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
+    return "only " + " and ".join(kinds) if kinds else "nothing that can be played"

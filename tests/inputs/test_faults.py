@@ -1,0 +1,178 @@
+"""Faults: one sentence, nothing left behind, and what can be saved is saved."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import g4g
+import g4g.media.write as write_module
+from g4g.media import VideoWriter, probe, read_frames
+from g4g.media.ffmpeg import ffmpeg_command
+
+
+@pytest.fixture
+def hole(cut):
+    """The real clip with 1500 bytes zeroed in its middle."""
+    path = cut("hole.mp4", "-bf", 0, "-g", 5, "-movflags", "+faststart", "-an")
+    data = bytearray(path.read_bytes())
+    start = len(data) * 2 // 3
+    data[start : start + 1500] = bytes(1500)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def cut_off(cut):
+    """The real clip without its last third."""
+    path = cut("cut.mp4", "-bf", 0, "-g", 1, "-movflags", "+faststart", "-an")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    return path
+
+
+@pytest.mark.parametrize("kind", ["hole", "cut_off"])
+def test_a_damaged_video_is_an_error_with_its_time_or_dubbed_as_far_as_it_goes(tiny, voice, tmp_path, request, kind):
+    video = request.getfixturevalue(kind)
+    with pytest.raises(g4g.MediaError, match=r"is (damaged|cut off) after 0\.\d\d s.*tolerant"):
+        tiny.dub(video, voice, tmp_path / "out.mp4", length="video")
+    assert not (tmp_path / "out.mp4").exists()
+    report = tiny.dub(video, voice, tmp_path / "out.mp4", length="video", tolerant=True)
+    assert 5 <= report.frames <= 15 and len(list(read_frames(tmp_path / "out.mp4"))) == report.frames
+    assert re.search(r"is (damaged|cut off) after", report.warnings[0])
+
+
+@pytest.mark.parametrize("ending", ["mkv", "ts", "avi", "webm", "mpg"])
+def test_other_containers_cut_off_are_dubbed_as_far_as_they_go(tiny, cut, voice, tmp_path, ending):
+    video = cut(f"cut.{ending}", "-an", "-g", 1, "-bf", 0)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+    report = tiny.dub(video, voice, tmp_path / "out.mp4", length="video", tolerant=True)
+    assert 3 <= report.frames < 15 and report.frames_dubbed == report.frames
+
+
+def test_a_video_without_its_index_is_one_sentence(cut, voice, tiny, tmp_path):
+    video = cut("cut.mp4", "-an")  # the index stands at the end
+    video.write_bytes(video.read_bytes()[:-2000])
+    with pytest.raises(g4g.MediaError, match="cannot be read as video, picture or sound"):
+        tiny.dub(video, voice, tmp_path / "out.mp4", tolerant=True)
+
+
+def test_the_output_is_never_an_input(tiny, cut, voice, tmp_path):
+    video = cut("talk.mp4")
+    (tmp_path / "link.mp4").symlink_to(video)
+    before = video.read_bytes()
+    for out in (video, tmp_path / "link.mp4"):
+        with pytest.raises(g4g.MediaError, match="is also an input; give another name"):
+            tiny.dub(video, voice, out, overwrite=True)
+    assert video.read_bytes() == before
+
+
+def test_the_output_is_checked_before_the_faces_are_followed(tiny, cut, voice, tmp_path):
+    seen = []
+    settings = {"progress": lambda stage, done, total: seen.append(stage)}
+    for out in ("out.xyz", "absent/out.mp4"):
+        with pytest.raises(g4g.MediaError):
+            tiny.dub(cut("talk.mp4"), voice, tmp_path / out, **settings)
+    assert seen == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs a folder that even root cannot write to")
+def test_a_read_only_folder_is_one_sentence(tiny, cut, voice):
+    with pytest.raises(g4g.MediaError, match="the (output )?folder .*/proc"):
+        tiny.dub(cut("talk.mp4"), voice, "/proc/out.mp4")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(write_module, "to_url", lambda path: "file:/dev/full")
+    monkeypatch.setattr(write_module, "ffmpeg_command", lambda: [*ffmpeg_command(), "-y"])
+    with pytest.raises(g4g.MediaError, match="(?s)cannot (encode|write).*out.mp4.*No space left on device"):
+        with VideoWriter(tmp_path / "out.mp4", 64, 48, 25) as writer:
+            for _ in range(60):
+                writer.write(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ffmpeg_that_dies_is_an_error_with_its_words(tmp_path, monkeypatch):
+    script = tmp_path / "ffmpeg"
+    script.write_text("#!/bin/sh\nhead -c 20000 > /dev/null\necho 'the encoder caught fire' >&2\nexit 3\n")
+    script.chmod(0o755)
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(write_module, "ffmpeg_command", lambda: [str(script)])
+    with pytest.raises(g4g.MediaError, match="ffmpeg ended with status 3: the encoder caught fire"):
+        with VideoWriter(tmp_path / "out" / "out.mp4", 640, 480, 25) as writer:
+            for _ in range(30):
+                writer.write(np.zeros((480, 640, 3), np.uint8))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing(grid_clip, voice_file, tmp_path):
+    """Sent to the whole group of processes, as a terminal does, while the encoder runs."""
+    command = ["dub", grid_clip, "--audio", voice_file, "-o", tmp_path / "out.mp4", "--weights", "g4g-tiny"]
+    run = [sys.executable, "-c", "from g4g.cli import main; main()", *map(str, command)]
+    process = subprocess.Popen(run, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".g4g-*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in words and "interrupted" in words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tmp_path, monkeypatch):
+    dubber = g4g.Dubber.from_pretrained("g4g-tiny")
+    fuse, calls = dubber._models.fusion.forward, []
+
+    def fuse_badly(*inputs):
+        fused, taken = fuse(*inputs)
+        calls.append(len(fused))
+        fused[0] = torch.nan
+        return fused, taken
+
+    monkeypatch.setattr(dubber._models.fusion, "forward", fuse_badly)
+    report = dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
+    assert report.passed_why == {"a network gave no numbers": len(calls)} and len(calls) >= 2
+    assert report.frames_dubbed == 15 - len(calls)
+    source, found = (next(read_frames(path)).frame for path in (cut("talk.mp4"), tmp_path / "out.mp4"))
+    assert np.abs(source - found.astype(int)).mean() < 5
+
+
+def test_frames_without_a_face_pass_through_and_are_counted(tiny, cut, voice, tmp_path):
+    hide = "drawbox=x=0:y=0:w=iw:h=ih:color=gray:t=fill:enable='between(n,4,8)'"
+    report = tiny.dub(cut("talk.mp4", "-vf", hide), voice, tmp_path / "out.mp4", length="video")
+    assert report.passed_why == {"no face": 5} and "5 passed through (no face)" in str(report)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")])
+def test_a_batch_that_does_not_fit_the_memory_is_halved(cut, voice, tmp_path, monkeypatch, error):
+    dubber = g4g.Dubber.from_pretrained("g4g-tiny")
+    make, sizes = dubber._models.generator.forward, []
+
+    def make_few(crops, *rest):
+        sizes.append(len(crops))
+        if len(crops) > limit:
+            raise error
+        return make(crops, *rest)
+
+    monkeypatch.setattr(dubber._models.generator, "forward", make_few)
+    limit = 2
+    assert dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video").frames_dubbed == 15
+    assert max(sizes) == 8 and 2 in sizes
+    limit = 0
+    with pytest.raises(g4g.ResourceError, match="does not hold one frame"):
+        dubber.dub(cut("talk.mp4"), voice, tmp_path / "out2.mp4")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "talk.mp4"]
+
+
+def test_probe_of_a_damaged_start_finds_the_first_picture_that_can_be_read(cut):
+    path = cut("talk.ts", "-an", "-g", 5)
+    data = bytearray(path.read_bytes())
+    data[1000:4000] = bytes(3000)
+    path.write_bytes(data)
+    assert probe(path).width == 240
