@@ -1,6 +1,7 @@
 """Measure a weight file on the held-out clips and print the whole table.
 
 python benchmarks/quality.py [--videos FOLDER | --data PREPARED] [--weights g4g-small] [--out DIR] [--limit N]
+    [--groups s1 unseen s26+s31] [--report]
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from g4g.zoo import DEFAULT_WEIGHTS, load
 _VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
 _SHEETS = 5
 """So many paired and unpaired dubs of each group are drawn."""
-_SILENT_CLIPS = 20
+_SILENT_CLIPS = 10
 """So many clips of a group are dubbed with silence."""
 
 
 class Bench:
     """One run over the groups of clips; `failed` lists what went wrong and is part of the report."""
 
-    def __init__(self, weights: str, judge: str, out: Path) -> None:
-        self.models, self.judge, self.out = load(weights), judge, out
+    def __init__(self, weights: str, judge: str, out: Path, pages: bool) -> None:
+        self.models, self.judge, self.out, self.pages = load(weights), judge, out, pages
         self.dubber = Dubber(self.models)
         self.silence = write_silence(out / "silence.wav", 1.0)
         self.failed: list[str] = []
@@ -61,7 +62,7 @@ class Bench:
         return figures + report_silence(still, group) + report_rest(own, group)
 
     def _dub(self, kind: str, pairs: list[tuple[Clip, Path | None]], voices: list[Clip]) -> tuple[Dubbed, Evaluation]:
-        """Dub each clip with a sound (None: its own), evaluate the files, draw the first few and write the page."""
+        """Dub each clip with a sound (None: its own), evaluate the files, draw the first few, write the page."""
         folder = self.out / kind
         folder.mkdir(exist_ok=True)
         jobs = [
@@ -78,7 +79,8 @@ class Bench:
         for job, voice in list(zip(jobs, voices, strict=False))[:_SHEETS]:
             if job.out.is_file():
                 draw_dub(job, voice, self.out / f"{kind}_{job.out.stem}.png")
-        write_page(self.out / f"{kind}_report", result, shlex.join(["python", *sys.argv]))
+        if self.pages:
+            write_page(self.out / f"{kind}_report", result, shlex.join(["python", *sys.argv]))
         return dubbed, result
 
 
@@ -96,13 +98,18 @@ def main() -> None:
     parser.add_argument("--judge", default=JUDGE_WEIGHTS, help="name or file (default: %(default)s)")
     parser.add_argument("--out", default="quality", help="folder for quality.json and sheets (default: %(default)s)")
     parser.add_argument("--limit", type=int, help="at most so many clips per group, for a quick look")
+    names = tuple(GROUPS.values())
+    parser.add_argument("--groups", nargs="+", default=names, choices=names, help="only these (default: all)")
+    parser.add_argument(
+        "--report", action="store_true", help="also write the page of g4g evaluate for each kind of dub"
+    )
     arguments = parser.parse_args()
     out, started = Path(arguments.out), time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     clips = load_clips(arguments.data or prepare_held_out(arguments.videos, out / "data"), arguments.limit)
-    bench, figures = Bench(arguments.weights, arguments.judge, out), []
+    bench, figures = Bench(arguments.weights, arguments.judge, out, arguments.report), []
     info = {"weights": arguments.weights, "judge": arguments.judge, "limit": arguments.limit}
-    for group in GROUPS.values():
+    for group in arguments.groups:
         members = [clip for clip in clips if clip.group == group]
         figures += bench.measure(group, members) if members else []
         info |= {"minutes": round((time.monotonic() - started) / 60, 1), "failed": bench.failed}

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import g4g
+from g4g.dubbing.plan import ease
 from g4g.media import probe, read_frames
 
 
@@ -76,3 +77,14 @@ def test_the_shipped_weights_dub_a_real_clip(data_dir, tmp_path):
     ours = np.mean([(cut(dubbed, i, i) - cut(real, i, i)) ** 2 for i in range(75)])
     copied = np.mean([(cut(real, closed, closed) - cut(real, i, i)) ** 2 for i in range(75)])
     assert ours < copied
+
+
+def test_the_new_mouth_comes_and_goes_within_a_scene_and_changes_at_a_cut():
+    dubbed = np.array([1] * 6 + [0] + [1] * 7, bool)
+    cuts = np.zeros(14, bool)
+    steps = [0.25, 0.5, 0.75]
+    assert ease(dubbed, cuts).tolist() == [1, 1, 1, *steps[::-1], 0, *steps, 1, 1, 1, 1]
+    cuts[7] = True
+    assert ease(dubbed, cuts)[7:].tolist() == [1] * 7
+    assert ease(np.array([0, 1, 0], bool), np.zeros(3, bool)).tolist() == [0, 0.25, 0]
+    assert ease(np.ones(5, bool), np.zeros(5, bool)).tolist() == [1] * 5

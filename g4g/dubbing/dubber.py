@@ -193,13 +193,14 @@ class Dubber:
         batch = [(source, np.ascontiguousarray(frame[..., :3])) for source, frame in stored]
         alphas = [frame[..., 3:] for _, frame in stored]
         passed = plan.passed[first : first + len(batch)]
+        shares = plan.shares[first : first + len(batch)].astype(np.float32)
         sound_s = plan.times_s[first : first + len(batch)] - plan.span_s[0]
         wanted = [i for i, why in enumerate(passed) if why is None]
         made = {}
         if wanted:
             crops, taken = self._dub_parts(person, [batch[i] for i in wanted], sound_s[wanted])
             numbers = np.isfinite(crops).all(axis=(1, 2, 3)) & np.isfinite(taken).all(axis=(1, 2))
-            made = {i: (crops[k], taken[k]) for k, i in enumerate(wanted) if numbers[k]}
+            made = {i: (crops[k], taken[k] * shares[i]) for k, i in enumerate(wanted) if numbers[k]}
         results = []
         with self._timed("compose"):
             for i, (source, frame) in enumerate(batch):

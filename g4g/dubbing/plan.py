@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from g4g.errors import ConfigError
-from g4g.faces import FaceTrack
+from g4g.faces import FaceTrack, find_runs
 from g4g.media.bounce import bounce_numbers
 
 LENGTHS = ("audio", "video")
@@ -20,6 +20,9 @@ NO_NUMBERS = "a network gave no numbers"
 FRAME_SLACK = 0.05
 """Sound that reaches only so far into one more frame (share of it) does not get that frame."""
 
+EASE_FRAMES = 3
+"""So many frames lead from the source's own mouth to the new one and back, where both follow each other in a scene."""
+
 RATE_SLACK = 0.1
 """A frame may be off its constant rate by this share of a frame."""
 
@@ -28,11 +31,12 @@ RATE_SLACK = 0.1
 class Plan:
     """The frames of a dub: `times_s` (N,) is when each is shown, `passed` (N,) why it passes through or None.
 
-    The new sound is heard in `span_s`, from when to when.
+    `shares` (N,) is how much of the new mouth each gets, 0 to 1; the new sound is heard in `span_s`, from when to when.
     """
 
     times_s: np.ndarray
     passed: tuple[str | None, ...]
+    shares: np.ndarray
     span_s: tuple[float, float]
     duration_s: float
 
@@ -71,9 +75,31 @@ def plan_frames(
             f"start and end must lie in the video's {duration_s:.2f} s, in this order; got {start_s:g} and {end_s:g} s"
         )
     sources = bounce_numbers(len(track), len(times_s))
-    passed = np.where(track.found[sources], None, NO_FACE)
-    passed[(times_s < start_s) | (times_s >= end_s)] = NOT_ASKED
-    return Plan(times_s, tuple(passed), (start_s, end_s), duration_s)
+    found, asked = track.found[sources], (times_s >= start_s) & (times_s < end_s)
+    passed = np.where(asked, np.where(found, None, NO_FACE), NOT_ASKED)
+    # Played backwards, a cut lies between the same two frames.
+    cuts = np.concatenate([[False], track.cuts[np.maximum(sources[1:], sources[:-1])] & (np.diff(sources) != 0)])
+    return Plan(times_s, tuple(passed), ease(found & asked, cuts), (start_s, end_s), duration_s)
+
+
+def ease(dubbed: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Tell how much of the new mouth each frame gets, so that it neither comes nor goes at once.
+
+    Args:
+        dubbed: shape (N,), bool.
+        cuts: shape (N,), bool: with this frame a new scene begins; there the whole picture changes anyway.
+    Returns:
+        Shape (N,): 0 where not dubbed, 1 where dubbed, less within EASE_FRAMES of a frame that passes through.
+    """
+    shares = np.zeros(len(dubbed))
+    for start, stop in find_runs(dubbed, cuts):
+        rising = np.arange(1, stop - start + 1) / (EASE_FRAMES + 1)
+        shares[start:stop] = 1
+        if start > 0 and not cuts[start]:
+            shares[start:stop] = np.minimum(shares[start:stop], rising)
+        if stop < len(dubbed) and not cuts[stop]:
+            shares[start:stop] = np.minimum(shares[start:stop], rising[::-1])
+    return shares
 
 
 def fit_times(own_s: np.ndarray, fps: float, duration_s: float) -> np.ndarray:

@@ -25,6 +25,9 @@ class FaceBackend(Protocol):
     def find(self, frame: np.ndarray) -> np.ndarray | None:
         """Return landmarks (68, 2) px of the face in a frame (H, W, 3) RGB uint8, or None."""
 
+    def forget(self) -> None:
+        """Look anew in the next frame: another scene begins there."""
+
 
 class MediaPipeBackend:
     """BlazeFace once, then FaceMesh from mesh to mesh; detects again when the face is lost."""
@@ -41,6 +44,9 @@ class MediaPipeBackend:
             mesh = self._search(frame)
         self._last = mesh
         return None if mesh is None else mesh[MESH_TO_68].astype(np.float32)
+
+    def forget(self) -> None:
+        self._last = None
 
     def _follow(self, frame: np.ndarray) -> np.ndarray | None:
         if self._last is None:
@@ -86,6 +92,9 @@ class FaceAlignmentBackend:
         if not faces:
             return None
         return max(faces, key=lambda points: np.prod(np.ptp(points, axis=0))).astype(np.float32)
+
+    def forget(self) -> None:
+        pass  # it looks anew in every frame
 
 
 @lru_cache

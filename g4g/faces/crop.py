@@ -15,30 +15,36 @@ _STABLE_TEMPLATE = np.array(
 )
 
 
-def fit_crop(landmarks: np.ndarray, found: np.ndarray, config: CropConfig = CropConfig()) -> np.ndarray:
-    """Fit frame_to_crop for every frame from stable points, smoothed over time within each run of found frames.
+def fit_crop(
+    landmarks: np.ndarray, runs: list[tuple[int, int]], config: CropConfig = CropConfig()
+) -> np.ndarray:  # fmt: skip
+    """Fit frame_to_crop for every frame from stable points, smoothed over time within each run.
 
     Args:
         landmarks: shape (T, 68, 2), frame px.
-        found: shape (T,), bool; the rows of frames without a face are ignored.
+        runs: (start, stop) of neighbouring frames with the face, as `find_runs` lists them.
     Returns:
-        frame_to_crop, shape (T, 2, 3), float64; the identity's rows where no face was found.
+        frame_to_crop, shape (T, 2, 3), float64; the identity's rows outside the runs.
     Source:
         Our choice.
     """
     template = _STABLE_TEMPLATE * config.eye_distance + [0.5, config.eye_line]
     target = template * config.size - 0.5
     frame_to_crop = np.tile(np.eye(2, 3), (len(landmarks), 1, 1))
-    for start, stop in find_runs(found):
+    for start, stop in runs:
         points = _smooth(landmarks[start:stop, STABLE].astype(np.float64), config.smoothing_frames)
         frame_to_crop[start:stop] = fit_similarity(points, target)
     return frame_to_crop
 
 
-def find_runs(found: np.ndarray) -> list[tuple[int, int]]:
-    """List the (start, stop) of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(found, dtype=np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+def find_runs(found: np.ndarray, cuts: np.ndarray | None = None) -> list[tuple[int, int]]:
+    """List the (start, stop) of every run of True in `found` (T,); a run ends where `cuts` (T,) is True."""
+    inside = np.concatenate([[False], found, [False]])
+    begins = np.zeros(len(found), bool) if cuts is None else cuts
+    starts = np.flatnonzero(found & (~inside[:-2] | begins))
+    ends = [np.argmin(inside[start + 1 :]) + start for start in starts]
+    stops = np.minimum(ends, [*starts[1:], len(found)])
+    return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
 def crop_face(frame: np.ndarray, frame_to_crop: np.ndarray, size: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from torch import nn
 
 from g4g.errors import DataError
 
-_VALIDATE_EVERY_S = 120.0
+_VALIDATE_EVERY_S = 240.0
 _EMA = 0.998
 _CRITIC_RATE = 2e-4
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from g4g.config import AudioConfig, CropConfig
 from g4g.errors import DataError, FaceError, G4GError
-from g4g.faces import crop_face, find_runs, make_backend, track_faces
+from g4g.faces import crop_face, make_backend, track_faces
 from g4g.media import probe, read_frames, read_waveform
 
 INDEX_VERSION = 2
@@ -89,7 +89,7 @@ def _cut_shots(file: Path, folder: Path, faces: str) -> list[dict]:
     track = track_faces(read_frames(file), make_backend(faces))
     runs = [
         (start, min(start + MAX_SHOT_FRAMES, stop))
-        for first, stop in find_runs(track.found)
+        for first, stop in track.runs()
         for start in range(first, stop, MAX_SHOT_FRAMES)
     ]
     runs = [(start, stop) for start, stop in runs if stop - start >= MIN_SHOT_FRAMES]

@@ -67,7 +67,7 @@ def test_the_crop_puts_the_eyes_on_their_line():
     landmarks = np.random.default_rng(4).normal(100, 5, (6, 68, 2))
     landmarks[:, [27, 28, 29, 30]] = [[150, 96], [150, 113], [150, 130], [150, 139]]
     landmarks[:, [36, 39, 42, 45]] = [[100, 100], [131, 103], [169, 103], [200, 100]]
-    affine = fit_crop(landmarks, np.ones(6, bool), config)
+    affine = fit_crop(landmarks, [(0, 6)], config)
     eyes = transform_points(affine[3], landmarks[3, [36, 45]])
     np.testing.assert_allclose(eyes.mean(0), [63.5, config.eye_line * 128 - 0.5], atol=1)
     np.testing.assert_allclose(eyes[1, 0] - eyes[0, 0], config.eye_distance * 128, atol=1)
@@ -75,6 +75,9 @@ def test_the_crop_puts_the_eyes_on_their_line():
 
 def test_runs_are_smoothed_apart():
     assert find_runs(np.array([1, 1, 0, 1], bool)) == [(0, 2), (3, 4)]
+    assert find_runs(np.zeros(3, bool)) == [] == find_runs(np.zeros(0, bool))
+    cuts = np.array([0, 0, 1, 0, 1], bool)
+    assert find_runs(np.array([1, 1, 1, 1, 0], bool), cuts) == [(0, 2), (2, 4)]
 
 
 def test_the_mask_covers_the_mouth_and_fades_out():

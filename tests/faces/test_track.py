@@ -32,6 +32,14 @@ def test_a_moved_face_is_followed_and_an_empty_frame_passes(portrait):
     assert track.crop_landmarks().shape == (4, 68, 2)
 
 
+def test_a_cut_ends_a_run_and_movement_does_not(portrait):
+    other = np.ascontiguousarray(255 - portrait[:, ::-1])
+    frames = [portrait, np.roll(portrait, 6, axis=1), np.roll(portrait, 12, axis=1), other, other, portrait]
+    track = track_faces((VideoFrame(i / 25, f) for i, f in enumerate(frames)), make_backend("mediapipe"))
+    assert np.flatnonzero(track.cuts).tolist() == [3, 5]
+    assert (0, 3) in track.runs() and (5, 6) in track.runs()
+
+
 def test_unknown_and_unready_backends_say_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(FaceError, match="mediapipe, face-alignment"):
         make_backend("other")
