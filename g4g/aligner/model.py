@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from g4g.config import AudioConfig, CropConfig
-from g4g.nn import ConvNormAct
+from g4g.nn import ConvNormAct, ResidualConv
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,15 @@ class Aligner(nn.Module):
         cells = -(-(bottom - top) // 16) * -(-(right - left) // 16)
         self.lip_encoder = nn.Sequential(
             ConvNormAct(3 * audio.window_frames, a, 5, 2), ConvNormAct(a, b, 3, 2), ConvNormAct(b, b),
-            ConvNormAct(b, c, 3, 2), ConvNormAct(c, c), ConvNormAct(c, d, 3, 2), nn.Flatten(),
-            nn.Linear(cells * d, config.embedding),
+            ConvNormAct(b, c, 3, 2), ConvNormAct(c, c), ResidualConv(c), ConvNormAct(c, d, 3, 2), ResidualConv(d),
+            ResidualConv(d), nn.Flatten(), nn.Linear(cells * d, config.embedding),
         )  # fmt: skip
         a, b, c, d = config.audio_channels
         cells = (audio.n_mels // 16) * (audio.window_mel_steps // 8)
         self.audio_encoder = nn.Sequential(
             ConvNormAct(1, a), ConvNormAct(a, b, 3, (2, 1)), ConvNormAct(b, b, 3, 2), ConvNormAct(b, c, 3, 2),
-            ConvNormAct(c, d, 3, 2), nn.Flatten(), nn.Linear(cells * d, config.embedding),
+            ResidualConv(c), ConvNormAct(c, d, 3, 2), ResidualConv(d), ResidualConv(d), nn.Flatten(),
+            nn.Linear(cells * d, config.embedding),
         )  # fmt: skip
         points = audio.window_frames * 20 * 2
         self.landmark_encoder = nn.Sequential(

@@ -16,6 +16,19 @@ class ConvNormAct(nn.Sequential):
         )
 
 
+class ResidualConv(nn.Module):
+    """One convolution around a shortcut, as Wav2Lip's encoders have; it starts as identity on what ReLU let through."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.relu(features + self.norm(self.conv(features)))
+
+
 class AdaIN(nn.Module):
     """Adaptive instance normalisation: a style vector sets scale and shift of each channel (Huang & Belongie 2017)."""
 
