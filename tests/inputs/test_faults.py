@@ -115,7 +115,11 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(grid_clip, voice_file, tmp_path
     """Sent to the whole group of processes, as a terminal does, while the encoder runs."""
     command = ["dub", grid_clip, "--audio", voice_file, "-o", tmp_path / "out.mp4", "--weights", "g4g-tiny"]
     run = [sys.executable, "-c", "from g4g.cli import main; main()", *map(str, command)]
-    process = subprocess.Popen(run, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True)
+    # Where the tests themselves run in the background, children inherit that SIGINT is ignored.
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    process = subprocess.Popen(
+        run, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True, preexec_fn=heed
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".g4g-*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
