@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -118,9 +117,11 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         # in the output's own folder: only there is the final rename atomic
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix=".g4g-", dir=self.path.absolute().parent))
+            # removed by its finaliser where Ctrl-C comes before our own handling stands
+            self._temporary = tempfile.TemporaryDirectory(prefix=".g4g-", dir=self.path.absolute().parent)
         except OSError as error:
             raise MediaError(f"cannot write into the folder of {self.path}: {error.strerror}") from error
+        self._folder = Path(self._temporary.name)
         self._stderr = (self._folder / "stderr").open("w+b")  # a file, not a pipe: nobody has to drain it
         try:
             self._encoder = subprocess.Popen(
@@ -243,5 +244,5 @@ class VideoWriter:
             with suppress(OSError):
                 encoder.stdin.close()
         self._stderr.close()
-        shutil.rmtree(self._folder)
+        self._temporary.cleanup()
         self._folder = None

@@ -100,7 +100,7 @@ class GeneratorStage(Stage):
             fake, true = (cut_lips(x).unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2) for x in (whole, real))
             moments = [int(some[_FRAMES // 2]) for some in spoken]
             middle = [sound[:, sound.shape[1] // 2] for sound in sounds]
-            in_time = self._judge_sync(self.aligner.embed_lips(fake), middle, moments)
+            in_time = self._sync_loss(self.aligner.embed_lips(fake), middle, moments)
             terms["sync"], terms["foreign_sync"] = in_time[:paired].mean(), in_time[paired:].mean()
             terms["perceptual"] = self.perceptual(fake[:paired], true[:paired])
         if done >= _ADVERSARIAL_FROM:
@@ -114,7 +114,7 @@ class GeneratorStage(Stage):
     def _draw_shots(self, rng: np.random.Generator, count: int) -> list[Shot]:
         return [self._train_shots[i] for i in rng.choice(len(self._train_shots), size=count, p=self._chances)]
 
-    def _judge_sync(self, lips: torch.Tensor, sounds: list[torch.Tensor], moments: list[int]) -> torch.Tensor:
+    def _sync_loss(self, lips: torch.Tensor, sounds: list[torch.Tensor], moments: list[int]) -> torch.Tensor:
         """Cross entropy (B,) of finding each row of lips' moment in its clip's sound (T, D); neighbours do not count.
 
         Divided by the scale of similarities, so that it weighs as much as a cosine does.

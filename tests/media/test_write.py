@@ -1,5 +1,7 @@
 """VideoWriter: pictures and sound survive the way to disk and back; a failure leaves nothing behind."""
 
+import gc
+
 import av
 import numpy as np
 import pytest
@@ -204,3 +206,16 @@ def test_a_whole_new_sound_keeps_its_own_channels(tmp_path, click_wav, ffmpeg):
     write_clip(tmp_path / "out.mp4", count=29, span_s=(0, 29 * 1001 / 30000 - 1e-9), **settings)
     with av.open(str(tmp_path / "out.mp4")) as media:
         assert [track.rate for track in media.streams.audio] == [48_000]
+
+
+def test_an_interrupt_before_the_encoder_stands_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("g4g.media.write.Path.open", interrupt)
+    writer = VideoWriter(tmp_path / "out.mp4", 64, 48, 25)
+    with pytest.raises(KeyboardInterrupt):
+        writer.__enter__()
+    del writer
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
