@@ -72,8 +72,8 @@ class Bench:
         dubbed = dub_all(self.dubber, jobs, lambda text: say(f"{kind}: {text}", end="\r"))
         self.failed += dubbed.failed
         result = evaluate(
-            [job.out for job in jobs], [job.clip.source for job in jobs],
-            [job.audio for (_, audio), job in zip(pairs, jobs, strict=True) if audio], judge=self.judge,
+            [job.out for job in jobs], [clip.source for clip, _ in pairs], [audio for _, audio in pairs if audio],
+            judge=self.judge,
             progress=lambda done, total, name: say(f"{kind}: evaluated {done} of {total}", end="\r"),
         )  # fmt: skip
         for job, voice in list(zip(jobs, voices, strict=False))[:_SHEETS]:

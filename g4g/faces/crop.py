@@ -15,9 +15,7 @@ _STABLE_TEMPLATE = np.array(
 )
 
 
-def fit_crop(
-    landmarks: np.ndarray, runs: list[tuple[int, int]], config: CropConfig = CropConfig()
-) -> np.ndarray:  # fmt: skip
+def fit_crop(landmarks: np.ndarray, runs: list[tuple[int, int]], config: CropConfig = CropConfig()) -> np.ndarray:
     """Fit frame_to_crop for every frame from stable points, smoothed over time within each run.
 
     Args:
@@ -39,11 +37,10 @@ def fit_crop(
 
 def find_runs(found: np.ndarray, cuts: np.ndarray | None = None) -> list[tuple[int, int]]:
     """List the (start, stop) of every run of True in `found` (T,); a run ends where `cuts` (T,) is True."""
-    inside = np.concatenate([[False], found, [False]])
-    begins = np.zeros(len(found), bool) if cuts is None else cuts
-    starts = np.flatnonzero(found & (~inside[:-2] | begins))
-    ends = [np.argmin(inside[start + 1 :]) + start for start in starts]
-    stops = np.minimum(ends, [*starts[1:], len(found)])
+    found = np.asarray(found, dtype=bool)
+    joined = found[1:] & found[:-1] & ~(np.zeros(len(found), bool) if cuts is None else cuts)[1:]
+    starts = np.flatnonzero(found & ~np.concatenate([[False], joined])[: len(found)])
+    stops = np.flatnonzero(found & ~np.concatenate([joined, [False]])[: len(found)]) + 1
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 

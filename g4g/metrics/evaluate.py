@@ -118,8 +118,8 @@ def evaluate(
             progress(number, len(jobs), job[0].name)
     if extras.fid is not None and not all(clip.error for clip in result.clips):
         result.fid = float(extras.fid.compute())
-    if json_file is not None:
-        write_json(json_file, result)
+        if json_file is not None:
+            write_json(json_file, result)
     return result
 
 
