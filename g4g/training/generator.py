@@ -31,7 +31,7 @@ from g4g.training.sounds import Sounds
 
 _CLIPS = 4
 _FRAMES = 5
-_FOREIGN_CLIPS = 1
+_FOREIGN_CLIPS = 2
 """So many clips of a batch are driven by another clip's sound, once sync is judged: what is left of the source's own
 mouth around the hidden part must not be trusted more than the sound."""
 _ONE_REFERENCE = 0.2
@@ -39,12 +39,13 @@ _ONE_REFERENCE = 0.2
 _STRETCHED = 0.4
 """Share of clips whose faces get other proportions: most clips are of one speaker."""
 _SYNC_FROM = 0.35
-_ADVERSARIAL_FROM = 0.75
-"""Shares of the run after which these terms set in: the picture comes first."""
+_ADVERSARIAL_FROM = 0.6
+"""Shares of the run after which these terms set in: the picture comes first. A generator that was trained before starts
+at the first of them."""
 _VALIDATION_CLIPS = 16
 """About so many of known and of unseen speakers each, evenly over those held out."""
 _WEIGHTS = {
-    "pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.04, "foreign_sync": 0.02,
+    "pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.08, "foreign_sync": 0.08,
     "adversarial": 0.01, "features": 0.05,
 }  # fmt: skip
 
@@ -52,8 +53,11 @@ _WEIGHTS = {
 class GeneratorStage(Stage):
     """Frames of a few clips per batch; neighbouring ones as soon as the frozen aligner judges their lips."""
 
-    def __init__(self, generator: Generator, aligner: Aligner, train: list[Shot], validation: list[Shot]) -> None:
+    def __init__(
+        self, generator: Generator, aligner: Aligner, train: list[Shot], validation: list[Shot], trained: bool
+    ) -> None:
         super().__init__()
+        self._begin = _SYNC_FROM if trained else 0.0
         self.generator, self.aligner = generator, aligner.eval().requires_grad_(False)
         self.discriminator = Discriminator()
         self.perceptual = make_perceptual(self.aligner)
@@ -73,6 +77,7 @@ class GeneratorStage(Stage):
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
         device = next(self.generator.parameters()).device
+        done = self._begin + done * (1 - self._begin)
         in_sync = done >= _SYNC_FROM
         shots = self._draw_shots(rng, _CLIPS)
         frames = [_draw_frames(shot, rng, in_sync) for shot in shots]

@@ -56,10 +56,9 @@ def train_stage(
     history = _history(start)
     shots, held = load_split(data)
     log(f"{len(shots)} shots to train on, {len(held)} held out")
-    keep_sound = "generator" in history and not train_sound
     if "aligner" in history and stage != "fusion":
         shots = correct_offsets(models.aligner, shots, log)
-    job = _make_stage(stage, models, shots, held, keep_sound)
+    job = _make_stage(stage, models, shots, held, set(history), train_sound)
     channels_last(job.trained().train().requires_grad_(True))
 
     def save(network: torch.nn.Module, figures: dict) -> None:
@@ -73,11 +72,13 @@ def train_stage(
     return train(job, out, plan, save, resume)
 
 
-def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot], keep_sound: bool) -> Stage:
+def _make_stage(
+    stage: str, models: Models, shots: list[Shot], held: list[Shot], trained: set[str], train_sound: bool
+) -> Stage:
     if stage == "aligner":
-        return AlignerStage(models.aligner, shots, held, keep_sound)
+        return AlignerStage(models.aligner, shots, held, "generator" in trained and not train_sound)
     if stage == "generator":
-        return GeneratorStage(models.generator, models.aligner, shots, held)
+        return GeneratorStage(models.generator, models.aligner, shots, held, "generator" in trained)
     return FusionStage(models.fusion, shots, held)
 
 
