@@ -20,7 +20,7 @@ from g4g.dubbing.report import DubbedFrame, DubReport, draw_sheet
 from g4g.errors import FaceError, ResourceError
 from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces
 from g4g.fusion import compose_frame
-from g4g.generator import choose_references, hide_lower_half
+from g4g.generator import add_gallery, choose_references, hide_lower_half
 from g4g.generator.model import References
 from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
@@ -176,9 +176,12 @@ class Dubber:
         for number, item in enumerate(islice(read_frames(video, on_fault=_told), int(chosen.max()) + 1)):
             if number in chosen:
                 crops[number] = crop_face(item.frame, track.frame_to_crop[number], size)
-        pictures = self._to_tensor(np.stack([crops[number] for number in chosen.tolist()]))
-        points = torch.from_numpy(landmarks[best]).to(self._device)
-        return self._models.generator.encode_references(pictures[None], points[None])
+        pictures, points = np.stack([crops[number] for number in chosen.tolist()]), landmarks[best]
+        if self._models.gallery is not None:
+            pictures, points = add_gallery(self._models.gallery, landmarks, pictures, points)
+        return self._models.generator.encode_references(
+            self._to_tensor(pictures)[None], torch.from_numpy(points).to(self._device)[None]
+        )
 
     def _make_frames(self, person: _Person, alpha: bool = False) -> Iterator[DubbedFrame]:
         plan, first = person.plan, 0

@@ -61,7 +61,7 @@ def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | N
     entries = [entry for entry in read_entries(folder) if names is None or entry["clip"] in names][:limit]
     if not entries:
         raise DataError(f"{folder} holds none of the {len(names or ())} wanted shots; prepare the videos of the split")
-    return [_load_shot(folder, entry) for entry in entries]
+    return [load_shot(folder, entry) for entry in entries]
 
 
 def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
@@ -89,7 +89,8 @@ def speaker_chances(shots: list[Shot]) -> np.ndarray:
     return counts[where] ** -0.5 / np.sqrt(counts).sum()
 
 
-def _load_shot(folder: Path, entry: dict) -> Shot:
+def load_shot(folder: Path, entry: dict) -> Shot:
+    """Load one shot of a prepared folder by its entry in the index."""
     tensors = load_file(folder / entry["file"])
     return Shot(
         entry["name"], entry["clip"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"],

@@ -128,5 +128,5 @@ def test_no_broken_video_brings_more_than_one_sentence(cut, tmp_path):
 def test_no_broken_checkpoint_brings_more_than_one_sentence(tmp_path):
     from g4g.zoo import load, save_models
 
-    save_models(tmp_path / "tiny.safetensors", load("g4g-tiny"), {})
+    save_models(tmp_path / "tiny.safetensors", load("g4g-tiny"))
     fuzz(USE_CHECKPOINT, [tmp_path / "tiny.safetensors"], tmp_path)
