@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
 from g4g.generator import make_gallery
 from g4g.nn import channels_last
-from g4g.training.data import Shot, load_split
+from g4g.training.data import Shot, load_shot, split_entries
 from g4g.training.loop import Plan, train
 from g4g.training.prepare import list_videos, prepare
 from g4g.training.speaker import PRESETS, SpeakerFigures, SpeakerStage, draw_rows, measure_speaker
@@ -26,6 +27,8 @@ from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, Models, load, save_models
 _MIN_SECONDS = 3.0
 _ENOUGH_FRAMES = 20_000
 """13 minutes at 25 frames/s, a gigabyte of crops: more teaches a short training nothing."""
+_MOST_REPLAYED = 100
+"""Shots of other people that are held in memory."""
 _HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.15, 25, 300
 _RATE = 3e-4
 _LOOK_EVERY_S = 45.0
@@ -121,7 +124,7 @@ def finetune(
     if resume:
         keeper.remember()
     models = replace(load(weights), gallery=gallery)
-    stage = SpeakerStage(models, learnt, held, load_split(data)[0] if data else [], preset)
+    stage = SpeakerStage(models, learnt, held, _load_replay(data) if data else [], preset)
     channels_last(stage.trained().train())
     plan = Plan(
         minutes, steps, _RATE, seed=seed, device=device, look_every_s=_LOOK_EVERY_S, log=lambda line: None,
@@ -236,6 +239,15 @@ def _collect(
             f"{seconds:.1f} s of usable video, at least {_MIN_SECONDS:g} s are needed{list_notes(verdicts)}"
         )
     return shots, verdicts
+
+
+def _load_replay(data: str | Path) -> list[Shot]:
+    """Load other people's shots, from each speaker in turn, as many as the memory is to hold."""
+    speakers: dict[str, list[dict]] = {}
+    for entry in split_entries(data)[0]:
+        speakers.setdefault(entry["speaker"], []).append(entry)
+    turns = (entry for turn in zip_longest(*speakers.values()) for entry in turn if entry)
+    return [load_shot(Path(data), entry) for entry in islice(turns, _MOST_REPLAYED)]
 
 
 def _describe_base(weights: str | Path) -> dict:
