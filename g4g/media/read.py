@@ -25,12 +25,10 @@ from g4g.media.decode import (
     raise_fault,
     video_streams,
 )
+from g4g.media.extent import count_missing_bytes
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg
 from g4g.media.folder import list_pictures
 from g4g.media.probe import STILL_FPS, read_orientation
-
-COUNT_SLACK_FRAMES = 2
-"""Whole files may hold so many frames fewer than they state (seen in avi)."""
 
 FILL_GAPS = "aresample=async=1:first_pts=0"
 """ffmpeg filter: silence wherever a sound has no samples, from time 0 on; what lies before 0 is cut."""
@@ -99,8 +97,8 @@ def _stream_frames(path: Path, alpha: bool, on_fault: Callable[[str], None]) -> 
                 return
         if count == 0:
             raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
-        if count + COUNT_SLACK_FRAMES < stream.frames:
-            on_fault(f"{path} is cut off after {time_s:.2f} s: {count} of its {stream.frames} frames can be read")
+        if missing := count_missing_bytes(path):
+            on_fault(f"{path} is cut off after {time_s:.2f} s ({count} frames): its last {missing} bytes are missing")
 
 
 class _RgbConverter:

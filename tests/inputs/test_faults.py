@@ -31,9 +31,7 @@ def hole(cut):
 @pytest.fixture
 def cut_off(cut):
     """The real clip without its last third."""
-    path = cut("cut.mp4", "-bf", 0, "-g", 1, "-movflags", "+faststart", "-an")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    return path
+    return cut_short(cut("cut.mp4", "-bf", 0, "-g", 1, "-movflags", "+faststart", "-an"))
 
 
 @pytest.mark.parametrize("kind", ["hole", "cut_off"])
@@ -47,12 +45,55 @@ def test_a_damaged_video_is_an_error_with_its_time_or_dubbed_as_far_as_it_goes(t
     assert re.search(r"is (damaged|cut off) after", report.warnings[0])
 
 
-@pytest.mark.parametrize("ending", ["mkv", "ts", "avi", "webm", "mpg"])
-def test_other_containers_cut_off_are_dubbed_as_far_as_they_go(tiny, cut, voice, tmp_path, ending):
-    video = cut(f"cut.{ending}", "-an", "-g", 1, "-bf", 0)
-    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+def cut_short(path):
+    """Leave away the last third of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    return path
+
+
+@pytest.mark.parametrize("name", ["cut.mkv", "cut.webm", "cut.avi", "cut.mov", "fragments.mp4"])
+def test_other_containers_that_state_their_length_are_the_same(tiny, cut, voice, tmp_path, name):
+    fragments = ("-movflags", "+frag_keyframe+empty_moov") if name == "fragments.mp4" else ()
+    fragments = ("-movflags", "+faststart") if name == "cut.mov" else fragments
+    video = cut_short(cut(name, "-g", 1, "-bf", 0, *fragments))
+    with pytest.raises(g4g.MediaError, match=r"is (damaged|cut off) after 0\.\d\d s .*tolerant"):
+        tiny.dub(video, voice, tmp_path / "out.mp4", length="video")
     report = tiny.dub(video, voice, tmp_path / "out.mp4", length="video", tolerant=True)
     assert 3 <= report.frames < 15 and report.frames_dubbed == report.frames
+    assert re.search(r"is cut off after 0\.\d\d s \(\d+ frames\): its last \d+ bytes are missing", report.warnings[-1])
+
+
+@pytest.mark.parametrize("ending", ["ts", "mpg"])
+def test_containers_without_a_length_are_dubbed_as_far_as_they_go(tiny, cut, voice, tmp_path, ending):
+    video = cut_short(cut(f"cut.{ending}", "-an", "-g", 1, "-bf", 0))
+    report = tiny.dub(video, voice, tmp_path / "out.mp4", length="video")
+    assert 3 <= report.frames < 15 and report.frames_dubbed == report.frames
+
+
+WHOLE = {
+    "pipe.mkv": ("-f", "matroska"),
+    "pipe.webm": ("-f", "webm", "-c:v", "libvpx", "-c:a", "libopus", "-live", 1),
+    "pipe.avi": ("-f", "avi"),
+    "pipe.mp4": ("-f", "mp4", "-movflags", "+frag_keyframe+empty_moov"),
+    "pipe.ts": ("-f", "mpegts"),
+}
+"""Recordings whose writer could never go back to their start."""
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_live_recordings_are_whole(cut, ffmpeg, tmp_path, name):
+    (tmp_path / name).write_bytes(ffmpeg("-i", cut("talk.mkv"), *WHOLE[name], "pipe:1"))
+    assert len(list(read_frames(tmp_path / name))) == 15
+    assert probe(tmp_path / name).frame_count == 15
+
+
+def test_fewer_pictures_than_stated_are_no_fault(cut, ffmpeg, grid_clip, tmp_path):
+    """An mp4 cut without encoding hides those before its first; an avi repeats some by saying nothing."""
+    ffmpeg("-ss", 0.8, "-i", grid_clip, "-t", 1, "-c", "copy", tmp_path / "edit.mp4")
+    cut("holes.avi", "-vf", "select='lt(mod(n,5),2)'", "-fps_mode", "vfr")
+    for name, count in (("edit.mp4", 25), ("holes.avi", 6)):
+        assert len(list(read_frames(tmp_path / name))) == pytest.approx(count, abs=2)
+        assert probe(tmp_path / name).frame_count > count + 2  # as stated
 
 
 def test_a_video_without_its_index_is_one_sentence(cut, voice, tiny, tmp_path):

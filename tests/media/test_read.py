@@ -149,11 +149,13 @@ def test_damaged_video(ffmpeg, tmp_path):
 def test_video_that_is_cut_off(ffmpeg, tmp_path):
     path = tmp_path / "cut.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2", "-movflags", "+faststart", path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    faults = []
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    missing, faults = len(whole) - path.stat().st_size, []
     count = len(list(read_frames(path, on_fault=faults.append)))
     assert 0 < count < 50
-    assert faults[-1] == f"{path} is cut off after {(count - 1) / 25:.2f} s: {count} of its 50 frames can be read"
+    place = f"after {(count - 1) / 25:.2f} s ({count} frames)"
+    assert faults[-1] == f"{path} is cut off {place}: its last {missing} bytes are missing"
     with pytest.raises(MediaError, match="is (damaged|cut off) after"):
         list(read_frames(path))
 
