@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from g4g.errors import MediaError
 from g4g.faces import crop_face
 from g4g.media.sheet import paste_columns
 
@@ -63,11 +64,16 @@ class DubReport:
 
 
 def draw_sheet(items: list[DubbedFrame], path: str | Path) -> None:
-    """Draw a contact sheet: rows of source, dubbed, and both mouths enlarged."""
+    """Draw a contact sheet: rows of source, dubbed, and both mouths enlarged. Raises MediaError if the disk refuses."""
     columns = []
     for item in items:
         tiles = [item.source, item.frame]
         if item.frame_to_crop is not None:
             tiles += [crop_face(picture, item.frame_to_crop, 128)[56:, 16:112] for picture in tiles]
         columns.append(tiles)
-    paste_columns(columns, _SHEET_TILE_PX).save(path)
+    try:
+        paste_columns(columns, _SHEET_TILE_PX).save(path)
+    except OSError as error:
+        raise MediaError(
+            f"the video is written, but the contact sheet {path} cannot be: {error.strerror or error}"
+        ) from error

@@ -13,6 +13,7 @@ import torch
 
 import g4g
 import g4g.media.write as write_module
+from g4g.cli import main
 from g4g.media import VideoWriter, probe, read_frames
 from g4g.media.ffmpeg import ffmpeg_command
 
@@ -122,6 +123,37 @@ def test_the_output_is_checked_before_the_faces_are_followed(tiny, cut, voice, t
     assert seen == []
 
 
+@pytest.mark.parametrize(
+    ("option", "name", "words"),
+    [
+        ("--sheet", "sheet.xyz", "must end in .png, .jpg or .webp, not '.xyz'"),
+        ("--sheet", "sheet", "not ''"),
+        ("--sheet", "sheet.psd", "not '.psd'"),  # read by Pillow, but not written
+        ("--sheet", "sheet.xbm", "not '.xbm'"),  # written, but not in colour
+        ("--sheet", "absent/sheet.png", "absent does not exist; create it first"),
+        ("--sheet", "face.png", "face.png is also an input"),
+        ("--json", "absent/report.json", "absent does not exist; create it first"),
+        ("--json", "face.png", "face.png is also an input"),
+    ],
+)
+def test_sheet_and_report_are_checked_before_the_work(voice, tmp_path, capsys, option, name, words):
+    (tmp_path / "face.png").write_bytes(b"not read")
+    command = ["dub", tmp_path / "face.png", "--audio", voice, "-o", tmp_path / "out.mp4", option, tmp_path / name]
+    with pytest.raises(SystemExit, match="1"):
+        main([*map(str, command), "--weights", "g4g-tiny"])
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("g4g: the ") and words in said and len(said.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["face.png"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_sheet_that_the_disk_refuses_is_one_sentence(tiny, cut, voice, tmp_path):
+    (tmp_path / "sheet.png").symlink_to("/dev/full")
+    with pytest.raises(g4g.MediaError, match="video is written, but the contact sheet .*: No space left on device"):
+        tiny.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video", sheet=tmp_path / "sheet.png")
+    assert len(list(read_frames(tmp_path / "out.mp4"))) == 15
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs a folder that even root cannot write to")
 def test_a_read_only_folder_is_one_sentence(tiny, cut, voice):
     with pytest.raises(g4g.MediaError, match="the (output )?folder .*/proc"):
@@ -207,8 +239,9 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(cut, voice, tmp_path, mo
 
     monkeypatch.setattr(dubber._models.generator, "forward", make_few)
     limit = 2
-    assert dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video").frames_dubbed == 15
-    assert max(sizes) == 8 and 2 in sizes
+    report = dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
+    assert sizes == [8, 4] + [2] * 7 + [1] and report.frames_dubbed == 15
+    assert report.warnings == ("the memory was short: 2 instead of 8 frames were made at a time",)
     limit = 0
     with pytest.raises(g4g.ResourceError, match="does not hold one frame"):
         dubber.dub(cut("talk.mp4"), voice, tmp_path / "out2.mp4")
