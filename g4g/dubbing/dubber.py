@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,9 +15,10 @@ import torch
 
 from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
 from g4g.config import AudioConfig
+from g4g.dubbing.offsets import OffsetMeter, describe_offset
 from g4g.dubbing.plan import NO_NUMBERS, Plan, compare_sounds, has_constant_rate, plan_frames
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_sheet
-from g4g.errors import FaceError, ResourceError
+from g4g.errors import FaceError, MediaError, ResourceError
 from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces
 from g4g.fusion import compose_frame
 from g4g.generator import choose_references, hide_lower_half
@@ -126,20 +127,23 @@ class Dubber:
             times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
             source=None if info.is_still or info.path.is_dir() else info.path,
         )  # fmt: skip
-        passed = list(plan.passed) if dry_run else self._write(person, writer, alpha, sheet, progress)
+        meter = OffsetMeter()
+        passed = list(plan.passed) if dry_run else self._write(person, writer, alpha, sheet, progress, meter)
+        offsets = self._tell_offsets(person, meter)
         passed_why = Counter(why for why in passed if why)
         return DubReport(
             output=Path(out), frames=len(plan), frames_dubbed=len(plan) - passed_why.total(),
             frames_passed=passed_why.total(), passed_why=dict(passed_why), fps=info.fps, duration_s=plan.duration_s,
             seconds=dict(self._seconds), sheet=Path(sheet) if sheet and not dry_run else None,
-            warnings=(*faults, *info.changes, *lost, *self._describe_run(person), *writer.warnings), dry_run=dry_run,
+            warnings=(*faults, *info.changes, *lost, *writer.warnings, *self._describe_run(person, offsets)),
+            offsets=offsets, dry_run=dry_run,
         )  # fmt: skip
 
     def generate_frames(self, video: str | Path, audio: str | Path, *, length: str = "audio") -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
         return self._make_frames(self._look_at(video, audio, None, length, None, None, None, raise_fault))
 
-    def _write(self, person: _Person, writer: VideoWriter, alpha: bool, sheet, progress) -> list[str | None]:
+    def _write(self, person: _Person, writer: VideoWriter, alpha: bool, sheet, progress, meter) -> list[str | None]:
         """Make and encode all frames; return why each passed through, None where it was dubbed."""
         passed, samples, count = [], [], len(person.plan)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
@@ -148,6 +152,8 @@ class Dubber:
                 with self._timed("encode"):
                     writer.write(np.concatenate([item.frame, item.alpha], axis=-1))
                 passed.append(item.passed)
+                if number < len(person.track):  # afterwards it plays to and fro
+                    meter.add(person.plan.times_s[number], item)
                 if number in wanted:
                     samples.append(item)
                 if progress:
@@ -155,6 +161,18 @@ class Dubber:
         if sheet is not None:
             draw_sheet(samples, sheet)
         return passed
+
+    def _tell_offsets(self, person: _Person, meter: OffsetMeter) -> dict[str, float]:
+        """Tell how far sound and lips are apart in the source and in the dub, where that is clear."""
+        if not meter.has_enough:
+            return {}
+        aligner = self._models.aligner
+        with self._timed("offsets"):
+            told = {"dubbed": meter.tell(aligner, meter.dubbed, person.waveform, person.plan.span_s[0])}
+            if person.info.has_audio:
+                with suppress(MediaError):  # its own sound may be damaged: nobody asked for it
+                    told["source"] = meter.tell(aligner, meter.source, read_waveform(person.info.path), 0.0)
+        return {name: round(offset, 2) for name, offset in told.items() if offset is not None}
 
     def _look_at(self, video, audio, voice, length, start_s, end_s, progress, on_fault) -> _Person:
         """Read the sound, follow the face, plan the frames and choose the references."""
@@ -238,11 +256,15 @@ class Dubber:
                 self._batch_frames //= 2
         return np.concatenate([crops for crops, _ in parts]), np.concatenate([taken for _, taken in parts])
 
-    def _describe_run(self, person: _Person) -> list[str]:
+    def _describe_run(self, person: _Person, offsets: dict[str, float]) -> list[str]:
         """Say in a sentence each what was not as usual."""
         count = self._batch_frames
         short = [f"the memory was short: {count} instead of {_BATCH_FRAMES} frames were made at a time"]
-        return compare_sounds(_duration_s(person.waveform), person.sound_s) + short * (count < _BATCH_FRAMES)
+        return [
+            *compare_sounds(_duration_s(person.waveform), person.sound_s),
+            *describe_offset(offsets),
+            *(short if count < _BATCH_FRAMES else []),
+        ]
 
     @torch.no_grad()
     def _dub_crops(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,9 @@ class DubReport:
     """What a dub did, or after a dry run, would do.
 
     `frames_passed` are the source's own, `passed_why` counts them by reason; `seconds` per stage; `warnings` are
-    sentences on what the output lacks or has otherwise.
+    sentences on what the output lacks or has otherwise. `offsets`, of the "source" with its own sound and of what is
+    "dubbed", are frames of 1/25 s, > 0: the sound lies earlier than its lips; left out where the aligner cannot tell:
+    below 3 s, in silence, where lips and sound do not belong together, and after a dry run.
     """
 
     output: Path
@@ -47,6 +49,7 @@ class DubReport:
     passed_why: dict[str, int]
     fps: float
     duration_s: float
+    offsets: dict[str, float]
     seconds: dict[str, float]
     sheet: Path | None
     warnings: tuple[str, ...]

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from g4g.aligner import measure_offset
 from g4g.training.data import Shot
-from g4g.training.offsets import correct_offsets, measure_offset
+from g4g.training.offsets import correct_offsets
 from g4g.zoo import load
 
 
