@@ -117,7 +117,7 @@ class Dubber:
         info, plan = person.info, person.plan
         alpha = info.has_alpha and encoding.holds_alpha
         lost = (
-            ["the transparency of the video is left out: prores in .mov keeps it"]
+            ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
             if info.has_alpha and not alpha
             else []
         )
