@@ -23,7 +23,7 @@ from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track
 from g4g.fusion import compose_frame
 from g4g.generator import choose_references, hide_lower_half
 from g4g.generator.model import References
-from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
+from g4g.media import MediaInfo, VideoWriter, pick_frames, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.media.decode import raise_fault
 from g4g.media.encode import choose_encoding
@@ -199,10 +199,8 @@ class Dubber:
         best = choose_references(landmarks)
         chosen = rows[best]
         size = self._models.generator.crop.size
-        crops = {}
-        for number, item in enumerate(islice(read_frames(video, on_fault=_told), int(chosen.max()) + 1)):
-            if number in chosen:
-                crops[number] = crop_face(item.frame, track.frame_to_crop[number], size)
+        frames = pick_frames(video, chosen, on_fault=_told)
+        crops = {number: crop_face(frame, track.frame_to_crop[number], size) for number, frame in frames}
         pictures = self._to_tensor(np.stack([crops[number] for number in chosen.tolist()]))
         points = torch.from_numpy(landmarks[best]).to(self._device)
         return self._models.generator.encode_references(pictures[None], points[None])

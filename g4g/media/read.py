@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,24 @@ def read_frames(
     if os.path.isdir(path):
         return _folder_frames(list_pictures(Path(path)), alpha)
     return _stream_frames(check_input(path), alpha, on_fault)
+
+
+def pick_frames(path: str | os.PathLike, numbers: Iterable[int], **reading: object) -> Iterator[tuple[int, np.ndarray]]:
+    """Read some frames of a video by their numbers; none after the last of them is decoded.
+
+    Args:
+        path: as for `read_frames`.
+        numbers: of the frames wanted, from 0, in any order.
+        reading: how, as for `read_frames`.
+    Returns:
+        iterator over (number, frame (H, W, 3)) in the video's order, each once.
+    Raises:
+        MediaError: as `read_frames`.
+    """
+    wanted = {int(number) for number in numbers}
+    for number, item in enumerate(islice(read_frames(path, **reading), max(wanted, default=-1) + 1)):
+        if number in wanted:
+            yield number, item.frame
 
 
 def _folder_frames(pictures: list[Path], alpha: bool) -> Iterator[VideoFrame]:
