@@ -74,11 +74,13 @@ def find_video(container: InputContainer, path: Path) -> VideoStream:
     Returns:
         the stream, set to decode with threads.
     Raises:
-        MediaError: there is none.
+        MediaError: there is none, or nothing decodes it.
     """
     streams = video_streams(container)
     if not streams:
         raise MediaError(f"{path} has no video; it holds {_list_kinds(container)}: give a video or a picture")
+    if streams[0].codec_context is None:
+        raise MediaError(f"{path} has video in a codec that is not known here; convert it, such as to H.264")
     streams[0].thread_type = "AUTO"
     return streams[0]
 

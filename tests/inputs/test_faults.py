@@ -104,6 +104,13 @@ def test_a_video_without_its_index_is_one_sentence(cut, voice, tiny, tmp_path):
         tiny.dub(video, voice, tmp_path / "out.mp4", tolerant=True)
 
 
+def test_a_codec_that_nothing_decodes_is_one_sentence(cut):
+    video = cut("new.mkv")
+    video.write_bytes(video.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/XYZ"))
+    with pytest.raises(g4g.MediaError, match="new.mkv has video in a codec that is not known here; convert it"):
+        probe(video)
+
+
 def test_the_output_is_never_an_input(tiny, cut, voice, tmp_path):
     video = cut("talk.mp4")
     (tmp_path / "link.mp4").symlink_to(video)
