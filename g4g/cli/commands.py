@@ -61,7 +61,9 @@ def make_parser() -> argparse.ArgumentParser:
     dub.add_argument("--force", action="store_true", help="replace an existing output")
     dub.add_argument("--dry-run", action="store_true", help="look for the face and tell what would be done")
     dub.add_argument("--json", metavar="FILE", help="write the report")
-    dub.add_argument("--sheet", metavar="PNG", help="draw a contact sheet: source above dubbed, mouths enlarged")
+    dub.add_argument(
+        "--sheet", metavar="PNG", help="draw a contact sheet, .png or the like: source above dubbed, mouths enlarged"
+    )
     dub.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     about = "Cut videos into shots of face crops with landmarks and sound; resumable; a video that fails is listed."
@@ -166,7 +168,10 @@ def make_parser() -> argparse.ArgumentParser:
 def _dub(options: argparse.Namespace) -> None:
     from g4g.checkpoints.atomic import write_whole
     from g4g.dubbing import Dubber
+    from g4g.media.write import check_output
 
+    if options.json:
+        check_output(Path(options.json), True, inputs=filter(None, (options.video, options.audio, options.voice)))
     with _progress() as report:
         dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         result = dubber.dub(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,17 +15,19 @@ import torch
 
 from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
 from g4g.config import AudioConfig
-from g4g.dubbing.plan import NO_NUMBERS, Plan, has_constant_rate, plan_frames
+from g4g.dubbing.offsets import OffsetMeter, describe_offset
+from g4g.dubbing.plan import NO_NUMBERS, Plan, compare_sounds, has_constant_rate, plan_frames
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_sheet
-from g4g.errors import FaceError, ResourceError
+from g4g.errors import FaceError, MediaError, ResourceError
 from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces
 from g4g.fusion import compose_frame
 from g4g.generator import add_gallery, choose_references, hide_lower_half
 from g4g.generator.model import References
-from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
+from g4g.media import MediaInfo, VideoWriter, pick_frames, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.media.decode import raise_fault
 from g4g.media.encode import choose_encoding
+from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
@@ -35,11 +37,12 @@ _SHEET_FRAMES = 8
 
 @dataclass(frozen=True)
 class _Person:
-    """What a dub knows of its video before the first frame is made."""
+    """What a dub knows before the first frame is made; the lips follow `waveform`, what is heard lasts `sound_s`."""
 
     info: MediaInfo
     track: FaceTrack
     waveform: np.ndarray
+    sound_s: float
     plan: Plan
     references: References
 
@@ -55,6 +58,7 @@ class Dubber:
     def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
         self._models, self._faces, self._device = models, faces, device
         self._seconds: dict[str, float] = defaultdict(float)
+        self._batch_frames = _BATCH_FRAMES
 
     @classmethod
     def from_pretrained(
@@ -76,7 +80,8 @@ class Dubber:
             video: a video, a still picture, or a folder of pictures.
             audio: what is heard: a sound file, or a video with sound.
             out: the video to write, its ending decides the container; it appears whole or not at all.
-            voice: what the lips say, where `audio` has more than it (music, noise); as long as `audio`.
+            voice: what the lips say, where `audio` has more than it (music, noise); they start together, and where
+                they do not last equally long, `audio` counts: the lips rest after a shorter voice, a longer one is cut.
             overwrite: replace an existing `out`.
             length: "audio": the video is cut to the sound, or plays to and fro until the sound ends;
                 "video": the sound is cut, or followed by silence.
@@ -88,7 +93,7 @@ class Dubber:
             crf: quality on the codec's own scale, 0 is best; None takes our choice.
             tolerant: use what can be read of a damaged video, and say so; otherwise a fault is an error.
             dry_run: look for the face and report what would be done, but write nothing.
-            sheet: PNG to draw, source above dubbed.
+            sheet: picture to draw (.png or the like), source above dubbed; an old one is replaced.
             progress: called with (stage, done, total).
         Returns:
             What was done.
@@ -100,15 +105,19 @@ class Dubber:
             Our choice.
         """
         self._seconds.clear()
+        self._batch_frames = _BATCH_FRAMES
         encoding = choose_encoding(Path(out), codec, crf)
-        check_output(Path(out), overwrite, inputs=[file for file in (video, audio, voice) if file])
+        inputs = [file for file in (video, audio, voice) if file]
+        check_output(Path(out), overwrite, inputs)
+        if sheet is not None:
+            check_sheet(Path(sheet), inputs)
         faults: list[str] = []
         on_fault = faults.append if tolerant else raise_fault
-        person = self._look_at(video, voice or audio, length, start_s, end_s, progress, on_fault)
+        person = self._look_at(video, audio, voice, length, start_s, end_s, progress, on_fault)
         info, plan = person.info, person.plan
         alpha = info.has_alpha and encoding.holds_alpha
         lost = (
-            ["the transparency of the video is left out: prores in .mov keeps it"]
+            ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
             if info.has_alpha and not alpha
             else []
         )
@@ -118,20 +127,23 @@ class Dubber:
             times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
             source=None if info.is_still or info.path.is_dir() else info.path,
         )  # fmt: skip
-        passed = list(plan.passed) if dry_run else self._write(person, writer, alpha, sheet, progress)
+        meter = OffsetMeter()
+        passed = list(plan.passed) if dry_run else self._write(person, writer, alpha, sheet, progress, meter)
+        offsets = self._tell_offsets(person, meter)
         passed_why = Counter(why for why in passed if why)
         return DubReport(
             output=Path(out), frames=len(plan), frames_dubbed=len(plan) - passed_why.total(),
             frames_passed=passed_why.total(), passed_why=dict(passed_why), fps=info.fps, duration_s=plan.duration_s,
             seconds=dict(self._seconds), sheet=Path(sheet) if sheet and not dry_run else None,
-            warnings=(*faults, *info.changes, *lost, *writer.warnings), dry_run=dry_run,
+            warnings=(*faults, *info.changes, *lost, *writer.warnings, *self._describe_run(person, offsets)),
+            offsets=offsets, dry_run=dry_run,
         )  # fmt: skip
 
     def generate_frames(self, video: str | Path, audio: str | Path, *, length: str = "audio") -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
-        return self._make_frames(self._look_at(video, audio, length, None, None, None, raise_fault))
+        return self._make_frames(self._look_at(video, audio, None, length, None, None, None, raise_fault))
 
-    def _write(self, person: _Person, writer: VideoWriter, alpha: bool, sheet, progress) -> list[str | None]:
+    def _write(self, person: _Person, writer: VideoWriter, alpha: bool, sheet, progress, meter) -> list[str | None]:
         """Make and encode all frames; return why each passed through, None where it was dubbed."""
         passed, samples, count = [], [], len(person.plan)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
@@ -140,6 +152,8 @@ class Dubber:
                 with self._timed("encode"):
                     writer.write(np.concatenate([item.frame, item.alpha], axis=-1))
                 passed.append(item.passed)
+                if number < len(person.track):  # afterwards it plays to and fro
+                    meter.add(person.plan.times_s[number], item)
                 if number in wanted:
                     samples.append(item)
                 if progress:
@@ -148,10 +162,23 @@ class Dubber:
             draw_sheet(samples, sheet)
         return passed
 
-    def _look_at(self, video, voice, length, start_s, end_s, progress, on_fault) -> _Person:
+    def _tell_offsets(self, person: _Person, meter: OffsetMeter) -> dict[str, float]:
+        """Tell how far sound and lips are apart in the source and in the dub, where that is clear."""
+        if not meter.has_enough:
+            return {}
+        aligner = self._models.aligner
+        with self._timed("offsets"):
+            told = {"dubbed": meter.tell(aligner, meter.dubbed, person.waveform, person.plan.span_s[0])}
+            if person.info.has_audio:
+                with suppress(MediaError):  # its own sound may be damaged: nobody asked for it
+                    told["source"] = meter.tell(aligner, meter.source, read_waveform(person.info.path), 0.0)
+        return {name: round(offset, 2) for name, offset in told.items() if offset is not None}
+
+    def _look_at(self, video, audio, voice, length, start_s, end_s, progress, on_fault) -> _Person:
         """Read the sound, follow the face, plan the frames and choose the references."""
         with self._timed("audio"):
-            info, waveform = probe(video), read_waveform(voice)
+            info, waveform = probe(video), read_waveform(voice or audio)
+            sound_s = _duration_s(read_waveform(audio) if voice else waveform)
         with self._timed("faces"):
             backend = make_backend(self._faces)
             frames = read_frames(video, on_fault=on_fault)
@@ -160,10 +187,10 @@ class Dubber:
             raise FaceError(
                 f"no face in any of the {len(track)} frames of {video}; a frontal face of at least 40 px is needed"
             )
-        plan = plan_frames(track, info.fps, len(waveform) / AudioConfig().sample_rate, length, start_s, end_s)
+        plan = plan_frames(track, info.fps, sound_s, length, start_s, end_s)
         with self._timed("references"):
             references = self._read_references(video, track)
-        return _Person(info, track, waveform, plan, references)
+        return _Person(info, track, waveform, sound_s, plan, references)
 
     @torch.no_grad()
     def _read_references(self, video, track: FaceTrack) -> References:
@@ -172,10 +199,8 @@ class Dubber:
         best = choose_references(landmarks)
         chosen = rows[best]
         size = self._models.generator.crop.size
-        crops = {}
-        for number, item in enumerate(islice(read_frames(video, on_fault=_told), int(chosen.max()) + 1)):
-            if number in chosen:
-                crops[number] = crop_face(item.frame, track.frame_to_crop[number], size)
+        frames = pick_frames(video, chosen, on_fault=_told)
+        crops = {number: crop_face(frame, track.frame_to_crop[number], size) for number, frame in frames}
         pictures, points = np.stack([crops[number] for number in chosen.tolist()]), landmarks[best]
         if self._models.gallery is not None:
             pictures, points = add_gallery(self._models.gallery, landmarks, pictures, points)
@@ -217,17 +242,30 @@ class Dubber:
         return results
 
     def _dub_parts(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As `_dub_crops`; where the memory does not hold the batch, half of it at a time."""
-        try:
-            return self._dub_crops(person, batch, times_s)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
-        half = len(batch) // 2
-        parts = [self._dub_parts(person, batch[part], times_s[part]) for part in (slice(half), slice(half, None))]
+        """As `_dub_crops`; where the memory does not hold so many frames, from then on half as many at a time."""
+        parts, done = [], 0
+        while done < len(batch):
+            part = slice(done, done + self._batch_frames)
+            try:
+                parts.append(self._dub_crops(person, batch[part], times_s[part]))
+                done = part.stop
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._batch_frames == 1:
+                    raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
+                self._batch_frames //= 2
         return np.concatenate([crops for crops, _ in parts]), np.concatenate([taken for _, taken in parts])
+
+    def _describe_run(self, person: _Person, offsets: dict[str, float]) -> list[str]:
+        """Say in a sentence each what was not as usual."""
+        count = self._batch_frames
+        short = [f"the memory was short: {count} instead of {_BATCH_FRAMES} frames were made at a time"]
+        return [
+            *compare_sounds(_duration_s(person.waveform), person.sound_s),
+            *describe_offset(offsets),
+            *(short if count < _BATCH_FRAMES else []),
+        ]
 
     @torch.no_grad()
     def _dub_crops(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -271,6 +309,10 @@ class Dubber:
         started = time.perf_counter()
         yield
         self._seconds[stage] += time.perf_counter() - started
+
+
+def _duration_s(waveform: np.ndarray) -> float:
+    return len(waveform) / AudioConfig().sample_rate
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from g4g.errors import MediaError
 from g4g.faces import crop_face
 from g4g.media.sheet import paste_columns
 
@@ -36,7 +37,9 @@ class DubReport:
     """What a dub did, or after a dry run, would do.
 
     `frames_passed` are the source's own, `passed_why` counts them by reason; `seconds` per stage; `warnings` are
-    sentences on what the output lacks or has otherwise.
+    sentences on what the output lacks or has otherwise. `offsets`, of the "source" with its own sound and of what is
+    "dubbed", are frames of 1/25 s, > 0: the sound lies earlier than its lips; left out where the aligner cannot tell:
+    below 3 s, in silence, where lips and sound do not belong together, and after a dry run.
     """
 
     output: Path
@@ -46,6 +49,7 @@ class DubReport:
     passed_why: dict[str, int]
     fps: float
     duration_s: float
+    offsets: dict[str, float]
     seconds: dict[str, float]
     sheet: Path | None
     warnings: tuple[str, ...]
@@ -63,11 +67,16 @@ class DubReport:
 
 
 def draw_sheet(items: list[DubbedFrame], path: str | Path) -> None:
-    """Draw a contact sheet: rows of source, dubbed, and both mouths enlarged."""
+    """Draw a contact sheet: rows of source, dubbed, and both mouths enlarged. Raises MediaError if the disk refuses."""
     columns = []
     for item in items:
         tiles = [item.source, item.frame]
         if item.frame_to_crop is not None:
             tiles += [crop_face(picture, item.frame_to_crop, 128)[56:, 16:112] for picture in tiles]
         columns.append(tiles)
-    paste_columns(columns, _SHEET_TILE_PX).save(path)
+    try:
+        paste_columns(columns, _SHEET_TILE_PX).save(path)
+    except OSError as error:
+        raise MediaError(
+            f"the video is written, but the contact sheet {path} cannot be: {error.strerror or error}"
+        ) from error

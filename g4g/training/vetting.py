@@ -10,12 +10,10 @@ import numpy as np
 from PIL import Image
 from safetensors import safe_open
 
-from g4g.aligner import Aligner
-from g4g.config import SCORE_FPS
-from g4g.metrics import MAX_OFFSET_FRAMES
+from g4g.aligner import Aligner, compare_shifts, tell_offset
+from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
 from g4g.training.aligner import embed_shot
 from g4g.training.data import Shot, load_shot
-from g4g.training.offsets import compare_shifts, find_peak
 
 _EVERY = 3
 """Of a shot's lips, every third window is compared with the sound."""
@@ -27,9 +25,6 @@ _STEADY = 0.15
 """Sound whose level moves by less (7.5 dB) is noise: that of speech moves by 20 dB and more."""
 _LIKENESS = 0.75
 """Two shots of one GRID speaker are at least 0.83 alike in 95 of 100 cases, of two speakers at most 0.80 in 99."""
-_IN_SYNC = 0.12
-"""How far the best shift's similarity stands above the others': 0.13 and more in 26 of 26 real clips of 3 s, below it
-in most whose sound was swapped (our measurement)."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +74,13 @@ def vet_shots(
         looks.append(_look_at(Path(folder), entry, aligner))
         if progress:
             progress(number, len(entries))
-    curves = _mean_by_clip(looks) if aligner else {}
+    offsets = {clip: tell_offset(means) for clip, means in _mean_by_clip(looks).items()} if aligner else {}
     faces = np.stack([look.face for look in looks])
     likeness = faces @ _main_face(faces, [look.seconds for look in looks])
     shots, verdicts = [], []
     for look, alike in zip(looks, likeness, strict=True):
-        curve = curves.get(look.entry["clip"])
-        offset = 0.0 if curve is None else find_peak(curve)
-        fault = _find_fault(look, 1.0 if one_person else float(alike), curve)
+        offset = offsets.get(look.entry["clip"], 0.0)
+        fault = _find_fault(look, 1.0 if one_person else float(alike), offset)
         note = fault or (f"sound shifted by {offset:+.1f} frames" if abs(offset) > 0.5 else "")
         verdicts.append(Verdict(look.entry["source"], look.entry["name"], look.seconds, not fault, note))
         if not fault:
@@ -126,7 +120,7 @@ def _look_at(folder: Path, entry: dict, aligner: Aligner | None) -> _Look:
     return _Look(entry, face_px, levels, means, _describe_face(shot))
 
 
-def _find_fault(look: _Look, likeness: float, means: np.ndarray | None) -> str:
+def _find_fault(look: _Look, likeness: float, offset: float | None) -> str:
     if look.face_px < _MIN_FACE_PX:
         return f"face too small: {look.face_px:.0f} px from ear to ear, {_MIN_FACE_PX} are needed"
     quiet, loud = look.levels
@@ -134,7 +128,7 @@ def _find_fault(look: _Look, likeness: float, means: np.ndarray | None) -> str:
         return "no speech"
     if likeness < _LIKENESS:
         return f"looks like another person ({likeness:.2f} alike, {_LIKENESS:g} is the limit; see --one-person)"
-    if means is not None and means.max() - np.median(means) < _IN_SYNC:
+    if offset is None:
         return f"lips and sound do not fit at any shift of up to {MAX_OFFSET_FRAMES} frames"
     return ""
 
