@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
 from g4g.config import AudioConfig
@@ -19,7 +20,7 @@ from g4g.dubbing.offsets import OffsetMeter, describe_offset
 from g4g.dubbing.plan import NO_NUMBERS, Plan, compare_sounds, has_constant_rate, plan_frames
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_sheet
 from g4g.errors import FaceError, MediaError, ResourceError
-from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces
+from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, refine_crop, track_faces
 from g4g.fusion import compose_frame
 from g4g.generator import add_gallery, choose_references, hide_lower_half
 from g4g.generator.model import References
@@ -32,6 +33,8 @@ from g4g.media.write import check_output
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
 _BATCH_FRAMES = 8
+_MOST_FINER = 4
+"""Crops of references have at most so many times the networks' pixels each way: detail of faces up to 512 px."""
 _SHEET_FRAMES = 8
 
 
@@ -199,8 +202,10 @@ class Dubber:
         best = choose_references(landmarks)
         chosen = rows[best]
         size = self._models.generator.crop.size
+        finer = choose_finer(track.frame_to_crop[chosen], size)
+        matrices = refine_crop(track.frame_to_crop, finer)
         frames = pick_frames(video, chosen, on_fault=_told)
-        crops = {number: crop_face(frame, track.frame_to_crop[number], size) for number, frame in frames}
+        crops = {number: crop_face(frame, matrices[number], size * finer) for number, frame in frames}
         pictures, points = np.stack([crops[number] for number in chosen.tolist()]), landmarks[best]
         if self._models.gallery is not None:
             pictures, points = add_gallery(self._models.gallery, landmarks, pictures, points)
@@ -237,7 +242,8 @@ class Dubber:
                     results.append(DubbedFrame(frame, frame, alphas[i], None, None, None, why))
                     continue
                 frame_to_crop = track.frame_to_crop[source]
-                result = compose_frame(frame, *made[i], frame_to_crop)
+                finer = len(made[i][0]) // self._models.generator.crop.size
+                result = compose_frame(frame, *made[i], refine_crop(frame_to_crop, finer))
                 results.append(DubbedFrame(frame, result, alphas[i], *made[i], frame_to_crop))
         return results
 
@@ -269,7 +275,7 @@ class Dubber:
 
     @torch.no_grad()
     def _dub_crops(self, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Generate and fuse crops: (B, size, size, 3) in [0, 255], and the share taken (B, size, size)."""
+        """Generate and fuse crops, fine as the references: (B, s, s, 3) in [0, 255]; the share taken (B, s, s)."""
         models = self._models
         with self._timed("crop"):
             sources = [source for source, _ in batch]
@@ -285,11 +291,18 @@ class Dubber:
             audio = self._embed_sound(person.waveform, times_s)
         with self._timed("generator"):
             landmarks = torch.from_numpy(points).to(self._device)
-            output = models.generator(hide_lower_half(crops), landmarks, audio, person.references.repeat(len(batch)))
+            references = person.references.repeat(len(batch))
+            output = models.generator(hide_lower_half(crops), landmarks, audio, references)
             generated = torch.cat([crops[:, :, : models.generator.top], output.picture.clamp(-1, 1)], 2)
         with self._timed("fusion"):
             fused, taken = models.fusion(generated, crops, torch.from_numpy(masks).to(self._device)[:, None])
-        pictures = ((fused + 1) * 127.5).permute(0, 2, 3, 1)
+        with self._timed("detail"):
+            finer = references.fine.shape[-1] // models.generator.crop.size
+            # Light and colour are enlarged; what fusion left as it was generated is drawn anew.
+            pictures = functional.interpolate(fused - generated, scale_factor=finer, mode="bilinear")
+            pictures[:, :, models.generator.top * finer :] += models.generator.render_fine(output, references)
+            taken = functional.interpolate(taken, scale_factor=finer, mode="bilinear")
+        pictures = ((pictures + 1) * 127.5).permute(0, 2, 3, 1)
         return pictures.cpu().numpy(), taken[:, 0].cpu().numpy()
 
     def _embed_sound(self, waveform: np.ndarray, times_s: np.ndarray) -> torch.Tensor:
@@ -313,6 +326,12 @@ class Dubber:
 
 def _duration_s(waveform: np.ndarray) -> float:
     return len(waveform) / AudioConfig().sample_rate
+
+
+def choose_finer(frame_to_crop: np.ndarray, size: int) -> int:
+    """Say how many times finer than `size` crops must be to hold what the frames hold, affines (N, 2, 3)."""
+    side_px = size / np.sqrt(abs(np.linalg.det(frame_to_crop[:, :, :2]))).mean()
+    return int(np.clip(np.ceil(side_px / size), 2, _MOST_FINER))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

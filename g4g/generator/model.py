@@ -13,6 +13,9 @@ from g4g.errors import ConfigError
 from g4g.faces.landmarks import JAW, MOUTH, UPPER_FACE
 from g4g.nn import AdaIN, ResidualAdaIN
 
+DECISION = 3.0
+"""How decidedly fine drawing takes one reference for each pixel; 1 blends them as in training (our choice, by eye)."""
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -39,24 +42,33 @@ class Generated:
         picture: (B, 3, rows, size) in [-1, 1].
         smaller: the pictures at 1/4 and 1/2 size, for multi-scale supervision; made in training only.
         landmarks: (B, 37, 2) jaw and mouth, crop px.
+        maps: (B, 3 K + 4, rows / 2, size / 2): how the references are deformed and blended.
+        detail: (B, 3, rows, size): what was painted over the blended references.
     """
 
     picture: Tensor
     smaller: list[Tensor]
     landmarks: Tensor
+    maps: Tensor
+    detail: Tensor
 
 
 @dataclass
 class References:
-    """Computed once per person: lower `pictures` (B, K, 3, rows, size), `features`, `landmarks` (B, K, 68, 2)."""
+    """Computed once per person.
+
+    Lower halves as `pictures` (B, K, 3, rows, size), and f times as `fine` each way; `features`; `landmarks`
+    (B, K, 68, 2).
+    """
 
     pictures: Tensor
+    fine: Tensor
     features: Tensor
     landmarks: Tensor
 
     def repeat(self, frames: int) -> References:
         """Repeat each person's entry for `frames` frames."""
-        return References(*(x.repeat_interleave(frames, 0) for x in (self.pictures, self.features, self.landmarks)))
+        return References(*(x.repeat_interleave(frames, 0) for x in vars(self).values()))
 
 
 class Generator(nn.Module):
@@ -101,11 +113,17 @@ class Generator(nn.Module):
         nn.init.zeros_(self.refine[-1].bias)
 
     def encode_references(self, crops: Tensor, landmarks: Tensor) -> References:
-        """Encode crops (B, K, 3, size, size) in [-1, 1] and landmarks (B, K, 68, 2) px, once per person."""
-        lower = crops[..., self.top :, :]
-        features = self.reference_encoder(lower.flatten(0, 1))
-        features = self.mix_references(features.unflatten(0, crops.shape[:2]).flatten(1, 2))
-        return References(lower, features, landmarks)
+        """Encode a person's references, once.
+
+        Args:
+            crops: (B, K, 3, f * size, f * size) in [-1, 1], f a whole number; the networks see them reduced to `size`.
+            landmarks: (B, K, 68, 2), px of a crop of `size`.
+        """
+        finer = crops.shape[-1] // self.crop.size
+        fine = crops[..., self.top * finer :, :]
+        lower = functional.avg_pool2d(fine.flatten(0, 1), finer) if finer > 1 else fine.flatten(0, 1)
+        features = self.mix_references(self.reference_encoder(lower).unflatten(0, crops.shape[:2]).flatten(1, 2))
+        return References(lower.unflatten(0, crops.shape[:2]), fine, features, landmarks)
 
     def forward(self, masked_crop: Tensor, landmarks: Tensor, audio: Tensor, references: References) -> Generated:
         """Paint frames.
@@ -146,9 +164,28 @@ class Generator(nn.Module):
         known = functional.pixel_unshuffle(torch.cat([full, masked_crop[:, :, self.top :]], 1), 2)
         detail = functional.pixel_shuffle(self.refine(torch.cat([known, x], 1)), 2)
         picture = (full + detail).clamp(-1.2, 1.2)
-        return Generated(picture, smaller, lower)
+        return Generated(picture, smaller, lower, maps, detail)
 
-    def _deform(self, maps: Tensor, pictures: Tensor, reduction: int) -> Tensor:
+    def render_fine(self, made: Generated, references: References) -> Tensor:
+        """Draw generated frames anew, finer and crisper: deformation knows no resolution.
+
+        Where the networks hesitate between references, they blend them, which is right on average and a blur to the
+        eye; here the likeliest one counts for more.
+
+        Args:
+            made: what `forward` returned for B frames.
+            references: the same that `forward` had.
+        Returns:
+            (B, 3, f * rows, f * size); what was painted is enlarged.
+        Source:
+            Our choice.
+        """
+        finer = references.fine.shape[-1] // self.crop.size
+        maps = functional.interpolate(made.maps, scale_factor=2 * finer, mode="bilinear", align_corners=False)
+        detail = functional.interpolate(made.detail, scale_factor=finer, mode="bicubic", align_corners=False)
+        return self._deform(maps, references.fine, 1, DECISION) + detail
+
+    def _deform(self, maps: Tensor, pictures: Tensor, reduction: int, decision: float = 1.0) -> Tensor:
         """Warp each reference by its flow, blend by visibility, fill with colour what none shows."""
         batch, k = pictures.shape[:2]
         height, width = maps.shape[-2:]
@@ -156,14 +193,15 @@ class Generator(nn.Module):
             pictures = functional.avg_pool2d(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
         flow = maps[:, : 2 * k].unflatten(1, (k, 2)).permute(0, 1, 3, 4, 2)
         # Flow 1 is a tenth of the crop's width, in both directions.
-        flow = flow * maps.new_tensor([0.2, 0.2 * self.crop.size / pictures.shape[-2] / reduction])
+        flow = flow * maps.new_tensor([0.2, 0.2 * pictures.shape[-1] / pictures.shape[-2]])
         rows = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=maps.device)
         columns = torch.linspace(-1 + 1 / width, 1 - 1 / width, width, device=maps.device)
         identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
         warped = functional.grid_sample(
             pictures.flatten(0, 1), (identity + flow).flatten(0, 1), padding_mode="border", align_corners=False
         ).unflatten(0, (batch, k))
-        visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1).softmax(1)[:, :, None]
+        visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1)
+        visible = (visible * decision).softmax(1)[:, :, None]
         colour = torch.tanh(maps[:, None, 3 * k : 3 * k + 3])
         return (torch.cat([warped, colour], 1) * visible).sum(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from g4g.config import CropConfig
 from g4g.faces.landmarks import JAW, eye_distance, mouth_shape
@@ -54,9 +55,10 @@ def add_gallery(
     Args:
         gallery: of the same speaker.
         crop_landmarks: all frames of the video, shape (T, 68, 2), px.
-        crops, landmarks: those that `choose_references` chose: (4, size, size, 3) uint8 and (4, 68, 2) px.
+        crops: those that `choose_references` chose: (4, s, s, 3) uint8, s the gallery's size or larger.
+        landmarks: theirs, (4, 68, 2), px of the gallery's size.
     Returns:
-        crops and landmarks; the gallery's in the light of the video.
+        crops and landmarks; the gallery's enlarged to s and in the light of the video.
     Source:
         Our choice.
     """
@@ -64,7 +66,7 @@ def add_gallery(
     closed = crops[0].copy()
     for place, number in enumerate(_find_better(gallery, crop_landmarks)):
         if number >= 0:
-            crops[place] = match_light(gallery.crops[number], closed)
+            crops[place] = match_light(_enlarge(gallery.crops[number], len(closed)), closed)
             landmarks[place] = gallery.landmarks[number]
     return crops, landmarks
 
@@ -93,12 +95,13 @@ def match_light(picture: np.ndarray, like: np.ndarray, config: CropConfig = Crop
     """Give a gallery's crop the light of a video's: mean and contrast of each colour between eyes and mouth.
 
     Args:
-        picture, like: crops (size, size, 3) uint8 of one person.
+        picture, like: crops of one size (s, s, 3) uint8 and of one person.
     Returns:
         `picture`, relit, uint8.
     """
-    rows = slice(round(config.eye_line * config.size), round(config.hidden_top * config.size))
-    columns = slice(config.size // 4, config.size * 3 // 4)
+    size = len(picture)
+    rows = slice(round(config.eye_line * size), round(config.hidden_top * size))
+    columns = slice(size // 4, size * 3 // 4)
     mine, theirs = (x[rows, columns].reshape(-1, 3).astype(np.float32) for x in (picture, like))
     gain = np.clip(theirs.std(0) / np.maximum(mine.std(0), 1), 0.67, 1.5)
     return np.clip((picture - mine.mean(0)) * gain + theirs.mean(0), 0, 255).round().astype(np.uint8)
@@ -128,6 +131,10 @@ def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
     theirs = np.where(far, -np.inf, scores[:, own:])
     better = theirs.max(1) > scores[:, :own].max(1) + _GAIN * scores.std(1)
     return np.where(better, theirs.argmax(1), -1)
+
+
+def _enlarge(picture: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _score_shapes(crop_landmarks: np.ndarray) -> np.ndarray:
