@@ -81,7 +81,7 @@ def _letterbox(frame: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _list_tiles(frame: np.ndarray, parts: int) -> list[tuple[np.ndarray, float]]:
-    """Squares of 1 / parts of the frame's longer side that overlap by half, so that some square holds each face whole."""
+    """Corners and side of squares, 1 / parts of the longer side, that overlap by half: one holds each face whole."""
     height, width = frame.shape[:2]
     side = max(height, width) / parts
     rows, columns = (
