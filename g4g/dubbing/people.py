@@ -13,8 +13,11 @@ SPEAKER = "speaker"
 RULES = (SPEAKER, "left", "right", "largest")
 """Ways to choose a face in each scene; a number or a place names one person instead."""
 
-TURN_AWAY_DEG, TURN_BACK_DEG = 45.0, 40.0
-"""A face turned aside by more passes through until it is turned by less again (our choice, by eye)."""
+MOST_TURN_DEG, MOST_YAW_DEG = 30.0, 50.0
+"""A face passes through where it is turned aside by more, from how it is mostly held, or altogether. Our choice, by eye:
+a mouth that is shown from one side cannot be made from references that show it from another."""
+_TURN_BACK_DEG = 4.0
+"""It is dubbed again when it has come back by so much, so that it does not flicker."""
 
 FIT_UNIT = 0.03
 """So much more fit of lips and sound counts like a mouth that moves e times as far (our choice: of 1200 pairs of clips
@@ -165,11 +168,15 @@ def _find_face_at(tracks: FaceTracks, x: float, y: float) -> int:
 
 def find_turned(tracks: FaceTracks) -> np.ndarray:
     """Tell in which rows a face is turned too far aside to be dubbed, (M,), bool."""
-    angles = np.abs(head_yaw(tracks.landmarks))
-    turned = np.zeros(len(angles), bool)
-    for i, angle in enumerate(angles.tolist()):
-        was = i > 0 and turned[i - 1] and tracks.faces[i] == tracks.faces[i - 1]
-        turned[i] = angle > (TURN_BACK_DEG if was else TURN_AWAY_DEG)
+    turned = np.zeros(len(tracks.faces), bool)
+    for face in np.unique(tracks.faces):
+        rows = np.flatnonzero(tracks.faces == face)
+        yaw = head_yaw(tracks.landmarks[rows])
+        beyond = np.maximum(np.abs(yaw - np.median(yaw)) - MOST_TURN_DEG, np.abs(yaw) - MOST_YAW_DEG)
+        away = False
+        for row, degrees in zip(rows.tolist(), beyond.tolist(), strict=True):
+            away = degrees > (-_TURN_BACK_DEG if away else 0)
+            turned[row] = away
     return turned
 
 
