@@ -14,8 +14,8 @@ RULES = (SPEAKER, "left", "right", "largest")
 """Ways to choose a face in each scene; a number or a place names one person instead."""
 
 MOST_TURN_DEG, MOST_YAW_DEG = 30.0, 50.0
-"""A face passes through where it is turned aside by more, from how it is mostly held, or altogether. Our choice, by eye:
-a mouth that is shown from one side cannot be made from references that show it from another."""
+"""A face passes through where it is turned aside by more, from how it is mostly held, or altogether (our choice, by
+eye: references that show a mouth from one side do not make one that is seen from the other)."""
 _TURN_BACK_DEG = 4.0
 """It is dubbed again when it has come back by so much, so that it does not flicker."""
 
