@@ -19,9 +19,10 @@ _TARGETS = {"s1": 4.5, "unseen": 3.0}
 def generate_clip(models: Models, clip: Clip) -> np.ndarray:
     """Make all crops of a clip with its own sound by the generator alone, (T, size, size, 3) uint8."""
     chosen = choose_references(clip.shot.landmarks)
+    references = clip.shot.crops[chosen], clip.shot.landmarks[chosen]
     numbers = np.arange(len(clip.shot))
     batches = [numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH)]
-    made = [generate_frames(models.generator, models.aligner, clip.shot, batch, chosen) for batch in batches]
+    made = [generate_frames(models.generator, models.aligner, clip.shot, batch, *references) for batch in batches]
     return np.concatenate(made)
 
 

@@ -14,6 +14,7 @@ _HOMES = {
     "DubReport": "g4g.dubbing",
     "load": "g4g.zoo",
     "evaluate": "g4g.metrics.evaluate",
+    "finetune": "g4g.training.finetune",
     "G4GError": "g4g.errors",
     "CheckpointError": "g4g.errors",
     "ConfigError": "g4g.errors",

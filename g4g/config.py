@@ -9,6 +9,9 @@ from g4g.errors import ConfigError
 SCORE_FPS = 25.0
 """Frames per second at which lips and sound are compared (the field's convention)."""
 
+MAX_OFFSET_FRAMES = 15
+"""Largest shift between lips and sound that is tried: 0.6 s at SCORE_FPS, the field's value."""
+
 
 @dataclass(frozen=True)
 class AudioConfig:

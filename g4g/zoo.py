@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from g4g.aligner import Aligner, AlignerConfig
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError
 from g4g.fusion import Fusion, FusionConfig
-from g4g.generator import Generator, GeneratorConfig
+from g4g.generator import Gallery, Generator, GeneratorConfig
 from g4g.nn import channels_last
 
 DEFAULT_WEIGHTS = "g4g-small"
@@ -22,12 +22,17 @@ KIND = "g4g"
 
 @dataclass(frozen=True)
 class Models:
-    """The three networks of one weight file."""
+    """The three networks of one weight file, and the file's notes on their making.
+
+    Weights that were fine-tuned on a speaker have that speaker's gallery too.
+    """
 
     name: str
     aligner: Aligner
     generator: Generator
     fusion: Fusion
+    gallery: Gallery | None = None
+    info: dict = field(default_factory=dict)
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks by the prefix of their tensors."""
@@ -67,6 +72,8 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         for prefix, network in models.parts().items():
             own = {k.removeprefix(prefix + "."): v for k, v in checkpoint.tensors.items() if k.startswith(prefix + ".")}
             load_part(network, own, f"{prefix} of {name}")
+        gallery = _read_gallery(checkpoint.tensors, models.generator.crop.size, name)
+        models = replace(models, gallery=gallery, info=checkpoint.info)
     for network in models.parts().values():
         channels_last(network).to(device).eval().requires_grad_(False)
     return models
@@ -82,12 +89,24 @@ def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], what: str) -
         ) from error
 
 
-def save_models(path: str | Path, models: Models, info: dict) -> None:
-    """Write the three networks as one float16 file."""
+def save_models(path: str | Path, models: Models) -> None:
+    """Write the three networks, their notes, and the gallery where there is one, as one float16 file."""
     parts = models.parts()
     tensors = {f"{prefix}.{k}": v for prefix, network in parts.items() for k, v in network.state_dict().items()}
+    if models.gallery is not None:
+        tensors |= {f"gallery.{k}": torch.from_numpy(v) for k, v in vars(models.gallery).items()}
     config = {prefix: asdict(network.config) for prefix, network in parts.items()}
-    save_checkpoint(path, tensors, config, KIND, info, half=True)
+    save_checkpoint(path, tensors, config, KIND, models.info, half=True)
+
+
+def _read_gallery(tensors: dict[str, torch.Tensor], size: int, name: str | Path) -> Gallery | None:
+    if "gallery.crops" not in tensors:
+        return None
+    crops, landmarks = tensors["gallery.crops"], tensors.get("gallery.landmarks", torch.empty(0))
+    count = len(crops)
+    if crops.shape != (count, size, size, 3) or crops.dtype != torch.uint8 or landmarks.shape != (count, 68, 2):
+        raise CheckpointError(f"the gallery of {name} is damaged: {count} pictures of shape {tuple(crops.shape)}")
+    return Gallery(crops.numpy(), landmarks.float().numpy())
 
 
 def _make_tiny() -> Models:

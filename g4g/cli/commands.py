@@ -16,6 +16,7 @@ _EXAMPLE = """examples:
   g4g faces panel.mp4 -o faces.png && g4g dub panel.mp4 --audio german.wav --face 1 -o panel-german.mp4
   g4g dub portrait.png --audio voice.wav -o portrait.mp4 --sheet portrait.png
   g4g evaluate talk-german.mp4 --reference talk.mp4 --audio german.wav
+  g4g finetune clips-of-ann/ -o ann.safetensors && g4g dub new.mp4 --audio new.wav --weights ann.safetensors -o out.mp4
   g4g prepare clips/ -o data/ && g4g train generator data/ -o my.safetensors --minutes 60"""
 
 
@@ -65,7 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
     dub.add_argument("--force", action="store_true", help="replace an existing output")
     dub.add_argument("--dry-run", action="store_true", help="look for the face and tell what would be done")
     dub.add_argument("--json", metavar="FILE", help="write the report")
-    dub.add_argument("--sheet", metavar="PNG", help="draw a contact sheet: source above dubbed, mouths enlarged")
+    dub.add_argument(
+        "--sheet", metavar="PNG", help="draw a contact sheet, .png or the like: source above dubbed, mouths enlarged"
+    )
     dub.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     about = "List the faces of a video: number, place, size, how much each speaks, and when it is seen."
@@ -117,6 +120,34 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
     evaluate.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
+    about = (
+        "Learn one speaker from a few minutes of video: g4g dub takes the result as --weights. Shots without the "
+        "speaker, out of sync, silent or too small are found and listed. Ctrl-C keeps the best so far."
+    )
+    tune = commands.add_parser("finetune", help="learn one speaker", description=about)
+    tune.set_defaults(run=_finetune)
+    tune.add_argument(
+        "clips", nargs="+", help="videos of the speaker, or folders of them; 10 s will do, minutes are better"
+    )
+    tune.add_argument("-o", "--out", required=True, help="weight file to write; OUT.work holds what --resume needs")
+    tune.add_argument("--weights", default="g4g-small", help="the base: a shipped name, or a file (%(default)s)")
+    tune.add_argument(
+        "--minutes", type=float, default=10.0, help="of training, after the clips are prepared (%(default)s)"
+    )
+    tune.add_argument("--steps", type=int, default=10**9, help="or so many steps, whichever ends first")
+    tune.add_argument(
+        "--preset", default="all", help="what of the generator trains: all, or decoder for a few seconds of video"
+    )
+    tune.add_argument("--data", metavar="DIR", help="prepared data of other people, replayed against forgetting")
+    tune.add_argument("--one-person", action="store_true", help="all faces are the speaker, however they look")
+    tune.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
+    tune.add_argument("--workers", type=int, default=2, help="processes that prepare clips side by side (%(default)s)")
+    tune.add_argument("--seed", type=int, default=1, help="(%(default)s)")
+    tune.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (%(default)s)")
+    tune.add_argument("--resume", action="store_true", help="go on where the same command stopped")
+    tune.add_argument("--report", metavar="DIR", help="write report.json, curve.png and sheet.png")
+    tune.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
     about = "Train one stage on prepared data. Ctrl-C stops cleanly; OUT.state holds what --resume needs."
     train = commands.add_parser("train", help="train a network", description=about)
     train.set_defaults(run=_train)
@@ -153,7 +184,10 @@ def make_parser() -> argparse.ArgumentParser:
 def _dub(options: argparse.Namespace) -> None:
     from g4g.checkpoints.atomic import write_whole
     from g4g.dubbing import Dubber
+    from g4g.media.write import check_output
 
+    if options.json:
+        check_output(Path(options.json), True, inputs=filter(None, (options.video, options.audio, options.voice)))
     with _progress() as report:
         dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         result = dubber.dub(
@@ -224,6 +258,19 @@ def _evaluate(options: argparse.Namespace) -> None:
         from g4g.metrics.page import write_page
 
         print(write_page(options.report, result, shlex.join(["g4g", *sys.argv[1:]])))
+
+
+def _finetune(options: argparse.Namespace) -> None:
+    from g4g.training.finetune import finetune
+
+    with _progress() as report:
+        result = finetune(
+            options.clips, options.out, weights=options.weights, minutes=options.minutes, steps=options.steps,
+            preset=options.preset, data=options.data, one_person=options.one_person, faces=options.faces,
+            workers=options.workers, seed=options.seed, device=options.device, resume=options.resume,
+            report=options.report, progress=report, log=lambda line: print(line, file=sys.stderr),
+        )  # fmt: skip
+    print(result)
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -16,7 +16,9 @@ import torch
 
 from g4g.config import AudioConfig
 from g4g.dubbing.cache import TrackCache
+from g4g.dubbing.offsets import OffsetMeter, describe_offset
 from g4g.dubbing.people import (
+    SPEAKER,
     Appearance,
     Face,
     choose_faces,
@@ -31,6 +33,7 @@ from g4g.dubbing.plan import (
     OTHER_FACE,
     TURNED_AWAY,
     Plan,
+    compare_sounds,
     has_constant_rate,
     join_plans,
     plan_frames,
@@ -41,13 +44,14 @@ from g4g.errors import ConfigError, FaceError, MediaError, ResourceError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, lower_half_mask, make_backend
 from g4g.faces.follow import MOST_FACES
 from g4g.fusion import compose_frame
-from g4g.generator import choose_references, hide_lower_half
+from g4g.generator import add_gallery, choose_references, hide_lower_half
 from g4g.generator.model import References
-from g4g.media import MediaInfo, VideoWriter, probe, read_frames, read_waveform
+from g4g.media import MediaInfo, VideoWriter, pick_frames, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.media.decode import raise_fault
 from g4g.media.encode import choose_encoding
 from g4g.media.mix import mixed_sound
+from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
@@ -97,6 +101,7 @@ class Dubber:
     def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
         self._models, self._faces, self._device = models, faces, device
         self._seconds: dict[str, float] = defaultdict(float)
+        self._batch_frames = _BATCH_FRAMES
 
     @classmethod
     def from_pretrained(
@@ -119,12 +124,13 @@ class Dubber:
             video: a video, a still picture, or a folder of pictures.
             audio: what is heard: a sound file, or a video with sound; with `speakers` None hears them all together.
             out: the video to write, its ending decides the container; it appears whole or not at all.
-            voice: what the lips say, where `audio` has more than it (music, noise); as long as `audio`.
+            voice: what the lips say, where `audio` has more than it (music, noise); they start together, and where
+                they do not last equally long, `audio` counts: the lips rest after a shorter voice, a longer one is cut.
             face: who is dubbed. "speaker", which None takes: in each scene (from one cut to the next) whose mouth is
                 largest, moves most and fits the video's own sound best; a face that is alone, always. "left", "right"
                 (of the picture), "largest": also chosen anew in each scene. A number, as `list_faces` gives them, or a
                 pixel (x, y) inside the face: this person wherever seen, and nobody else.
-            speakers: number of a face -> its own sound, each as long as the dub; instead of `face` and `voice`.
+            speakers: number of a face -> its own sound, all starting together; instead of `face` and `voice`.
             overwrite: replace an existing `out`.
             length: "audio": the video is cut to the sound, or plays to and fro until the sound ends;
                 "video": the sound is cut, or followed by silence.
@@ -136,7 +142,7 @@ class Dubber:
             crf: quality on the codec's own scale, 0 is best; None takes our choice.
             tolerant: use what can be read of a damaged video, and say so; otherwise a fault is an error.
             dry_run: look for the face and report what would be done, but write nothing.
-            sheet: PNG to draw, source above dubbed.
+            sheet: picture to draw (.png or the like), source above dubbed; an old one is replaced.
             progress: called with (stage, done, total).
         Returns:
             What was done.
@@ -148,19 +154,24 @@ class Dubber:
             Our choice.
         """
         self._seconds.clear()
+        self._batch_frames = _BATCH_FRAMES
         encoding = choose_encoding(Path(out), codec, crf)
         voices = _list_voices(audio, voice, face, speakers)
-        check_output(Path(out), overwrite, inputs=[file for file in (video, audio, *voices.values()) if file])
+        inputs = [file for file in (video, audio, *voices.values()) if file]
+        check_output(Path(out), overwrite, inputs)
+        if sheet is not None:
+            check_sheet(Path(sheet), inputs)
         faults: list[str] = []
         on_fault = faults.append if tolerant else raise_fault
-        cast = self._look_at(video, voices, face, length, start_s, end_s, progress, on_fault)
+        cast = self._look_at(video, audio, voices, face, length, start_s, end_s, progress, on_fault)
         info, plan = cast.info, cast.plan
         alpha = info.has_alpha and encoding.holds_alpha
         lost = (
-            ["the transparency of the video is left out: prores in .mov keeps it"]
+            ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
             if info.has_alpha and not alpha
             else []
         )
+        meter = OffsetMeter()
         with ExitStack() as stack:
             heard = stack.enter_context(mixed_sound(list(voices.values()))) if audio is None else audio
             writer = VideoWriter(
@@ -169,14 +180,18 @@ class Dubber:
                 times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
                 source=None if info.is_still or info.path.is_dir() else info.path,
             )  # fmt: skip
-            passed = list(plan.passed) if dry_run else self._write(cast, writer, alpha, sheet, progress)
+            passed = list(plan.passed) if dry_run else self._write(cast, writer, alpha, sheet, progress, meter)
+        offsets = self._tell_offsets(cast, meter)
         passed_why = Counter(why for why in passed if why)
         return DubReport(
             output=Path(out), frames=len(plan), frames_dubbed=len(plan) - passed_why.total(),
             frames_passed=passed_why.total(), passed_why=dict(passed_why), fps=info.fps, duration_s=plan.duration_s,
             faces=cast.faces, cuts_s=tuple(np.round(cast.tracks.times_s[cast.tracks.cuts], 3).tolist()),
             seconds=dict(self._seconds), sheet=Path(sheet) if sheet and not dry_run else None,
-            warnings=(*faults, *info.changes, *lost, *cast.warnings, *writer.warnings), dry_run=dry_run,
+            warnings=(
+                *faults, *info.changes, *lost, *cast.warnings, *writer.warnings, *self._describe_run(offsets)
+            ),
+            offsets=offsets, dry_run=dry_run,
         )  # fmt: skip
 
     def list_faces(
@@ -191,28 +206,32 @@ class Dubber:
             tolerant: as for `dub`.
             progress: called with (stage, done, total).
         Returns:
-            Faces in the order of their numbers; `chosen` are those that `dub` takes by default. None: no face at all.
+            Faces in the order of their numbers; `chosen` are those that `dub` takes by default. Empty: no face at all.
         Raises:
             MediaError: the file cannot be read, or the sheet not be written.
         Source:
             Our choice.
         """
+        if sheet is not None:
+            check_sheet(Path(sheet), [video])
         info = probe(video)
-        tracks, _ = self._follow(video, info, progress, [].append if tolerant else raise_fault)
+        tracks, _ = self._follow(video, info, progress, _told if tolerant else raise_fault)
+        if not len(tracks.faces):
+            return ()
         appearances, _ = self._measure_speech(video, info, tracks)
-        chosen = set(choose_faces(tracks, appearances, None).tolist()) if len(appearances) else set()
-        if sheet is not None and appearances:
-            draw_faces(tracks, read_frames(video, on_fault=_told), Path(sheet))
-        return describe_faces(tracks, appearances, info.fps, chosen)
+        if sheet is not None:
+            draw_faces(tracks, video, Path(sheet))
+        return describe_faces(tracks, appearances, info.fps, set(choose_faces(tracks, appearances, None).tolist()))
 
     def generate_frames(
         self, video: str | Path, audio: str | Path, *, length: str = "audio",
         face: str | int | tuple[float, float] | None = None,
     ) -> Iterator[DubbedFrame]:  # fmt: skip
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
-        return self._make_frames(self._look_at(video, {None: audio}, face, length, None, None, None, raise_fault))
+        cast = self._look_at(video, audio, {None: audio}, face, length, None, None, None, raise_fault)
+        return self._make_frames(cast)
 
-    def _write(self, cast: _Cast, writer: VideoWriter, alpha: bool, sheet, progress) -> list[str | None]:
+    def _write(self, cast: _Cast, writer: VideoWriter, alpha: bool, sheet, progress, meter) -> list[str | None]:
         """Make and encode all frames; return why each passed through, None where it was dubbed."""
         passed, samples, count = [], [], len(cast.plan)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
@@ -221,6 +240,8 @@ class Dubber:
                 with self._timed("encode"):
                     writer.write(np.concatenate([item.frame, item.alpha], axis=-1))
                 passed.append(item.passed)
+                if number < len(cast.tracks):  # afterwards it plays to and fro
+                    meter.add(cast.plan.times_s[number], item)
                 if number in wanted:
                     samples.append(item)
                 if progress:
@@ -229,25 +250,39 @@ class Dubber:
             draw_sheet(samples, sheet)
         return passed
 
-    def _look_at(self, video, voices, face, length, start_s, end_s, progress, on_fault) -> _Cast:
+    def _tell_offsets(self, cast: _Cast, meter: OffsetMeter) -> dict[str, float]:
+        """Tell how far sound and lips are apart in the source and in the dub, where that is clear; with several sounds, nothing."""
+        if len(cast.roles) > 1 or not meter.has_enough:
+            return {}
+        aligner = self._models.aligner
+        with self._timed("offsets"):
+            told = {"dubbed": meter.tell(aligner, meter.dubbed, cast.roles[0].waveform, cast.plan.span_s[0])}
+            if cast.info.has_audio:
+                with suppress(MediaError):  # its own sound may be damaged: nobody asked for it
+                    told["source"] = meter.tell(aligner, meter.source, read_waveform(cast.info.path), 0.0)
+        return {name: round(offset, 2) for name, offset in told.items() if offset is not None}
+
+    def _look_at(self, video, audio, voices, face, length, start_s, end_s, progress, on_fault) -> _Cast:
         """Read the sounds, follow the faces, choose whom to dub, plan the frames and choose the references."""
         with self._timed("audio"):
             info = probe(video)
             waveforms = {number: read_waveform(voice) for number, voice in voices.items()}
+            lengths_s = [_duration_s(waveform) for waveform in waveforms.values()]
+            is_heard = audio is None or list(voices.values()) == [audio]
+            sound_s = max(lengths_s) if is_heard else _duration_s(read_waveform(audio))
         tracks, warnings = self._follow(video, info, progress, on_fault)
-        if not len(tracks.frames):
+        if not len(tracks.faces):
             raise FaceError(
                 f"no face in any of the {len(tracks)} frames of {video}; a frontal face of at least 40 px is needed"
             )
-        appearances, more = self._measure_speech(video, info, tracks, need=face is None and None in voices)
-        sound_s = max(map(len, waveforms.values())) / AudioConfig().sample_rate
+        appearances, more = self._measure_speech(video, info, tracks, parse_face(face) == SPEAKER and None in voices)
         turned, parts = find_turned(tracks), []
         for number, waveform in waveforms.items():
             chosen = choose_faces(tracks, appearances, face if number is None else number)
             track = tracks.select(chosen)
             away = _tell_away(tracks, track, turned & (tracks.faces == chosen[tracks.scenes[tracks.frames]]))
             plan = plan_frames(track, away, info.fps, sound_s, length, start_s, end_s)
-            parts.append((track, np.where(away == None, chosen[tracks.scenes], -1), waveform, plan))  # noqa: E711
+            parts.append((track, np.where(np.equal(away, None), chosen[tracks.scenes], -1), waveform, plan))
         if all((faces < 0).all() for _, faces, _, _ in parts):
             raise FaceError(f"no face in {video} can be dubbed: all are turned aside; a frontal one is needed")
         with self._timed("references"):
@@ -257,10 +292,11 @@ class Dubber:
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
         if face is None and None in voices and needs_sound(appearances):
             names = ", ".join(map(str, sorted(dubbed)))
-            warnings.append(
+            more.append(
                 f"{len(faces)} faces: dubbed {names}, the one that speaks in each scene; --face chooses another, "
                 "g4g faces shows their numbers"
             )
+        more += compare_sounds(max(lengths_s), sound_s)
         return _Cast(info, roles, join_plans([role.plan for role in roles]), tracks, faces, warnings + more)
 
     def _follow(self, video, info: MediaInfo, progress, on_fault) -> tuple[FaceTracks, list[str]]:
@@ -297,19 +333,26 @@ class Dubber:
 
     def _read_references(self, video, parts: list[tuple[FaceTrack, np.ndarray]]) -> list[dict[int, _References]]:
         """Choose four frames of each face, for each (track, faces), and cut its crops out of them in one reading."""
-        size, wanted, shown = self._models.generator.crop.size, defaultdict(list), []
-        for track, faces in parts:
-            shown.append({})
+        size, cuts, chosen = self._models.generator.crop.size, defaultdict(dict), []
+        for role, (track, faces) in enumerate(parts):
             for face in np.unique(faces[faces >= 0]).tolist():
                 rows = np.flatnonzero(faces == face)
                 landmarks = track.crop_landmarks(rows)
                 best = choose_references(landmarks)
-                shown[-1][face] = _References(np.empty((len(best), size, size, 3), np.uint8), landmarks[best])
-                for slot, row in enumerate(rows[best].tolist()):
-                    wanted[row].append((shown[-1][face].crops[slot], track.frame_to_crop[row]))
-        for number, item in enumerate(islice(read_frames(video, on_fault=_told), max(wanted) + 1)):
-            for crop, frame_to_crop in wanted.get(number, ()):
-                crop[:] = crop_face(item.frame, frame_to_crop, size)
+                chosen.append((role, face, rows[best].tolist(), landmarks, landmarks[best]))
+                for row in rows[best].tolist():
+                    cuts[row][role] = track.frame_to_crop[row]
+        crops = {
+            (number, role): crop_face(frame, frame_to_crop, size)
+            for number, frame in pick_frames(video, cuts, on_fault=_told)
+            for role, frame_to_crop in cuts[number].items()
+        }
+        shown: list[dict[int, _References]] = [{} for _ in parts]
+        for role, face, rows, landmarks, points in chosen:
+            pictures = np.stack([crops[row, role] for row in rows])
+            if self._models.gallery is not None:
+                pictures, points = add_gallery(self._models.gallery, landmarks, pictures, points)
+            shown[role][face] = _References(pictures, points)
         return shown
 
     @torch.no_grad()
@@ -365,18 +408,26 @@ class Dubber:
     def _dub_parts(
         self, role: _Role, references: References, batch, times_s: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `_dub_crops`; where the memory does not hold the batch, half of it at a time."""
-        try:
-            return self._dub_crops(role, references, batch, times_s)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
-        half = len(batch) // 2
-        halves = (slice(half), slice(half, None))
-        parts = [self._dub_parts(role, references, batch[part], times_s[part]) for part in halves]
+        """As `_dub_crops`; where the memory does not hold so many frames, from then on half as many at a time."""
+        parts, done = [], 0
+        while done < len(batch):
+            part = slice(done, done + self._batch_frames)
+            try:
+                parts.append(self._dub_crops(role, references, batch[part], times_s[part]))
+                done = part.stop
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._batch_frames == 1:
+                    raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
+                self._batch_frames //= 2
         return np.concatenate([crops for crops, _ in parts]), np.concatenate([taken for _, taken in parts])
+
+    def _describe_run(self, offsets: dict[str, float]) -> list[str]:
+        """Say in a sentence each what was not as usual."""
+        count = self._batch_frames
+        short = [f"the memory was short: {count} instead of {_BATCH_FRAMES} frames were made at a time"]
+        return [*describe_offset(offsets), *(short if count < _BATCH_FRAMES else [])]
 
     @torch.no_grad()
     def _dub_crops(
@@ -418,6 +469,10 @@ class Dubber:
         started = time.perf_counter()
         yield
         self._seconds[stage] += time.perf_counter() - started
+
+
+def _duration_s(waveform: np.ndarray) -> float:
+    return len(waveform) / AudioConfig().sample_rate
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -29,6 +29,10 @@ RATE_SLACK = 0.1
 """A frame may be off its constant rate by this share of a frame."""
 
 
+SOUND_SLACK_S = 0.1
+"""Two sounds that differ by no more last equally long: encoders add some hundredths of a second."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The frames of a dub: `times_s` (N,) is when each is shown, `passed` (N,) why it passes through or None.
@@ -133,6 +137,14 @@ def fit_times(own_s: np.ndarray, fps: float, duration_s: float) -> np.ndarray:
     end_s = own_s[-1] + 1 / fps
     more = max(math.ceil((duration_s - slack_s - end_s) * fps), 0)
     return np.concatenate([kept, end_s + np.arange(more) / fps])
+
+
+def compare_sounds(voice_s: float, sound_s: float) -> list[str]:
+    """Say what becomes of a voice that does not last as long as the sound that is heard; mostly nothing."""
+    if abs(voice_s - sound_s) <= SOUND_SLACK_S:
+        return []
+    then = "the lips rest after it" if voice_s < sound_s else "the rest of the voice is left out"
+    return [f"the voice lasts {voice_s:.2f} s, the sound that is heard {sound_s:.2f} s: {then}"]
 
 
 def has_constant_rate(times_s: np.ndarray, fps: float) -> bool:

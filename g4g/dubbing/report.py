@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from g4g.dubbing.people import Face
 from g4g.errors import MediaError
 from g4g.faces import FaceTracks, crop_face, eye_distance, head_yaw, warp_frame
-from g4g.faces.track import TimedFrame
+from g4g.media import pick_frames
 from g4g.media.sheet import paste_columns
 
 _SHEET_TILE_PX = 256
@@ -63,7 +63,9 @@ class DubReport:
 
     `frames_passed` are the source's own, `passed_why` counts them by reason; `faces` are all that are seen, the chosen
     ones marked; `cuts_s` tells when new scenes begin in the source; `seconds` per stage; `warnings` are sentences on
-    what the output lacks or has otherwise.
+    what the output lacks or has otherwise. `offsets`, of the "source" with its own sound and of what is "dubbed", are
+    frames of 1/25 s, > 0: the sound lies earlier than its lips; left out where the aligner cannot tell: below 3 s, in
+    silence, where lips and sound do not belong together, with several speakers, and after a dry run.
     """
 
     output: Path
@@ -75,6 +77,7 @@ class DubReport:
     duration_s: float
     faces: tuple[Face, ...]
     cuts_s: tuple[float, ...]
+    offsets: dict[str, float]
     seconds: dict[str, float]
     sheet: Path | None
     warnings: tuple[str, ...]
@@ -92,42 +95,47 @@ class DubReport:
 
 
 def draw_sheet(items: list[DubbedFrame], path: str | Path) -> None:
-    """Draw a contact sheet: rows of source, dubbed, and both mouths enlarged."""
+    """Draw a contact sheet: rows of source, dubbed, and both mouths enlarged. Raises MediaError if the disk refuses."""
     columns = []
     for item in items:
         tiles = [item.source, item.frame]
         for face in item.faces:
             tiles += [crop_face(picture, face.frame_to_crop, 128)[56:, 16:112] for picture in tiles[:2]]
         columns.append(tiles)
-    paste_columns(columns, _SHEET_TILE_PX).save(path)
+    try:
+        paste_columns(columns, _SHEET_TILE_PX).save(path)
+    except OSError as error:
+        raise MediaError(
+            f"the video is written, but the contact sheet {path} cannot be: {error.strerror or error}"
+        ) from error
 
 
-def draw_faces(tracks: FaceTracks, frames: Iterable[TimedFrame], path: Path) -> None:
+def draw_faces(tracks: FaceTracks, video: str | Path, path: Path) -> None:
     """Draw a sheet of all faces with their numbers, each from the most frontal of its larger pictures.
 
     Args:
-        tracks: all faces, at least one.
-        frames: the video, read as far as needed.
-        path: PNG.
+        tracks: all faces of the video, at least one.
+        video: damaged places in it are passed over.
+        path: picture to write.
     Raises:
         MediaError: it cannot be written.
     """
-    wanted: dict[int, list[tuple[int, np.ndarray]]] = {}
+    wanted = defaultdict(list)
     for face in range(int(tracks.faces.max()) + 1):
         rows = np.flatnonzero(tracks.faces == face)
         sizes = eye_distance(tracks.landmarks[rows])
         rows = rows[sizes >= np.median(sizes)]
         row = rows[np.abs(head_yaw(tracks.landmarks[rows])).argmin()]
-        wanted.setdefault(int(tracks.frames[row]), []).append((face, tracks.landmarks[row]))
-    tiles = {}
-    for number, item in enumerate(frames):
-        for face, landmarks in wanted.pop(number, ()):
-            tiles[face] = _draw_head(item.frame, landmarks, face)
-        if not wanted:
-            break
-    columns = [[tiles[face] for face in sorted(tiles)[start::_SHEET_FACES]] for start in range(_SHEET_FACES)]
+        wanted[int(tracks.frames[row])].append((face, tracks.landmarks[row]))
+    heads = {
+        face: _draw_head(frame, landmarks, face)
+        for number, frame in pick_frames(video, wanted, on_fault=lambda fault: None)
+        for face, landmarks in wanted[number]
+    }
+    tiles = [heads[face] for face in sorted(heads)]
+    columns = [tiles[start::_SHEET_FACES] for start in range(min(len(tiles), _SHEET_FACES))]
     try:
-        paste_columns([column for column in columns if column], _FACE_TILE_PX).save(path, "PNG")
+        paste_columns(columns, _FACE_TILE_PX).save(path)
     except OSError as error:
         raise MediaError(f"cannot write the sheet {path}: {error.strerror or error}") from error
 

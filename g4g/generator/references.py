@@ -1,13 +1,31 @@
-"""Which frames of a person serve as references."""
+"""Which pictures of a person serve as references."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from g4g.faces.landmarks import mouth_shape
+from g4g.config import CropConfig
+from g4g.faces.landmarks import JAW, eye_distance, mouth_shape
 
 MOUTH_SHAPES = 4
 """Closed, open, in between, round."""
+
+_POSES = 3
+"""A gallery holds every mouth shape for so many head poses."""
+_POSE_REACH = 0.12
+"""A picture whose pose differs by more, in distances of the eyes, lends its head's turn to the mouth."""
+_GAIN = 0.25
+"""By so many standard deviations a gallery's picture must show a mouth shape better than the video itself does."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures of one speaker that come with fine-tuned weights: `crops` (N, size, size, 3) uint8, `landmarks` px."""
+
+    crops: np.ndarray
+    landmarks: np.ndarray
 
 
 def choose_references(crop_landmarks: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -21,11 +39,100 @@ def choose_references(crop_landmarks: np.ndarray, rng: np.random.Generator | Non
     Source:
         Our choice.
     """
+    scores = _score_shapes(crop_landmarks)
+    if rng is None:
+        return scores.argmax(1)
+    reach = max(len(crop_landmarks) // 5, 1)
+    return np.array([int(np.argsort(score)[-1 - rng.integers(reach)]) for score in scores])
+
+
+def add_gallery(
+    gallery: Gallery, crop_landmarks: np.ndarray, crops: np.ndarray, landmarks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace references of a video by pictures of the gallery that show their mouth shape better in a like pose.
+
+    Args:
+        gallery: of the same speaker.
+        crop_landmarks: all frames of the video, shape (T, 68, 2), px.
+        crops, landmarks: those that `choose_references` chose: (4, size, size, 3) uint8 and (4, 68, 2) px.
+    Returns:
+        crops and landmarks; the gallery's in the light of the video.
+    Source:
+        Our choice.
+    """
+    crops, landmarks = crops.copy(), landmarks.copy()
+    closed = crops[0].copy()
+    for place, number in enumerate(_find_better(gallery, crop_landmarks)):
+        if number >= 0:
+            crops[place] = match_light(gallery.crops[number], closed)
+            landmarks[place] = gallery.landmarks[number]
+    return crops, landmarks
+
+
+def make_gallery(crops: list[np.ndarray], landmarks: list[np.ndarray]) -> Gallery:
+    """Pick every mouth shape for every head pose of a speaker's shots.
+
+    Args:
+        crops: per shot (T, size, size, 3) uint8.
+        landmarks: per shot (T, 68, 2) px.
+    """
+    points = np.concatenate(landmarks)
+    turn = head_pose(points)[:, 0]
+    order = np.argsort(turn)
+    poses = np.array_split(
+        order, _POSES if np.ptp(turn[order[len(order) // 20 : -len(order) // 20]]) > _POSE_REACH else 1
+    )
+    chosen = np.unique(np.concatenate([rows[choose_references(points[rows])] for rows in poses]))
+    starts = np.cumsum([0, *(len(shot) for shot in crops)])
+    shots = np.searchsorted(starts, chosen, side="right") - 1
+    pictures = [crops[shot][row - starts[shot]] for shot, row in zip(shots, chosen, strict=True)]
+    return Gallery(np.stack(pictures), points[chosen].astype(np.float32))
+
+
+def match_light(picture: np.ndarray, like: np.ndarray, config: CropConfig = CropConfig()) -> np.ndarray:
+    """Give a gallery's crop the light of a video's: mean and contrast of each colour between eyes and mouth.
+
+    Args:
+        picture, like: crops (size, size, 3) uint8 of one person.
+    Returns:
+        `picture`, relit, uint8.
+    """
+    rows = slice(round(config.eye_line * config.size), round(config.hidden_top * config.size))
+    columns = slice(config.size // 4, config.size * 3 // 4)
+    mine, theirs = (x[rows, columns].reshape(-1, 3).astype(np.float32) for x in (picture, like))
+    gain = np.clip(theirs.std(0) / np.maximum(mine.std(0), 1), 0.67, 1.5)
+    return np.clip((picture - mine.mean(0)) * gain + theirs.mean(0), 0, 255).round().astype(np.uint8)
+
+
+def head_pose(landmarks: np.ndarray) -> np.ndarray:
+    """Measure how a head is turned: where the nose's tip lies between the jaw's sides and below the eyes.
+
+    Args:
+        landmarks: shape (..., 68, 2), px.
+    Returns:
+        Shape (..., 2): sideways and downwards, in distances of the eyes; about (0, 0.5) straight ahead.
+    Source:
+        Our choice.
+    """
+    eyes = eye_distance(landmarks)[..., None]
+    middle = (landmarks[..., JAW.start, :] + landmarks[..., JAW.stop - 1, :]) / 2
+    return (landmarks[..., 30, :] - middle) / eyes
+
+
+def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
+    """Number of the gallery's picture that shows each mouth shape better, or -1: shape (4,)."""
+    own = len(crop_landmarks)
+    scores = _score_shapes(np.concatenate([crop_landmarks, gallery.landmarks]))
+    pose = np.median(head_pose(crop_landmarks), axis=0)
+    far = np.linalg.norm(head_pose(gallery.landmarks) - pose, axis=1) > _POSE_REACH
+    theirs = np.where(far, -np.inf, scores[:, own:])
+    better = theirs.max(1) > scores[:, :own].max(1) + _GAIN * scores.std(1)
+    return np.where(better, theirs.argmax(1), -1)
+
+
+def _score_shapes(crop_landmarks: np.ndarray) -> np.ndarray:
+    """Score each picture (T) as closed, open, in between and round: shape (4, T)."""
     opening, width = mouth_shape(crop_landmarks).T
     middle = -np.abs(opening - np.median(opening))
     rounded = opening / (opening.std() + 1e-6) - 1.5 * width / (width.std() + 1e-6)
-    scores = (-opening, opening, middle, rounded)
-    if rng is None:
-        return np.array([int(np.argmax(score)) for score in scores])
-    reach = max(len(opening) // 5, 1)
-    return np.array([int(np.argsort(score)[-1 - rng.integers(reach)]) for score in scores])
+    return np.stack([-opening, opening, middle, rounded])

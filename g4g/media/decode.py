@@ -10,11 +10,15 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame as DecodedFrame
 from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
 from g4g.media.ffmpeg import ALLOWED_FORMATS, ALLOWED_PROTOCOLS, to_url
+
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Codecs whose transparency stands beside the picture in webm and mkv, and who decodes it."""
 
 
 def check_input(path: str | os.PathLike) -> Path:
@@ -70,11 +74,13 @@ def find_video(container: InputContainer, path: Path) -> VideoStream:
     Returns:
         the stream, set to decode with threads.
     Raises:
-        MediaError: there is none.
+        MediaError: there is none, or nothing decodes it.
     """
     streams = video_streams(container)
     if not streams:
         raise MediaError(f"{path} has no video; it holds {_list_kinds(container)}: give a video or a picture")
+    if streams[0].codec_context is None:
+        raise MediaError(f"{path} has video in a codec that is not known here; convert it, such as to H.264")
     streams[0].thread_type = "AUTO"
     return streams[0]
 
@@ -127,17 +133,36 @@ def decode_frames(
         iterator over the frames as stored, not yet turned.
     """
     packets, count, time_s, is_open = container.demux(stream), 0, 0.0, True
+    decoder = choose_decoder(stream)
     while is_open:
         try:
             packet = next(packets, None)
             is_open = packet is not None
-            decoded = packet.decode() if is_open else []
+            decoded = decoder.decode(packet) if is_open else []
         except av.FFmpegError as error:
             on_fault(f"{path} is damaged after {time_s:.2f} s ({count} frames): {error.strerror}")
             continue
         for frame in decoded:
             yield frame
             count, time_s = count + 1, frame.time or time_s
+
+
+def choose_decoder(stream: VideoStream) -> VideoCodecContext:
+    """Choose what decodes a stream: FFmpeg's own decoders of VP8 and VP9 leave transparency out, libvpx does not.
+
+    Args:
+        stream: of an open file.
+    Returns:
+        the stream's own decoder, or one of libvpx set up alike.
+    """
+    own = stream.codec_context
+    name = ALPHA_DECODERS.get(own.codec.canonical_name)
+    if name is None or "1" not in (stream.metadata.get("alpha_mode"), stream.metadata.get("ALPHA_MODE")):
+        return own
+    decoder = VideoCodecContext.create(name, "r")
+    decoder.color_primaries, decoder.color_trc = own.color_primaries, own.color_trc
+    decoder.colorspace, decoder.color_range = own.colorspace, own.color_range
+    return decoder
 
 
 def is_picture_file(container: InputContainer) -> bool:

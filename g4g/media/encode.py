@@ -23,14 +23,23 @@ class Codec:
     full_range: bool = True
     """It can say that samples use all values."""
     alpha_pixels: str | None = None
-    """With transparency; None: the codec, or ffmpeg's reading of it, has none."""
+    """With transparency."""
+    alpha_muxers: tuple[str, ...] = ()
+    """Containers that hold it; none: the codec, or ffmpeg's reading of it, has none."""
 
 
 # The encoders' speeds are our choice: about as fast as the networks on two cores, files about as large as H.264's.
 CODECS = {
     "h264": Codec(("-c:v", "libx264", "-preset", "veryfast"), crf=18),
     "hevc": Codec(("-c:v", "libx265", "-preset", "veryfast", "-x265-params", "log-level=error"), crf=20),
-    "vp9": Codec(("-c:v", "libvpx-vp9", "-b:v", "0", "-cpu-used", "5"), crf=24, max_crf=63, odd_pixels="yuv420p"),
+    "vp9": Codec(
+        ("-c:v", "libvpx-vp9", "-b:v", "0", "-cpu-used", "5"),
+        crf=24,
+        max_crf=63,
+        odd_pixels="yuv420p",
+        alpha_pixels="yuva420p",
+        alpha_muxers=("webm", "matroska"),
+    ),
     "av1": Codec(("-c:v", "libsvtav1", "-preset", "8"), crf=24, max_crf=63, odd_pixels="yuv420p"),
     "prores": Codec(
         ("-c:v", "prores_ks"),
@@ -39,7 +48,8 @@ CODECS = {
         odd_pixels="yuv444p10le",
         full_range=False,
         alpha_pixels="yuva444p10le",
-    ),  # fmt: skip
+        alpha_muxers=("mov", "matroska"),
+    ),
 }
 """Names for `codec`, by the names of the standards."""
 
@@ -73,9 +83,10 @@ class Encoding:
     codec: Codec
     crf: int | None
 
-    @property
-    def picture_muxer(self) -> str:
-        """A container with exact times for the picture alone, before the sound is added."""
+    def picture_muxer(self, alpha: bool) -> str:
+        """Name a container for the picture alone, before the sound is added: with exact times, where it can hold it."""
+        if alpha:
+            return self.codec.alpha_muxers[0]
         return "mov" if self.codec is CODECS["prores"] else "mp4"
 
     @property
@@ -88,7 +99,7 @@ class Encoding:
     @property
     def holds_alpha(self) -> bool:
         """True where transparency can be stored."""
-        return self.codec.alpha_pixels is not None
+        return self.container.muxer in self.codec.alpha_muxers
 
     def picture_arguments(
         self, width: int, height: int, colour: Colour, pixel_aspect: Fraction, alpha: bool

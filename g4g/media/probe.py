@@ -156,7 +156,8 @@ def _measure_time(container: InputContainer, stream: VideoStream, path: Path) ->
     if is_picture_file(container):
         return STILL_FPS, 1 / STILL_FPS, 1
     rate = stream.average_rate
-    if rate and stream.frames and stream.duration:
+    states_all = rate and stream.frames and stream.duration
+    if states_all and stream.frames <= container.size:  # an avi written as a live stream states a thousand million
         return float(rate), float(stream.duration * stream.time_base), stream.frames
     with open_media(path) as fresh:  # raw streams cannot be wound back
         packets = [packet.pts for packet in fresh.demux(fresh.streams[stream.index]) if packet.size]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,10 @@ from g4g.media.decode import (
     raise_fault,
     video_streams,
 )
+from g4g.media.extent import count_missing_bytes
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg
 from g4g.media.folder import list_pictures
 from g4g.media.probe import STILL_FPS, read_orientation
-
-COUNT_SLACK_FRAMES = 2
-"""Whole files may hold so many frames fewer than they state (seen in avi)."""
 
 FILL_GAPS = "aresample=async=1:first_pts=0"
 """ffmpeg filter: silence wherever a sound has no samples, from time 0 on; what lies before 0 is cut."""
@@ -67,6 +66,24 @@ def read_frames(
     return _stream_frames(check_input(path), alpha, on_fault)
 
 
+def pick_frames(path: str | os.PathLike, numbers: Iterable[int], **reading: object) -> Iterator[tuple[int, np.ndarray]]:
+    """Read some frames of a video by their numbers; none after the last of them is decoded.
+
+    Args:
+        path: as for `read_frames`.
+        numbers: of the frames wanted, from 0, in any order.
+        reading: how, as for `read_frames`.
+    Returns:
+        iterator over (number, frame (H, W, 3)) in the video's order, each once.
+    Raises:
+        MediaError: as `read_frames`.
+    """
+    wanted = {int(number) for number in numbers}
+    for number, item in enumerate(islice(read_frames(path, **reading), max(wanted, default=-1) + 1)):
+        if number in wanted:
+            yield number, item.frame
+
+
 def _folder_frames(pictures: list[Path], alpha: bool) -> Iterator[VideoFrame]:
     shape = None
     for number, picture in enumerate(pictures):
@@ -99,8 +116,8 @@ def _stream_frames(path: Path, alpha: bool, on_fault: Callable[[str], None]) -> 
                 return
         if count == 0:
             raise MediaError(f"{path} has a video stream without a single picture; record or export it again")
-        if count + COUNT_SLACK_FRAMES < stream.frames:
-            on_fault(f"{path} is cut off after {time_s:.2f} s: {count} of its {stream.frames} frames can be read")
+        if missing := count_missing_bytes(path):
+            on_fault(f"{path} is cut off after {time_s:.2f} s ({count} frames): its last {missing} bytes are missing")
 
 
 class _RgbConverter:

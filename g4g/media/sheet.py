@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from g4g.errors import MediaError
+from g4g.media.write import check_output
+
+
+def check_sheet(path: Path, inputs: Iterable[str | os.PathLike] = ()) -> None:
+    """Check that a contact sheet can be written to a file, before any work is done for it; an old one is replaced.
+
+    Args:
+        path: the picture.
+        inputs: files that it must not replace.
+    Raises:
+        MediaError: an ending that stands for no picture that can be written, or as `check_output`.
+    """
+    check_output(path, True, inputs)
+    try:  # Pillow lists also those that it would refuse
+        Image.new("RGB", (1, 1)).save(io.BytesIO(), Image.registered_extensions()[path.suffix.lower()])
+    except (KeyError, OSError) as error:
+        raise MediaError(f"the contact sheet {path} must end in .png, .jpg or .webp, not '{path.suffix}'") from error
 
 
 def paste_columns(columns: Sequence[Sequence[np.ndarray]], width_px: int) -> Image.Image:

@@ -77,7 +77,7 @@ class VideoWriter:
         times_s: when each frame is shown, in seconds, rising from 0; None: they follow each other at `fps`.
         colour: how the picture is stored.
         pixel_aspect: width of one pixel over its height.
-        alpha: frames are RGBA; the codec must hold it (prores does).
+        alpha: frames are RGBA; codec and container must hold it (prores in .mov, vp9 in .webm, both in .mkv).
         source: video whose other sound tracks, subtitles, chapters and metadata come along; `warnings` names the rest.
     Raises:
         MediaError: output exists, its folder does not, unknown ending, bad size or fps, no sound in `audio`.
@@ -99,10 +99,13 @@ class VideoWriter:
             raise MediaError(f"cannot write {width} x {height} px at {fps} frames/s; sizes and rate must be above 0")
         self._encoding = choose_encoding(self.path, codec, crf)
         if alpha and not self._encoding.holds_alpha:
-            raise ConfigError("this codec cannot hold transparency; use prores in .mov or .mkv, or leave alpha out")
+            raise ConfigError(
+                "this codec cannot hold transparency; use prores in .mov or vp9 in .webm, or leave alpha out"
+            )
         check_output(self.path, overwrite)
         self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha)
         self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
+        self._picture_muxer = self._encoding.picture_muxer(alpha)
         self.frame_count, self._last_time, self._times_s = 0, -1, times_s
         self._time_base = 1 / self.fps if times_s is None else FINE_TIME_BASE
         self._source = None if source is None else check_input(source)
@@ -184,7 +187,7 @@ class VideoWriter:
     def _encoder_arguments(self) -> list[str]:
         source = ["-protocol_whitelist", ALLOWED_PROTOCOLS, "-f", "nut", "-i", "pipe:0"]
         times = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
-        picture = ["-f", self._encoding.picture_muxer, to_url(self._folder / "picture")]
+        picture = ["-f", self._picture_muxer, to_url(self._folder / "picture")]
         return [*source, *times, *self._picture_arguments, *picture]
 
     def _finish(self) -> None:

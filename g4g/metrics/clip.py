@@ -15,7 +15,7 @@ from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_bac
 from g4g.faces.landmarks import MOUTH
 from g4g.faces.warp import warp_frame
 from g4g.generator import choose_references
-from g4g.media import read_frames, read_waveform
+from g4g.media import pick_frames, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
 from g4g.metrics.judge import Judge, cut_mouths
@@ -192,7 +192,7 @@ def measure_clip(
 def _read_closed(reference: str | Path, track: FaceTrack) -> np.ndarray:
     found = np.flatnonzero(track.found)
     wanted = int(found[choose_references(track.crop_landmarks(found))[0]])
-    frame = next(item.frame for number, item in enumerate(read_frames(reference)) if number == wanted)
+    [(_, frame)] = pick_frames(reference, [wanted])
     return crop_face(frame, track.frame_to_crop[wanted], CropConfig().size)
 
 
@@ -330,9 +330,9 @@ def _name_scores(score: SyncScore, prefix: str = "") -> dict[str, float]:
 def _cut_heads(part: _Heard) -> Iterator[np.ndarray]:
     """Yield the heads of frames in order; numbers that come again show their frame again."""
     centres, halves = frame_heads(part.landmarks)
-    for number, item in enumerate(read_frames(part.file)):
+    for number, frame in pick_frames(part.file, part.numbers):
         for row in np.flatnonzero(part.numbers == number):
-            yield cut_head(item.frame, centres[row], halves[row])
+            yield cut_head(frame, centres[row], halves[row])
 
 
 def _longest_run(numbers: list[int]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from g4g.config import AudioConfig, CropConfig
 from g4g.faces import crop_face
-from g4g.media import read_frames, read_waveform
+from g4g.media import pick_frames, read_waveform
 from g4g.media.sheet import paste_columns
 from g4g.metrics.clip import ClipScores
 from g4g.metrics.sync import MAX_OFFSET_FRAMES
@@ -66,8 +66,8 @@ def plot_openings(clip: ClipScores) -> str:
 
 def draw_comparison(clip: ClipScores) -> bytes:
     """Draw columns over time: source frame, dub, both mouths enlarged, and their difference four times; PNG."""
-    made = _pick_frames(clip.output, {column.number for column in clip.columns})
-    sources = _pick_frames(clip.reference, {column.source for column in clip.columns})
+    made = dict(pick_frames(clip.output, [column.number for column in clip.columns]))
+    sources = dict(pick_frames(clip.reference, [column.source for column in clip.columns]))
     size, columns = CropConfig().size, []
     for column in clip.columns:
         tiles = [sources[column.source], made[column.number]]
@@ -78,10 +78,6 @@ def draw_comparison(clip: ClipScores) -> bytes:
     buffer = io.BytesIO()
     paste_columns(columns, _TILE_PX).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _pick_frames(video: str, wanted: set[int]) -> dict[int, np.ndarray]:
-    return {number: item.frame for number, item in enumerate(read_frames(video)) if number in wanted}
 
 
 def _to_svg(figure: Figure) -> str:

@@ -9,11 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from g4g.config import MAX_OFFSET_FRAMES
 from g4g.errors import ShapeError
-
-MAX_OFFSET_FRAMES = 15
-"""Largest shift tried by default: 0.6 s at 25 fps, the field's value."""
-
 
 RIVALS = 20
 """Windows of one clip that compete in `match_windows`."""

@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import torch
 
-from g4g.aligner import Aligner, cut_lips, diagonal_loss, window_frames_of
+from g4g.aligner import Aligner, diagonal_loss, embed_clip, window_frames_of
 from g4g.audio import mel_windows
 from g4g.config import CropConfig
 from g4g.faces.landmarks import MOUTH
@@ -74,15 +74,9 @@ class AlignerStage(Stage):
         return {"first_of_20": np.mean(first), "within_one": np.mean(near), "clip_offset": np.mean(offsets)}
 
 
-@torch.no_grad()
 def embed_shot(network: Aligner, shot: Shot, every: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """Embed a shot: lips of every `every`-th frame (ceil(T / every), D) and sound of all frames (T, D), on the CPU."""
-    crops = torch.from_numpy(cut_lips(shot.crops.transpose(0, 3, 1, 2))).float() / 127.5 - 1
-    lips = crops[window_frames_of(np.arange(0, len(shot), every), len(shot))].flatten(1, 2)
-    lips = lips.contiguous(memory_format=torch.channels_last)
-    device = network.log_scale.device
-    sound = torch.from_numpy(mel_windows(shot.mel, shot.times_s))
-    return network.embed_lips(lips.to(device)).cpu(), network.embed_audio(sound.to(device)).cpu()
+    return embed_clip(network, shot.crops, shot.mel, shot.times_s, every)
 
 
 def _draw_windows(shot: Shot, rng: np.random.Generator) -> tuple[np.ndarray, ...]:

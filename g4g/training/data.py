@@ -61,20 +61,30 @@ def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | N
     entries = [entry for entry in read_entries(folder) if names is None or entry["clip"] in names][:limit]
     if not entries:
         raise DataError(f"{folder} holds none of the {len(names or ())} wanted shots; prepare the videos of the split")
-    return [_load_shot(folder, entry) for entry in entries]
+    return [load_shot(folder, entry) for entry in entries]
+
+
+def split_entries(folder: str | Path) -> tuple[list[dict], list[dict]]:
+    """Split an index: (to train on, held out); of clips that the fixed split does not name, one shot in twenty is held.
+
+    Raises:
+        DataError: no index, or nothing left to train on.
+    """
+    split = read_split()
+    validation = {name for key, names in split.items() if key != "train" for name in names}
+    known = set(split["train"]) | validation
+    train, held = [], []
+    for number, entry in enumerate(read_entries(folder)):
+        is_held = entry["clip"] in validation or (entry["clip"] not in known and number % 20 == 0)
+        (held if is_held else train).append(entry)
+    if not train:
+        raise DataError(f"all {len(held)} shots of {folder} are held out for validation; prepare more videos")
+    return train, held
 
 
 def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
-    """Load training and validation shots; of clips that the fixed split does not name, one shot in twenty."""
-    split = read_split()
-    validation = {name for key, names in split.items() if key != "train" for name in names}
-    shots = load_shots(folder)
-    known = set(split["train"]) | validation
-    held = [s for i, s in enumerate(shots) if s.clip in validation or (s.clip not in known and i % 20 == 0)]
-    held_names = {shot.name for shot in held}
-    train = [shot for shot in shots if shot.name not in held_names]
-    if not train:
-        raise DataError(f"all {len(shots)} shots of {folder} are held out for validation; prepare more videos")
+    """Load training and validation shots, split as by `split_entries`."""
+    train, held = ([load_shot(Path(folder), entry) for entry in part] for part in split_entries(folder))
     return train, held or train[:1]
 
 
@@ -89,7 +99,8 @@ def speaker_chances(shots: list[Shot]) -> np.ndarray:
     return counts[where] ** -0.5 / np.sqrt(counts).sum()
 
 
-def _load_shot(folder: Path, entry: dict) -> Shot:
+def load_shot(folder: Path, entry: dict) -> Shot:
+    """Load one shot of a prepared folder by its entry in the index."""
     tensors = load_file(folder / entry["file"])
     return Shot(
         entry["name"], entry["clip"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"],

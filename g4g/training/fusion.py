@@ -38,17 +38,28 @@ class FusionStage(Stage):
         return {"pixels": ((result - truth).abs() * edge).mean(), "light": ((picture - truth).abs() * mask).mean()}
 
     def validate(self, network: Fusion, sheet: Path) -> dict[str, float]:
-        device = next(network.parameters()).device
-        planted = plant_seams(self._validation, 32, np.random.default_rng(0))
-        generated, original, mask, truth = (x.to(device) for x in planted)
-        picture, taken = network(generated, original, mask)
-        plain = generated * mask + original * (1 - mask)
-        result = picture * taken + original * (1 - taken)
-        rows = [torch.cat(list(x[:8]), 2) for x in (original, plain, result, truth)]
+        pictures, figures = mend_seams(network, self._validation)
+        rows = [torch.cat(list(x[:8]), 2) for x in pictures]
         whole = ((torch.cat(rows, 1).permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).byte().cpu().numpy()
         Image.fromarray(whole).save(sheet)
-        error, before = ((result - truth).abs().mean() * 127.5, (plain - truth).abs().mean() * 127.5)
-        return {"error_levels": float(error), "error_plain_levels": float(before)}
+        return figures
+
+
+@torch.no_grad()
+def mend_seams(network: Fusion, shots: list[Shot]) -> tuple[list[torch.Tensor], dict[str, float]]:
+    """Let fusion mend 32 planted seams.
+
+    Returns:
+        (original, plainly pasted, mended, truth), each (32, 3, size, size) in [-1, 1]; the errors of the mended and of
+        the plainly pasted, in grey levels of 255.
+    """
+    device = next(network.parameters()).device
+    generated, original, mask, truth = (x.to(device) for x in plant_seams(shots, 32, np.random.default_rng(0)))
+    picture, taken = network(generated, original, mask)
+    plain = generated * mask + original * (1 - mask)
+    result = picture * taken + original * (1 - taken)
+    error, before = ((x - truth).abs().mean().item() * 127.5 for x in (result, plain))
+    return [original, plain, result, truth], {"error_levels": error, "error_plain_levels": before}
 
 
 def plant_seams(shots: list[Shot], count: int, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:

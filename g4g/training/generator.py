@@ -151,7 +151,8 @@ class GeneratorStage(Stage):
             for shot in shots[:: max(len(shots) // _VALIDATION_CLIPS, 1)]:
                 chosen = choose_references(shot.landmarks)
                 frames = np.setdiff1d(np.arange(5, len(shot) - 5, 8), chosen)
-                made = generate_frames(network, self.aligner, shot, frames, chosen)
+                references = shot.crops[chosen], shot.landmarks[chosen]
+                made = generate_frames(network, self.aligner, shot, frames, *references)
                 for picture, frame in zip(made, frames, strict=True):
                     box = mouth_box(shot.landmarks[frame, MOUTH], network.crop.size)
                     pictures = picture, shot.crops[chosen[0]], shot.crops[frame]
@@ -171,21 +172,26 @@ class GeneratorStage(Stage):
 
 @torch.no_grad()
 def generate_frames(
-    network: Generator,
-    aligner: Aligner,
-    shot: Shot,
-    frames: np.ndarray,
-    chosen: np.ndarray,
-) -> np.ndarray:
-    """Generate frames of a shot from chosen references and its own sound: (N, size, size, 3) uint8."""
-    device = next(network.parameters()).device
-    crops = _to_tensor(shot.crops[frames]).to(device)
-    times, where = shared_windows(shot.times_s[frames], network.config.audio_windows)
-    audio = aligner.embed_audio(torch.from_numpy(mel_windows(shot.mel, times)).to(device))[where]
-    points = torch.from_numpy(shot.landmarks).to(device)
-    person = network.encode_references(_to_tensor(shot.crops[chosen]).to(device)[None], points[chosen][None])
-    output = network(hide_lower_half(crops), points[frames], audio, person.repeat(len(frames)))
-    whole = torch.cat([crops[:, :, : network.top], output.picture.clamp(-1, 1)], 2)
+    network: Generator, aligner: Aligner, shot: Shot, frames: np.ndarray, crops: np.ndarray, landmarks: np.ndarray,
+    voice: Shot | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Generate frames of a shot.
+
+    Args:
+        shot: whose `frames` are made; by their number in the shot.
+        crops, landmarks: the references, (4, size, size, 3) uint8 and (4, 68, 2) px.
+        voice: whose sound drives them; None: the shot's own.
+    Returns:
+        (N, size, size, 3) uint8.
+    """
+    device, voice = next(network.parameters()).device, voice or shot
+    real = _to_tensor(shot.crops[frames]).to(device)
+    times, where = shared_windows(voice.times_s[frames], network.config.audio_windows)
+    audio = aligner.embed_audio(torch.from_numpy(mel_windows(voice.mel, times)).to(device))[where]
+    points = torch.from_numpy(shot.landmarks[frames]).to(device)
+    person = network.encode_references(_to_tensor(crops).to(device)[None], torch.from_numpy(landmarks).to(device)[None])
+    output = network(hide_lower_half(real), points, audio, person.repeat(len(frames)))
+    whole = torch.cat([real[:, :, : network.top], output.picture.clamp(-1, 1)], 2)
     return ((whole + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 

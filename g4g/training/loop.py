@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
+from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError
 
-_VALIDATE_EVERY_S = 240.0
 _EMA = 0.998
 _CRITIC_RATE = 2e-4
 
@@ -37,7 +37,11 @@ class Plan:
     device: str = "auto"
     precision: str = "32-true"
     """As Lightning Fabric names it; "bf16-mixed" is half as fast again on CPUs with bfloat16, far slower on others."""
+    look_every_s: float = 240.0
+    """After so many seconds the average is validated, and all is saved."""
     log: Callable[[str], None] = field(default=print)
+    report: Callable[[float], None] = field(default=lambda done: None)
+    """Called after every step with the share of the run behind it."""
 
 
 @dataclass
@@ -106,9 +110,8 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
     progress = _read_state(state_file, kept) if resume else Progress()
     stopped = _catch_interrupt()
     figures, losses, last_look = {}, {}, time.monotonic()
-    while not stopped() and progress.step < plan.steps and progress.elapsed_s < plan.minutes * 60:
+    while not stopped() and (done := _share_done(progress, plan)) < 1:
         started = time.monotonic()
-        done = max(progress.step / plan.steps, progress.elapsed_s / (plan.minutes * 60))
         _set_rate(optimiser, plan, progress.step, done)
         network.train()
         with fabric.autocast():
@@ -125,7 +128,8 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
             now = float(value.detach())
             losses[name] = losses.get(name, now) * 0.98 + now * 0.02
         progress.elapsed_s += time.monotonic() - started
-        if time.monotonic() - last_look > _VALIDATE_EVERY_S:
+        plan.report(min(_share_done(progress, plan), 1.0))
+        if time.monotonic() - last_look > plan.look_every_s:
             figures = _look(stage, average, out, plan, progress, losses)
             _write_state(state_file, kept, progress)
             save(average, figures)
@@ -134,6 +138,10 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
     _write_state(state_file, kept, progress)
     save(average, figures)
     return figures
+
+
+def _share_done(progress: Progress, plan: Plan) -> float:
+    return max(progress.step / plan.steps, progress.elapsed_s / (plan.minutes * 60))
 
 
 def _look(stage, average, out, plan, progress, losses) -> dict[str, float]:
@@ -199,10 +207,8 @@ def _write_state(path: Path, kept: _Kept, progress: Progress) -> None:
     for name, optimiser in kept.optimisers.items():
         for index, slot in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{k}": v for k, v in slot.items()}
-    temporary = path.with_suffix(".part")
     meta = {"progress": json.dumps([progress.step, progress.elapsed_s])}
-    save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, temporary, meta)
-    temporary.replace(path)
+    write_whole(path, save({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, meta))
 
 
 def _read_state(path: Path, kept: _Kept) -> Progress:

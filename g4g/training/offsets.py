@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 
-from g4g.aligner import Aligner
+from g4g.aligner import Aligner, measure_offset
 from g4g.config import SCORE_FPS
-from g4g.metrics import MAX_OFFSET_FRAMES
 from g4g.training.aligner import embed_shot
 from g4g.training.data import Shot
 
@@ -35,29 +33,3 @@ def correct_offsets(aligner: Aligner, shots: list[Shot], log: Callable[[str], No
     return [
         replace(shot, times_s=shot.times_s - offset / SCORE_FPS) for shot, offset in zip(shots, offsets, strict=True)
     ]
-
-
-def measure_offset(lips: torch.Tensor, sound: torch.Tensor, every: int = 1) -> float:
-    """Find the offset of a clip to a fraction of a frame: a parabola through the best shift and its neighbours.
-
-    Args:
-        lips: unit rows of every `every`-th frame, (ceil(T / every), D).
-        sound: unit rows of all frames, (T, D).
-        every: step of the lips' frames.
-    Returns:
-        Frames, > 0: the matching sound lies earlier than its lips; 0 for clips too short to tell.
-    """
-    reach = MAX_OFFSET_FRAMES
-    if len(sound) <= reach:
-        return 0.0
-    similarity = (lips @ sound.T).numpy()
-    rows = np.arange(len(lips))
-    means = []
-    for shift in range(-reach, reach + 1):
-        columns = rows * every - shift
-        inside = (columns >= 0) & (columns < len(sound))
-        means.append(similarity[rows[inside], columns[inside]].mean())
-    best = int(np.clip(np.argmax(means), 1, 2 * reach - 1))
-    before, top, after = means[best - 1 : best + 2]
-    bend = before - 2 * top + after
-    return float(best - reach + (0.5 * (before - after) / bend if bend < 0 else 0.0))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+from g4g.checkpoints.atomic import write_whole
 from g4g.config import AudioConfig, CropConfig
 from g4g.errors import DataError, FaceError, G4GError
 from g4g.faces import crop_face, make_backend, track_faces
@@ -22,12 +24,14 @@ from g4g.media import probe, read_frames, read_waveform
 INDEX_VERSION = 2
 MIN_SHOT_FRAMES = 25
 MAX_SHOT_FRAMES = 250
+_PART = 20
+"""After so many videos the index is written."""
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v"}
 
 
 def prepare(
     videos: Iterable[str | Path], folder: str | Path, *, faces: str = "mediapipe", workers: int = 1,
-    progress: Callable[[int, int, str], None] | None = None,
+    enough_frames: int | None = None, progress: Callable[[int, int, str], None] | None = None,
 ) -> dict:  # fmt: skip
     """Cut videos into shots of face crops with their sound; videos that are already in the index are skipped.
 
@@ -36,9 +40,11 @@ def prepare(
         folder: receives index.json and shots/*.safetensors.
         faces: face backend by name.
         workers: processes side by side.
+        enough_frames: no more is read of one video, nor another video once the index has so many.
         progress: called with (done, total, what happened).
     Returns:
-        The index: {"version", "crop", "shots": [...], "failed": [{"source", "reason"}]}.
+        The index: {"version", "crop", "shots": [...], "failed": [{"source", "reason"}]}; videos that were not needed
+        are in neither list.
     Raises:
         DataError: no video given, or nothing usable in any.
     """
@@ -48,16 +54,22 @@ def prepare(
     index = _read_index(folder / "index.json")
     done = {shot["source"] for shot in index["shots"]}
     todo = [file for file in files if str(file.resolve()) not in done]
-    index["failed"] = []
+    names = _name_clips(todo, {shot["clip"] for shot in index["shots"]})
+    index["failed"], number = [], 0
+    part = workers if enough_frames else _PART
     with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for number, (file, shots, reason) in enumerate(pool.map(_prepare_one, [(f, folder, faces) for f in todo]), 1):
-            index["shots"] += shots
-            if reason:
-                index["failed"].append({"source": str(file.resolve()), "reason": reason})
-            if number % 20 == 0:
-                _write_index(folder / "index.json", index)
-            if progress:
-                progress(number, len(todo), f"{file.name}: {reason or f'{len(shots)} shots'}")
+        for some in (todo[first : first + part] for first in range(0, len(todo), part)):
+            if enough_frames and sum(shot["frames"] for shot in index["shots"]) >= enough_frames:
+                break
+            jobs = [_Job(file, names[file], folder, faces, enough_frames) for file in some]
+            for job, (shots, reason) in zip(jobs, pool.map(_prepare_one, jobs), strict=True):
+                number += 1
+                index["shots"] += shots
+                if reason:
+                    index["failed"].append({"source": str(job.file.resolve()), "reason": reason})
+                if progress:
+                    progress(number, len(todo), f"{job.file.name}: {reason or f'{len(shots)} shots'}")
+            _write_index(folder / "index.json", index)
     _write_index(folder / "index.json", index)
     if not index["shots"]:
         raise DataError(f"none of {len(files)} videos has a usable face and sound: {index['failed'][0]['reason']}")
@@ -70,23 +82,32 @@ def list_videos(paths: Iterable[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else [path]
         files += inside
+    files = list(dict.fromkeys(files))
     if not files:
         raise DataError("no video given; name files, or folders with " + ", ".join(sorted(VIDEO_SUFFIXES)))
     return files
 
 
-def _prepare_one(job: tuple[Path, Path, str]) -> tuple[Path, list[dict], str]:
-    file, folder, faces = job
+@dataclass(frozen=True)
+class _Job:
+    file: Path
+    clip: str
+    folder: Path
+    faces: str
+    enough_frames: int | None
+
+
+def _prepare_one(job: _Job) -> tuple[list[dict], str]:
     try:
-        return file, _cut_shots(file, folder, faces), ""
+        return _cut_shots(job), ""
     except G4GError as error:
-        return file, [], str(error)
+        return [], str(error)
 
 
-def _cut_shots(file: Path, folder: Path, faces: str) -> list[dict]:
-    info = probe(file)
-    waveform = read_waveform(file)
-    track = track_faces(read_frames(file), make_backend(faces))
+def _cut_shots(job: _Job) -> list[dict]:
+    info = probe(job.file)
+    waveform = read_waveform(job.file)
+    track = track_faces(islice(read_frames(job.file), job.enough_frames), make_backend(job.faces))
     runs = [
         (start, min(start + MAX_SHOT_FRAMES, stop))
         for first, stop in track.runs()
@@ -94,27 +115,25 @@ def _cut_shots(file: Path, folder: Path, faces: str) -> list[dict]:
     ]
     runs = [(start, stop) for start, stop in runs if stop - start >= MIN_SHOT_FRAMES]
     if not runs:
-        raise FaceError(f"no face for {MIN_SHOT_FRAMES} frames on end in {file.name}")
+        raise FaceError(f"no face for {MIN_SHOT_FRAMES} frames on end in {job.file.name}")
     shots = {start: [] for start, _ in runs}
-    for number, item in enumerate(read_frames(file)):
+    for number, item in enumerate(islice(read_frames(job.file), len(track))):
         for start, stop in runs:
             if start <= number < stop:
                 shots[start].append(crop_face(item.frame, track.frame_to_crop[number], CropConfig().size))
         for start, stop in runs:
             if number == stop - 1:
-                shots[start] = _save_shot(folder, file, info.fps, track, waveform, start, np.stack(shots[start]))
+                shots[start] = _save_shot(job, info.fps, track, waveform, start, np.stack(shots[start]))
     return list(shots.values())
 
 
-def _save_shot(folder, file, fps, track, waveform, start, crops) -> dict:
+def _save_shot(job: _Job, fps, track, waveform, start, crops) -> dict:
     stop = start + len(crops)
     rate = AudioConfig().sample_rate
     first = int(track.times_s[start] * rate)
     last = int((track.times_s[stop - 1] + 1 / fps) * rate)
-    clip = clip_of(file)
-    name = f"{clip}_{start}" if start else clip
-    target = folder / "shots" / f"{name}.safetensors"
-    temporary = target.with_suffix(".part")
+    name = f"{job.clip}_{start}" if start else job.clip
+    target = job.folder / "shots" / f"{name}.safetensors"
     tensors = {
         "crops": crops,
         "landmarks": track.crop_landmarks(slice(start, stop)),
@@ -122,13 +141,22 @@ def _save_shot(folder, file, fps, track, waveform, start, crops) -> dict:
         "waveform": np.array(waveform[first:last], dtype=np.float32),
         "frame_to_crop": track.frame_to_crop[start:stop].astype(np.float32),
     }
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, temporary)
-    os.replace(temporary, target)
+    write_whole(target, save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
     return {
-        "name": name, "clip": clip, "file": f"shots/{target.name}",
-        "source": str(file.resolve()), "speaker": speaker_of(file),
+        "name": name, "clip": job.clip, "file": f"shots/{target.name}",
+        "source": str(job.file.resolve()), "speaker": speaker_of(job.file),
         "frames": len(crops), "fps": fps, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
     }  # fmt: skip
+
+
+def _name_clips(files: list[Path], taken: set[str]) -> dict[Path, str]:
+    """Name clips as the split does; a name that another video has gets a number."""
+    names: dict[Path, str] = {}
+    for file in files:
+        tries = itertools.chain([clip_of(file)], (f"{clip_of(file)}-{n}" for n in itertools.count(2)))
+        names[file] = next(name for name in tries if name not in taken)
+        taken = taken | {names[file]}
+    return names
 
 
 def clip_of(file: Path) -> str:
@@ -153,6 +181,4 @@ def _read_index(path: Path) -> dict:
 
 
 def _write_index(path: Path, index: dict) -> None:
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(index, indent=1))
-    os.replace(temporary, path)
+    write_whole(path, json.dumps(index, indent=1).encode())

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from g4g.checkpoints import load_checkpoint
 from g4g.errors import ConfigError
 from g4g.nn import channels_last
 from g4g.training.aligner import AlignerStage
@@ -17,7 +16,7 @@ from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
 from g4g.training.offsets import correct_offsets
-from g4g.zoo import KIND, Models, build_models, load, save_models
+from g4g.zoo import Models, build_models, load, save_models
 
 STAGES = ("aligner", "generator", "fusion")
 _RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3}
@@ -53,7 +52,7 @@ def train_stage(
     torch.manual_seed(seed)
     start = weights or (out if out.is_file() else None)
     models = build_models(out.stem) if start is None else load(start)
-    history = _history(start)
+    history = models.info.get("history", {})
     shots, held = load_split(data)
     log(f"{len(shots)} shots to train on, {len(held)} held out")
     if "aligner" in history and stage != "fusion":
@@ -65,7 +64,8 @@ def train_stage(
         note = {"seed": seed, "precision": precision, **describe_data([shot.name for shot in shots])}
         note |= job.describe()
         note["figures"] = {k: float(v) for k, v in figures.items()}
-        save_models(out, replace(models, **{stage: network}), {"history": {**history, stage: note}})
+        info = {**models.info, "history": {**history, stage: note}}
+        save_models(out, replace(models, info=info, **{stage: network}))
 
     rate = learning_rate or _RATES[stage]
     plan = Plan(minutes, steps, rate, seed=seed, device=device, precision=precision, log=log)
@@ -80,10 +80,3 @@ def _make_stage(
     if stage == "generator":
         return GeneratorStage(models.generator, models.aligner, shots, held, "generator" in trained)
     return FusionStage(models.fusion, shots, held)
-
-
-def _history(start: str | Path | None) -> dict:
-    """What earlier stages noted in the file that training starts from."""
-    if start is None or not Path(start).is_file():
-        return {}
-    return load_checkpoint(start, KIND).info.get("history", {})

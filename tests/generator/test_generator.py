@@ -8,11 +8,14 @@ from g4g.config import CropConfig
 from g4g.errors import ConfigError
 from g4g.generator import (
     Discriminator,
+    Gallery,
     GeneratorConfig,
+    add_gallery,
     adversarial_loss,
     choose_references,
     discriminator_loss,
     hide_lower_half,
+    make_gallery,
     pyramid,
     reconstruction_loss,
 )
@@ -103,3 +106,27 @@ def test_the_discriminator_learns_to_tell_blur_and_its_loss_says_so():
         told, features = adversarial_loss(critic(sharp), critic(blurred))
         told_of_truth, same = adversarial_loss(critic(sharp), critic(sharp))
     assert told > told_of_truth and features > same == 0
+
+
+def test_a_gallery_helps_where_the_video_does_not_show_a_mouth_shape():
+    rng = np.random.default_rng(0)
+    face = np.zeros((68, 2), np.float32)
+    face[36:42], face[42:48], face[0], face[16], face[30] = (40, 32), (88, 32), (24, 40), (104, 40), (64, 64)
+    face[48], face[54] = (50, 90), (78, 90)
+
+    def mouth(opening, nose=64.0):
+        points = face.copy()
+        points[[61, 62, 63], 1], points[[67, 66, 65], 1] = 90 - opening / 2, 90 + opening / 2
+        points[30, 0] = nose
+        return points
+
+    video = np.stack([mouth(opening) for opening in np.linspace(0, 2, 9)])
+    crops = rng.integers(60, 120, (4, 128, 128, 3)).astype(np.uint8)
+    gallery = Gallery(rng.integers(120, 240, (3, 128, 128, 3)).astype(np.uint8),
+                      np.stack([mouth(1), mouth(12), mouth(20, nose=90.0)]))  # fmt: skip
+    pictures, points = add_gallery(gallery, video, crops, video[[0, 8, 4, 8]])
+    np.testing.assert_array_equal(pictures[[0, 2]], crops[[0, 2]])
+    np.testing.assert_array_equal(points[1], gallery.landmarks[1], "open, and not the one that is turned away")
+    assert abs(pictures[1, 32:60, 32:96].mean() - crops[0, 32:60, 32:96].mean()) < 2, "in the light of the video"
+    made = make_gallery([crops, crops], [video[[0, 8, 4, 8]], video[[0, 0, 0, 0]]])
+    assert len(made.crops) == len(made.landmarks) <= 4

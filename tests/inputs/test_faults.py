@@ -13,6 +13,7 @@ import torch
 
 import g4g
 import g4g.media.write as write_module
+from g4g.cli import main
 from g4g.media import VideoWriter, probe, read_frames
 from g4g.media.ffmpeg import ffmpeg_command
 
@@ -31,9 +32,7 @@ def hole(cut):
 @pytest.fixture
 def cut_off(cut):
     """The real clip without its last third."""
-    path = cut("cut.mp4", "-bf", 0, "-g", 1, "-movflags", "+faststart", "-an")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    return path
+    return cut_short(cut("cut.mp4", "-bf", 0, "-g", 1, "-movflags", "+faststart", "-an"))
 
 
 @pytest.mark.parametrize("kind", ["hole", "cut_off"])
@@ -47,12 +46,55 @@ def test_a_damaged_video_is_an_error_with_its_time_or_dubbed_as_far_as_it_goes(t
     assert re.search(r"is (damaged|cut off) after", report.warnings[0])
 
 
-@pytest.mark.parametrize("ending", ["mkv", "ts", "avi", "webm", "mpg"])
-def test_other_containers_cut_off_are_dubbed_as_far_as_they_go(tiny, cut, voice, tmp_path, ending):
-    video = cut(f"cut.{ending}", "-an", "-g", 1, "-bf", 0)
-    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+def cut_short(path):
+    """Leave away the last third of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    return path
+
+
+@pytest.mark.parametrize("name", ["cut.mkv", "cut.webm", "cut.avi", "cut.mov", "fragments.mp4"])
+def test_other_containers_that_state_their_length_are_the_same(tiny, cut, voice, tmp_path, name):
+    fragments = ("-movflags", "+frag_keyframe+empty_moov") if name == "fragments.mp4" else ()
+    fragments = ("-movflags", "+faststart") if name == "cut.mov" else fragments
+    video = cut_short(cut(name, "-g", 1, "-bf", 0, *fragments))
+    with pytest.raises(g4g.MediaError, match=r"is (damaged|cut off) after 0\.\d\d s .*tolerant"):
+        tiny.dub(video, voice, tmp_path / "out.mp4", length="video")
     report = tiny.dub(video, voice, tmp_path / "out.mp4", length="video", tolerant=True)
     assert 3 <= report.frames < 15 and report.frames_dubbed == report.frames
+    assert re.search(r"is cut off after 0\.\d\d s \(\d+ frames\): its last \d+ bytes are missing", report.warnings[-1])
+
+
+@pytest.mark.parametrize("ending", ["ts", "mpg"])
+def test_containers_without_a_length_are_dubbed_as_far_as_they_go(tiny, cut, voice, tmp_path, ending):
+    video = cut_short(cut(f"cut.{ending}", "-an", "-g", 1, "-bf", 0))
+    report = tiny.dub(video, voice, tmp_path / "out.mp4", length="video")
+    assert 3 <= report.frames < 15 and report.frames_dubbed == report.frames
+
+
+WHOLE = {
+    "pipe.mkv": ("-f", "matroska"),
+    "pipe.webm": ("-f", "webm", "-c:v", "libvpx", "-c:a", "libopus", "-live", 1),
+    "pipe.avi": ("-f", "avi"),
+    "pipe.mp4": ("-f", "mp4", "-movflags", "+frag_keyframe+empty_moov"),
+    "pipe.ts": ("-f", "mpegts"),
+}
+"""Recordings whose writer could never go back to their start."""
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_live_recordings_are_whole(cut, ffmpeg, tmp_path, name):
+    (tmp_path / name).write_bytes(ffmpeg("-i", cut("talk.mkv"), *WHOLE[name], "pipe:1"))
+    assert len(list(read_frames(tmp_path / name))) == 15
+    assert probe(tmp_path / name).frame_count == 15
+
+
+def test_fewer_pictures_than_stated_are_no_fault(cut, ffmpeg, grid_clip, tmp_path):
+    """An mp4 cut without encoding hides those before its first; an avi repeats some by saying nothing."""
+    ffmpeg("-ss", 0.8, "-i", grid_clip, "-t", 1, "-c", "copy", tmp_path / "edit.mp4")
+    cut("holes.avi", "-vf", "select='lt(mod(n,5),2)'", "-fps_mode", "vfr")
+    for name, count in (("edit.mp4", 25), ("holes.avi", 6)):
+        assert len(list(read_frames(tmp_path / name))) == pytest.approx(count, abs=2)
+        assert probe(tmp_path / name).frame_count > count + 2  # as stated
 
 
 def test_a_video_without_its_index_is_one_sentence(cut, voice, tiny, tmp_path):
@@ -60,6 +102,13 @@ def test_a_video_without_its_index_is_one_sentence(cut, voice, tiny, tmp_path):
     video.write_bytes(video.read_bytes()[:-2000])
     with pytest.raises(g4g.MediaError, match="cannot be read as video, picture or sound"):
         tiny.dub(video, voice, tmp_path / "out.mp4", tolerant=True)
+
+
+def test_a_codec_that_nothing_decodes_is_one_sentence(cut):
+    video = cut("new.mkv")
+    video.write_bytes(video.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/XYZ"))
+    with pytest.raises(g4g.MediaError, match="new.mkv has video in a codec that is not known here; convert it"):
+        probe(video)
 
 
 def test_the_output_is_never_an_input(tiny, cut, voice, tmp_path):
@@ -79,6 +128,37 @@ def test_the_output_is_checked_before_the_faces_are_followed(tiny, cut, voice, t
         with pytest.raises(g4g.MediaError):
             tiny.dub(cut("talk.mp4"), voice, tmp_path / out, **settings)
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "words"),
+    [
+        ("--sheet", "sheet.xyz", "must end in .png, .jpg or .webp, not '.xyz'"),
+        ("--sheet", "sheet", "not ''"),
+        ("--sheet", "sheet.psd", "not '.psd'"),  # read by Pillow, but not written
+        ("--sheet", "sheet.xbm", "not '.xbm'"),  # written, but not in colour
+        ("--sheet", "absent/sheet.png", "absent does not exist; create it first"),
+        ("--sheet", "face.png", "face.png is also an input"),
+        ("--json", "absent/report.json", "absent does not exist; create it first"),
+        ("--json", "face.png", "face.png is also an input"),
+    ],
+)
+def test_sheet_and_report_are_checked_before_the_work(voice, tmp_path, capsys, option, name, words):
+    (tmp_path / "face.png").write_bytes(b"not read")
+    command = ["dub", tmp_path / "face.png", "--audio", voice, "-o", tmp_path / "out.mp4", option, tmp_path / name]
+    with pytest.raises(SystemExit, match="1"):
+        main([*map(str, command), "--weights", "g4g-tiny"])
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("g4g: the ") and words in said and len(said.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["face.png"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_sheet_that_the_disk_refuses_is_one_sentence(tiny, cut, voice, tmp_path):
+    (tmp_path / "sheet.png").symlink_to("/dev/full")
+    with pytest.raises(g4g.MediaError, match="video is written, but the contact sheet .*: No space left on device"):
+        tiny.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video", sheet=tmp_path / "sheet.png")
+    assert len(list(read_frames(tmp_path / "out.mp4"))) == 15
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs a folder that even root cannot write to")
@@ -166,8 +246,9 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(cut, voice, tmp_path, mo
 
     monkeypatch.setattr(dubber._models.generator, "forward", make_few)
     limit = 2
-    assert dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video").frames_dubbed == 15
-    assert max(sizes) == 8 and 2 in sizes
+    report = dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
+    assert sizes == [8, 4] + [2] * 7 + [1] and report.frames_dubbed == 15
+    assert report.warnings == ("the memory was short: 2 instead of 8 frames were made at a time",)
     limit = 0
     with pytest.raises(g4g.ResourceError, match="does not hold one frame"):
         dubber.dub(cut("talk.mp4"), voice, tmp_path / "out2.mp4")

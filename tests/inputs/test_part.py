@@ -104,6 +104,20 @@ def test_the_lips_follow_the_voice_while_the_sound_is_heard(talk, tone, voice, t
     assert loudness(tmp_path / "out.mp4", NEW_HZ, 0.02, 0.18) == pytest.approx(0.5, abs=0.1)
 
 
+def test_where_voice_and_sound_differ_in_length_the_sound_counts(talk, tone, voice, tmp_path, monkeypatch):
+    dubber, heard = g4g.Dubber.from_pretrained("g4g-tiny"), []
+    embed = dubber._models.aligner.embed_audio
+    monkeypatch.setattr(dubber._models.aligner, "embed_audio", lambda mel: heard.append(mel.numpy()) or embed(mel))
+    report = dubber.dub(talk, voice, tmp_path / "short.mp4", voice=tone)
+    assert report.frames == 15
+    assert report.warnings == ("the voice lasts 0.20 s, the sound that is heard 0.60 s: the lips rest after it",)
+    assert heard[0][2].max() > 0 and (heard[-1][-4:] == -1).all()  # at 0 s the tone, from 0.5 s on silence
+    assert loudness(tmp_path / "short.mp4", NEW_HZ, 0.02, 0.18) < 0.1
+    report = dubber.dub(talk, tone, tmp_path / "long.mp4", voice=voice)
+    assert report.frames == 5 and report.warnings[0].endswith("0.20 s: the rest of the voice is left out")
+    assert dubber.dub(talk, voice, tmp_path / "same.mp4", voice=voice).warnings == ()
+
+
 def test_keeping_needs_no_old_sound(tiny, cut, tone, tmp_path):
     tiny.dub(cut("silent.mp4", "-an"), tone, tmp_path / "out.mp4", start_s=0.2, mix="keep")
     assert loudness(tmp_path / "out.mp4", NEW_HZ, 0.22, 0.38) == pytest.approx(0.5, abs=0.1)

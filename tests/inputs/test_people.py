@@ -137,7 +137,7 @@ def test_shot_and_counter_shot_are_dubbed_in_turn_each_from_its_own_references(t
     report = tiny.dub(dialogue, voice, tmp_path / "out.mp4", length="video")
     assert report.cuts_s == (0.6, 1.2) and report.frames_dubbed == 45 and chosen(report) == [0, 1]
     assert [face.spans_s for face in report.faces] == [((0.0, 0.6), (1.2, 1.8)), ((0.6, 1.2),)]
-    cast = tiny._look_at(dialogue, {None: voice}, None, "video", None, None, None, None)
+    cast = tiny._look_at(dialogue, voice, {None: voice}, None, "video", None, None, None, None)
     (role,) = cast.roles
     frames = [item.frame for item in read_frames(dialogue)]
     for face, spans in ((0, (slice(0, 15), slice(30, 45))), (1, (slice(15, 30),))):

@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+import g4g
 from g4g.media import VideoWriter, probe, read_frames
 from g4g.media.colour import Colour
 
@@ -104,13 +105,41 @@ def test_hdr_is_tone_mapped_and_said(cut, transfer, name):
     assert np.abs(planted[200:].mean(axis=(0, 1)) - found[200:].mean(axis=(0, 1))).max() < 15
 
 
-def test_transparency_is_kept_by_prores_and_its_loss_is_said(tiny, cut, voice, tmp_path):
-    ramp = "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='X*4'"
-    source = cut("source.mov", "-vf", ramp, "-c:v", "prores_ks")
-    report, info = dub(tiny, source, voice, tmp_path / "out.mov", codec="prores")
-    assert report.warnings == ("the video has 12 bits per colour: 8 are kept",) and info.has_alpha
-    found = next(read_frames(tmp_path / "out.mov", alpha=True)).frame[..., 3]
-    assert np.abs(found - np.arange(240) * 255 / 256).max() < 3
-    report, info = dub(tiny, source, voice, tmp_path / "out.mp4")
-    assert "the transparency of the video is left out: prores in .mov keeps it" in report.warnings
+RAMP = "geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='X*4/%d'"
+"""Transparency that falls from left to right, in samples of 10 bits or, a quarter of that, 8."""
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "codec"),
+    [
+        ("source.mov", "out.mov", "prores"),
+        ("source.mov", "out.webm", None),
+        ("source.webm", "out.webm", None),
+        ("source.webm", "out.mkv", "vp9"),
+        ("vp8.webm", "out.mov", "prores"),
+    ],
+)
+def test_transparency_is_kept_by_prores_and_vp9(tiny, cut, voice, tmp_path, source, out, codec):
+    stored = {
+        "source.mov": ("-vf", "format=yuva444p10le," + RAMP % 1, "-c:v", "prores_ks"),
+        "source.webm": ("-vf", "format=yuva420p," + RAMP % 4, "-c:v", "libvpx-vp9", "-cpu-used", 8),
+        "vp8.webm": ("-vf", "format=yuva420p," + RAMP % 4, "-c:v", "libvpx", "-auto-alt-ref", 0, "-b:v", "1M"),
+    }
+    video = cut(source, *stored[source])
+    report, info = dub(tiny, video, voice, tmp_path / out, codec=codec)
+    assert info.has_alpha and not any("transparency" in note for note in report.warnings)
+    assert (info.width, info.height, info.fps, info.colour) == (*PLAIN, 25, probe(video).colour)
+    found = [item.frame[..., 3] for item in read_frames(tmp_path / out, alpha=True)]
+    assert all(np.abs(alpha - np.arange(240) * 255 / 256).max() < 4 for alpha in found)
+
+
+def test_transparency_that_is_lost_is_said(tiny, cut, voice, tmp_path):
+    source = cut("source.mov", "-vf", "format=yuva444p10le," + RAMP % 1, "-c:v", "prores_ks")
+    report, info = dub(tiny, source, voice, tmp_path / "out.mp4", codec="vp9")
+    assert report.warnings == (
+        "the video has 12 bits per colour: 8 are kept",
+        "the transparency of the video is left out: vp9 in .webm and prores in .mov keep it",
+    )
     assert not info.has_alpha
+    with pytest.raises(g4g.ConfigError, match="cannot hold transparency; use prores in .mov or vp9 in .webm"):
+        VideoWriter(tmp_path / "other.mp4", 64, 48, 25, alpha=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from g4g.errors import MediaError
-from g4g.media import read_frames, read_waveform
+from g4g.media import pick_frames, read_frames, read_waveform
 
 RATE_HZ = 16_000
 MATRICES = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114), "bt470bg": (0.299, 0.114)}
@@ -149,11 +149,13 @@ def test_damaged_video(ffmpeg, tmp_path):
 def test_video_that_is_cut_off(ffmpeg, tmp_path):
     path = tmp_path / "cut.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2", "-movflags", "+faststart", path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    faults = []
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    missing, faults = len(whole) - path.stat().st_size, []
     count = len(list(read_frames(path, on_fault=faults.append)))
     assert 0 < count < 50
-    assert faults[-1] == f"{path} is cut off after {(count - 1) / 25:.2f} s: {count} of its 50 frames can be read"
+    place = f"after {(count - 1) / 25:.2f} s ({count} frames)"
+    assert faults[-1] == f"{path} is cut off {place}: its last {missing} bytes are missing"
     with pytest.raises(MediaError, match="is (damaged|cut off) after"):
         list(read_frames(path))
 
@@ -235,3 +237,16 @@ def test_text_file_is_no_sound(tmp_path):
     (tmp_path / "voice.wav").write_text("la la la\n" * 100)
     with pytest.raises(MediaError, match="cannot be read as video, picture or sound"):
         read_waveform(tmp_path / "voice.wav")
+
+
+def test_frames_are_picked_by_number_and_nothing_is_read_after_the_last(ffmpeg, tmp_path):
+    path = tmp_path / "cut.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-g", 1, "-movflags", "+faststart", path)
+    whole = [item.frame for item in read_frames(path)]
+    path.write_bytes(path.read_bytes()[:-2000])  # the end is broken, the start is not
+    picked = list(pick_frames(path, np.array([9, 2, 4, 2])))
+    assert [number for number, _ in picked] == [2, 4, 9]
+    assert all(np.array_equal(frame, whole[number]) for number, frame in picked)
+    assert list(pick_frames(path, [])) == []
+    with pytest.raises(MediaError, match="is (damaged|cut off) after"):
+        list(pick_frames(path, [0, 99]))

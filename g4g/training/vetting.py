@@ -1,0 +1,169 @@
+"""Which shots of a user's clips are fit to learn a speaker from; the others are listed with their reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from safetensors import safe_open
+
+from g4g.aligner import Aligner, compare_shifts, tell_offset
+from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
+from g4g.training.aligner import embed_shot
+from g4g.training.data import Shot, load_shot
+
+_EVERY = 3
+"""Of a shot's lips, every third window is compared with the sound."""
+_MIN_FACE_PX = 64
+"""Side of the face crop in the video: half of what the networks see."""
+_SILENT = -0.5
+"""Highest mel level of a shot that nobody speaks in: 65 dB below GRID's loudest sounds."""
+_STEADY = 0.15
+"""Sound whose level moves by less (7.5 dB) is noise: that of speech moves by 20 dB and more."""
+_LIKENESS = 0.75
+"""Two shots of one GRID speaker are at least 0.83 alike in 95 of 100 cases, of two speakers at most 0.80 in 99."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one shot, or of a clip that gave none: used or not, and what is to be known of it."""
+
+    clip: str
+    shot: str
+    seconds: float
+    used: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is measured of a shot: quiet and loud `levels`, looks `face`, fit at each shift `means` (31,)."""
+
+    entry: dict
+    face_px: float
+    levels: tuple[float, float]
+    means: np.ndarray | None
+    face: np.ndarray
+
+    @property
+    def seconds(self) -> float:
+        return self.entry["frames"] / self.entry["fps"]
+
+
+def vet_shots(
+    folder: str | Path, entries: list[dict], aligner: Aligner | None, *, one_person: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Shot], list[Verdict]]:  # fmt: skip
+    """Load the shots that show one speaker, speaking, in sync; a clip's offset of up to 15 frames is corrected.
+
+    Args:
+        folder: what `prepare` wrote, with its `entries`.
+        aligner: judges the sync; None where none was trained: then nobody does.
+        one_person: all faces are the speaker: do not set shots aside by looks (other light, hair, glasses).
+        progress: called with (done, total).
+    Returns:
+        The usable shots, and a verdict on every one.
+    Source:
+        Our choice.
+    """
+    looks = []
+    for number, entry in enumerate(entries, 1):
+        looks.append(_look_at(Path(folder), entry, aligner))
+        if progress:
+            progress(number, len(entries))
+    offsets = {clip: tell_offset(means) for clip, means in _mean_by_clip(looks).items()} if aligner else {}
+    faces = np.stack([look.face for look in looks])
+    likeness = faces @ _main_face(faces, [look.seconds for look in looks])
+    shots, verdicts = [], []
+    for look, alike in zip(looks, likeness, strict=True):
+        offset = offsets.get(look.entry["clip"], 0.0)
+        fault = _find_fault(look, 1.0 if one_person else float(alike), offset)
+        note = fault or (f"sound shifted by {offset:+.1f} frames" if abs(offset) > 0.5 else "")
+        verdicts.append(Verdict(look.entry["source"], look.entry["name"], look.seconds, not fault, note))
+        if not fault:
+            shot = load_shot(Path(folder), look.entry)
+            shots.append(replace(shot, times_s=shot.times_s - offset / SCORE_FPS))
+    return shots, verdicts
+
+
+def hold_out_tail(shots: list[Shot], share: float, least: int, most: int) -> tuple[list[Shot], list[Shot]]:
+    """Split shots in their order: (to train on, held out); a shot on the border is cut in two.
+
+    Args:
+        shots: in the order of the clips.
+        share: of the frames to hold out, at least `least` and at most `most` frames.
+    """
+    gap = 2 * MAX_OFFSET_FRAMES // 3  # neither part hears or sees the other
+    wanted = int(np.clip(share * sum(map(len, shots)), least, most))
+    train, held = list(shots), []
+    while wanted > 0 and train:
+        shot = train.pop()
+        if len(shot) - wanted > gap + least:
+            train.append(_cut(shot, 0, len(shot) - wanted - gap))
+            shot = _cut(shot, len(shot) - wanted, len(shot))
+        held.insert(0, shot)
+        wanted -= len(shot)
+    return train, held
+
+
+def _look_at(folder: Path, entry: dict, aligner: Aligner | None) -> _Look:
+    shot = load_shot(folder, entry)
+    with safe_open(folder / entry["file"], "numpy") as file:
+        frame_to_crop = file.get_tensor("frame_to_crop")
+    scale = np.sqrt(np.abs(np.linalg.det(frame_to_crop[:, :, :2])))
+    means = compare_shifts(*embed_shot(aligner, shot, _EVERY), _EVERY) if aligner else None
+    levels = tuple(np.percentile(shot.mel.max(0), (5, 95)).tolist())
+    face_px = shot.crops.shape[1] / float(np.median(scale))
+    return _Look(entry, face_px, levels, means, _describe_face(shot))
+
+
+def _find_fault(look: _Look, likeness: float, offset: float | None) -> str:
+    if look.face_px < _MIN_FACE_PX:
+        return f"face too small: {look.face_px:.0f} px from ear to ear, {_MIN_FACE_PX} are needed"
+    quiet, loud = look.levels
+    if loud < _SILENT or loud - quiet < _STEADY:
+        return "no speech"
+    if likeness < _LIKENESS:
+        return f"looks like another person ({likeness:.2f} alike, {_LIKENESS:g} is the limit; see --one-person)"
+    if offset is None:
+        return f"lips and sound do not fit at any shift of up to {MAX_OFFSET_FRAMES} frames"
+    return ""
+
+
+def _describe_face(shot: Shot) -> np.ndarray:
+    """Describe the looks of eyes, brows and nose, light taken out: a unit row. Crops are aligned by just these."""
+    grey = shot.crops[::10].mean((0, -1))
+    size = len(grey)
+    upper = Image.fromarray(grey[size // 16 : size * 21 // 32, size // 8 : size * 7 // 8].astype(np.float32))
+    small = np.asarray(upper.resize((25, 19), Image.Resampling.BOX)).ravel()
+    return (small - small.mean()) / (small.std() * np.sqrt(small.size) + 1e-6)
+
+
+def _main_face(faces: np.ndarray, seconds: list[float]) -> np.ndarray:
+    """Average the largest group of faces (N, D) that are alike, by seconds: a unit row."""
+    alike = faces @ faces.T >= _LIKENESS
+    group = alike[np.argmax(alike @ np.array(seconds))]
+    mean = faces[group].mean(0)
+    return mean / (np.linalg.norm(mean) + 1e-6)
+
+
+def _mean_by_clip(looks: list[_Look]) -> dict[str, np.ndarray]:
+    """Average `means` over each clip's shots, by their length: a clip has one offset."""
+    clips = {}
+    for look in looks:
+        clips.setdefault(look.entry["clip"], []).append(look)
+    return {
+        clip: np.average([look.means for look in shots], axis=0, weights=[look.seconds for look in shots])
+        for clip, shots in clips.items()
+    }
+
+
+def _cut(shot: Shot, start: int, stop: int) -> Shot:
+    rows = slice(start, stop)
+    return replace(
+        shot, name=f"{shot.name}[{start}:{stop}]", crops=shot.crops[rows], landmarks=shot.landmarks[rows],
+        times_s=shot.times_s[rows],
+    )  # fmt: skip

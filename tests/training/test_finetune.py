@@ -1,0 +1,174 @@
+"""Fine-tuning: what is learnt from, what is kept, what the file says; the tiny networks except where sync is judged."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from g4g.checkpoints import load_checkpoint
+from g4g.cli import main
+from g4g.errors import CheckpointError, ConfigError, DataError, G4GError
+from g4g.training.data import Shot, read_entries
+from g4g.training.finetune import _Keeper, finetune
+from g4g.training.prepare import prepare
+from g4g.training.speaker import SpeakerFigures
+from g4g.training.vetting import hold_out_tail, vet_shots
+from g4g.zoo import load
+
+_BASE = SpeakerFigures(25.0, 0.4, 0.3, 1.0)
+
+
+@pytest.fixture(scope="module")
+def clips(data_dir, ffmpeg, tmp_path_factory):
+    """Clips of s26: as they are, late sound, other sound, no sound to hear, small; one of s20; one that is none."""
+    folder = tmp_path_factory.mktemp("clips")
+    first, second = sorted((data_dir / "grid/s26").glob("*.mpg"))[:2]
+    other = next((data_dir / "grid/others").glob("s20_*"))
+    h264 = ("-c:v", "libx264", "-crf", 16, "-c:a", "pcm_s16le")
+    for name, source in (("first", first), ("second", second), ("other", other)):
+        ffmpeg("-i", source, *h264, folder / f"{name}.mkv")
+    ffmpeg("-i", first, "-af", "adelay=240:all=1", *h264, folder / "late.mkv")
+    ffmpeg("-i", first, "-i", other, "-map", "0:v", "-map", "1:a", "-af", "areverse", *h264, folder / "swapped.mkv")
+    ffmpeg("-i", first, "-af", "volume=0", *h264, folder / "silent.mkv")
+    ffmpeg("-i", second, "-vf", "scale=iw*0.4:-2", *h264, folder / "small.mkv")
+    ffmpeg("-i", first, "-t", 2, *h264, folder / "short.mkv")
+    ffmpeg(
+        "-f", "lavfi", "-i", "testsrc=d=3:r=25", "-i", first, "-map", "0:v", "-map", "1:a", *h264, folder / "empty.mkv"
+    )
+    (folder / "broken.mp4").write_bytes(b"not a video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned(clips, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tuned") / "ann.safetensors"
+    lines = []
+    files = [clips / "first.mkv", clips / "broken.mp4", clips / "other.mkv"]
+    report = finetune(files, out, weights="g4g-tiny", steps=2, workers=1, report=out.parent / "r", log=lines.append)
+    return out, report, lines
+
+
+def test_shots_that_do_not_fit_are_set_aside_with_their_reason(clips, tmp_path):
+    names = ("first", "second", "other", "late", "swapped", "silent", "small")
+    prepare([clips / f"{name}.mkv" for name in names], tmp_path, workers=2)
+    shots, verdicts = vet_shots(tmp_path, read_entries(tmp_path), load("g4g-small").aligner)
+    notes = {verdict.shot.split("_")[-1]: verdict.note for verdict in verdicts}
+    assert [shot.name.split("_")[-1] for shot in shots] == ["first", "second", "late"]
+    assert "another person" in notes["other"] and "do not fit" in notes["swapped"]
+    assert notes["silent"] == "no speech" and "too small" in notes["small"]
+    moved = [shots[0].times_s - shots[2].times_s, float(notes["late"].split()[3])]
+    assert abs(moved[0] * 25 + 6).max() < 0.7 and abs(moved[1] + 6) < 1.0, "240 ms are 6 frames"
+    everyone, _ = vet_shots(tmp_path, read_entries(tmp_path), None, one_person=True)
+    assert "other" in [shot.name.split("_")[-1] for shot in everyone]
+
+
+def test_the_tail_is_held_out_and_no_frame_is_in_both():
+    mel, times = np.zeros((80, 400), np.float32), np.arange(100) / 25
+    shots = [
+        Shot(f"{n}", f"{n}", "a", np.full((100, 2, 2, 3), n), np.zeros((100, 68, 2)), times, mel) for n in range(3)
+    ]
+    train, held = hold_out_tail(shots, 0.2, 25, 300)
+    assert [len(shot) for shot in train] == [100, 100, 30] and [len(shot) for shot in held] == [60]
+    assert held[0].times_s[0] - train[-1].times_s[-1] > 0.4 and held[0].name != train[-1].name
+    train, held = hold_out_tail(shots, 0.5, 25, 300)
+    assert sum(map(len, held)) >= 150 and not {shot.name for shot in train} & {shot.name for shot in held}
+    [alone], [tail] = hold_out_tail(shots[:1], 0.15, 25, 300)
+    assert len(alone) == 65 and len(tail) == 25
+
+
+def test_a_tuned_file_stands_alone_and_tells_its_making(tuned, clips):
+    out, report, lines = tuned
+    models, note = load(out), load_checkpoint(out).info["speaker"]
+    assert note["base"] == {"name": "g4g-tiny", "sha256": "seeded"} and note["improved"] == report.improved
+    [learnt] = note["clips"]
+    assert (
+        learnt["file"] == "first.mkv" and len(learnt["sha256"]) == 64 and learnt["seconds"] == pytest.approx(3, abs=0.1)
+    )
+    assert set(note["before"]) == set(note["after"]) == {"mouth_psnr_db", "sync", "foreign_sync", "seam_levels"}
+    assert (models.gallery is not None) == report.improved
+    text = str(report)
+    assert "broken.mp4" in text and "another person" in text and "held-out" in text
+    assert len(report.curve) == 1 and len(lines) == 2
+    saved = json.loads((out.parent / "r/report.json").read_text())
+    assert (
+        saved["verdicts"][0]["used"]
+        and (out.parent / "r/curve.png").is_file()
+        and (out.parent / "r/sheet.png").is_file()
+    )
+
+
+def test_a_run_goes_on_from_where_it_stood_and_from_nothing_else(tuned, clips):
+    out, _, _ = tuned
+    again = {"steps": 4, "workers": 1, "resume": True, "log": lambda line: None}
+    with pytest.raises(ConfigError, match="begun with another seed"):
+        finetune([clips / "first.mkv"], out, weights="g4g-tiny", seed=2, **again)
+    with pytest.raises(ConfigError, match=r"another base: g4g-tiny \(seeded\), not g4g-small \([0-9a-f]{12}\)"):
+        finetune([clips / "first.mkv"], out, **again)
+    with pytest.raises(DataError, match="nothing to resume"):
+        finetune([clips / "first.mkv"], out.with_name("new.safetensors"), weights="g4g-tiny", **again)
+    report = finetune([clips / "first.mkv"], out, weights="g4g-tiny", **again)
+    assert len(report.curve) == 2 and {verdict.clip for verdict in report.verdicts} == {str(clips / "first.mkv")}
+
+
+def test_only_a_better_checkpoint_replaces_the_file(tmp_path):
+    tiny, out = load("g4g-tiny"), tmp_path / "a.safetensors"
+    keeper = _Keeper(out, tmp_path / "curve.json", tiny, {}, _BASE, lambda line: None)
+    networks = torch.nn.ModuleDict({"generator": tiny.generator, "fusion": tiny.fusion})
+    look = lambda figures: keeper.look(networks, {**vars(figures), "minutes": 1.0, "steps": 1})  # noqa: E731
+    look(replace(_BASE, mouth_psnr_db=24.0))
+    look(replace(_BASE, mouth_psnr_db=30.0, sync=0.38))
+    look(replace(_BASE, mouth_psnr_db=30.0, foreign_sync=0.2))
+    look(replace(_BASE, mouth_psnr_db=30.0, seam_levels=1.2))
+    assert not out.exists() and not keeper.improved
+    look(replace(_BASE, mouth_psnr_db=26.0))
+    look(replace(_BASE, mouth_psnr_db=25.5))
+    assert load(out).info["speaker"]["after"]["mouth_psnr_db"] == 26.0 and keeper.improved and len(keeper.curve) == 6
+    again = _Keeper(out, tmp_path / "curve.json", tiny, {}, _BASE, lambda line: None)
+    again.remember()
+    assert again.best == keeper.best and again.improved
+
+
+def test_a_disk_that_refuses_leaves_the_last_file(tmp_path, monkeypatch):
+    tiny, out = load("g4g-tiny"), tmp_path / "a.safetensors"
+    keeper = _Keeper(out, tmp_path / "curve.json", tiny, {}, _BASE, lambda line: None)
+    keeper.save(tiny)
+    before = out.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("g4g.checkpoints.atomic.os.fsync", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        keeper.save(tiny)
+    assert out.read_bytes() == before and list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["empty.mkv"], "no face"),
+        (["silent.mkv"], "0.0 s of usable video.*no speech"),
+        (["short.mkv"], "2.0 s of usable video, at least 3 s"),
+        (["small.mkv"], "too small"),
+        (["broken.mp4"], "broken.mp4"),
+    ],
+)
+def test_clips_that_cannot_be_learnt_from_are_one_error_with_reasons(clips, tmp_path, files, words):
+    with pytest.raises(G4GError, match=f"(?s){words}"):
+        finetune([clips / f for f in files], tmp_path / "a.safetensors", weights="g4g-tiny", workers=1)
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_the_command_line_learns_and_dubs(clips, tmp_path, capsys):
+    out, video = tmp_path / "ann.safetensors", tmp_path / "out.mp4"
+    steps = ["--weights", "g4g-tiny", "--steps", "1", "--workers", "1", "--preset", "decoder"]
+    main(["finetune", str(clips / "second.mkv"), "-o", str(out), *steps])
+    assert "learnt from 3 s of video" in capsys.readouterr().out
+    files = [clips / "first.mkv", "--audio", clips / "second.mkv", "--weights", out, "-o", video]
+    main(["dub", *map(str, files)])
+    assert video.stat().st_size > 10_000
+    with pytest.raises(SystemExit) as exit_code:
+        main(["finetune", str(clips / "second.mkv"), "-o", str(out), "--preset", "half"])
+    assert exit_code.value.code == 1 and "unknown preset" in capsys.readouterr().err
