@@ -6,7 +6,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 
 from g4g.config import AudioConfig
 from g4g.dubbing.cache import TrackCache
+from g4g.dubbing.cast import Cast, Role, ShownFace, list_voices, tell_away
 from g4g.dubbing.offsets import OffsetMeter, describe_offset
 from g4g.dubbing.people import (
     SPEAKER,
@@ -28,11 +28,7 @@ from g4g.dubbing.people import (
     parse_face,
 )
 from g4g.dubbing.plan import (
-    NO_FACE,
     NO_NUMBERS,
-    OTHER_FACE,
-    TURNED_AWAY,
-    Plan,
     compare_sounds,
     has_constant_rate,
     join_plans,
@@ -40,7 +36,7 @@ from g4g.dubbing.plan import (
 )
 from g4g.dubbing.report import DubbedFace, DubbedFrame, DubReport, draw_faces, draw_sheet
 from g4g.dubbing.speech import embed_sound, measure_fit, needs_sound
-from g4g.errors import ConfigError, FaceError, MediaError, ResourceError
+from g4g.errors import FaceError, MediaError, ResourceError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, lower_half_mask, make_backend
 from g4g.faces.follow import MOST_FACES
 from g4g.fusion import compose_frame
@@ -57,37 +53,6 @@ from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
 _BATCH_FRAMES = 8
 _SHEET_FRAMES = 8
-
-
-@dataclass(frozen=True)
-class _References:
-    """What is shown of a person: `crops` (4, size, size, 3) uint8 and their `landmarks` (4, 68, 2) px."""
-
-    crops: np.ndarray
-    landmarks: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Role:
-    """Whom one sound drives: at most one face per frame, `faces` (T,) tells which, -1 for none."""
-
-    track: FaceTrack
-    faces: np.ndarray
-    waveform: np.ndarray
-    plan: Plan
-    references: dict[int, _References]
-
-
-@dataclass(frozen=True)
-class _Cast:
-    """What a dub knows of its video before the first frame is made; `plan` sums up those of the `roles`."""
-
-    info: MediaInfo
-    roles: list[_Role]
-    plan: Plan
-    tracks: FaceTracks
-    faces: tuple[Face, ...]
-    warnings: list[str]
 
 
 class Dubber:
@@ -156,7 +121,7 @@ class Dubber:
         self._seconds.clear()
         self._batch_frames = _BATCH_FRAMES
         encoding = choose_encoding(Path(out), codec, crf)
-        voices = _list_voices(audio, voice, face, speakers)
+        voices = list_voices(audio, voice, face, speakers)
         inputs = [file for file in (video, audio, *voices.values()) if file]
         check_output(Path(out), overwrite, inputs)
         if sheet is not None:
@@ -231,7 +196,7 @@ class Dubber:
         cast = self._look_at(video, audio, {None: audio}, face, length, None, None, None, raise_fault)
         return self._make_frames(cast)
 
-    def _write(self, cast: _Cast, writer: VideoWriter, alpha: bool, sheet, progress, meter) -> list[str | None]:
+    def _write(self, cast: Cast, writer: VideoWriter, alpha: bool, sheet, progress, meter) -> list[str | None]:
         """Make and encode all frames; return why each passed through, None where it was dubbed."""
         passed, samples, count = [], [], len(cast.plan)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
@@ -250,8 +215,8 @@ class Dubber:
             draw_sheet(samples, sheet)
         return passed
 
-    def _tell_offsets(self, cast: _Cast, meter: OffsetMeter) -> dict[str, float]:
-        """Tell how far sound and lips are apart in the source and in the dub, where that is clear; with several sounds, nothing."""
+    def _tell_offsets(self, cast: Cast, meter: OffsetMeter) -> dict[str, float]:
+        """Tell how far sound and lips are apart in source and dub, where that is clear and only one sound drives."""
         if len(cast.roles) > 1 or not meter.has_enough:
             return {}
         aligner = self._models.aligner
@@ -262,7 +227,7 @@ class Dubber:
                     told["source"] = meter.tell(aligner, meter.source, read_waveform(cast.info.path), 0.0)
         return {name: round(offset, 2) for name, offset in told.items() if offset is not None}
 
-    def _look_at(self, video, audio, voices, face, length, start_s, end_s, progress, on_fault) -> _Cast:
+    def _look_at(self, video, audio, voices, face, length, start_s, end_s, progress, on_fault) -> Cast:
         """Read the sounds, follow the faces, choose whom to dub, plan the frames and choose the references."""
         with self._timed("audio"):
             info = probe(video)
@@ -280,14 +245,14 @@ class Dubber:
         for number, waveform in waveforms.items():
             chosen = choose_faces(tracks, appearances, face if number is None else number)
             track = tracks.select(chosen)
-            away = _tell_away(tracks, track, turned & (tracks.faces == chosen[tracks.scenes[tracks.frames]]))
+            away = tell_away(tracks, track, turned & (tracks.faces == chosen[tracks.scenes[tracks.frames]]))
             plan = plan_frames(track, away, info.fps, sound_s, length, start_s, end_s)
             parts.append((track, np.where(np.equal(away, None), chosen[tracks.scenes], -1), waveform, plan))
         if all((faces < 0).all() for _, faces, _, _ in parts):
             raise FaceError(f"no face in {video} can be dubbed: all are turned aside; a frontal one is needed")
         with self._timed("references"):
             shown = self._read_references(video, [(track, faces) for track, faces, _, _ in parts])
-        roles = [_Role(*part, references) for part, references in zip(parts, shown, strict=True)]
+        roles = [Role(*part, references) for part, references in zip(parts, shown, strict=True)]
         dubbed = {face for role in roles for face in role.references}
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
         if face is None and None in voices and needs_sound(appearances):
@@ -297,7 +262,7 @@ class Dubber:
                 "g4g faces shows their numbers"
             )
         more += compare_sounds(max(lengths_s), sound_s)
-        return _Cast(info, roles, join_plans([role.plan for role in roles]), tracks, faces, warnings + more)
+        return Cast(info, roles, join_plans([role.plan for role in roles]), tracks, faces, warnings + more)
 
     def _follow(self, video, info: MediaInfo, progress, on_fault) -> tuple[FaceTracks, list[str]]:
         """Follow all faces, or take the tracks that an earlier run kept; also say what went wrong in keeping them."""
@@ -331,7 +296,7 @@ class Dubber:
             aligner = self._models.aligner
             return measure_fit(tracks, appearances, frames, waveform, aligner, size, self._device), []
 
-    def _read_references(self, video, parts: list[tuple[FaceTrack, np.ndarray]]) -> list[dict[int, _References]]:
+    def _read_references(self, video, parts: list[tuple[FaceTrack, np.ndarray]]) -> list[dict[int, ShownFace]]:
         """Choose four frames of each face, for each (track, faces), and cut its crops out of them in one reading."""
         size, cuts, chosen = self._models.generator.crop.size, defaultdict(dict), []
         for role, (track, faces) in enumerate(parts):
@@ -347,20 +312,20 @@ class Dubber:
             for number, frame in pick_frames(video, cuts, on_fault=_told)
             for role, frame_to_crop in cuts[number].items()
         }
-        shown: list[dict[int, _References]] = [{} for _ in parts]
+        shown: list[dict[int, ShownFace]] = [{} for _ in parts]
         for role, face, rows, landmarks, points in chosen:
             pictures = np.stack([crops[row, role] for row in rows])
             if self._models.gallery is not None:
                 pictures, points = add_gallery(self._models.gallery, landmarks, pictures, points)
-            shown[role][face] = _References(pictures, points)
+            shown[role][face] = ShownFace(pictures, points)
         return shown
 
     @torch.no_grad()
-    def _encode_references(self, shown: _References) -> References:
+    def _encode_references(self, shown: ShownFace) -> References:
         points = torch.from_numpy(shown.landmarks).to(self._device)
         return self._models.generator.encode_references(self._to_tensor(shown.crops)[None], points[None])
 
-    def _make_frames(self, cast: _Cast, alpha: bool = False) -> Iterator[DubbedFrame]:
+    def _make_frames(self, cast: Cast, alpha: bool = False) -> Iterator[DubbedFrame]:
         plan, first = cast.plan, 0
         # Encoded references are ten times as large as their crops, and scenes are many.
         encode = lru_cache(MOST_FACES)(
@@ -371,7 +336,7 @@ class Dubber:
             yield from self._dub_batch(cast, batch, first, encode)
             first += len(batch)
 
-    def _dub_batch(self, cast: _Cast, stored: list[tuple[int, np.ndarray]], first: int, encode) -> list[DubbedFrame]:
+    def _dub_batch(self, cast: Cast, stored: list[tuple[int, np.ndarray]], first: int, encode) -> list[DubbedFrame]:
         """Dub the plan's frames from number `first` on."""
         batch = [(source, np.ascontiguousarray(frame[..., :3])) for source, frame in stored]
         made: list[list[DubbedFace]] = [[] for _ in batch]
@@ -394,7 +359,7 @@ class Dubber:
                 results.append(DubbedFrame(frame, result, stored[i][1][..., 3:], tuple(made[i]), why))
         return results
 
-    def _dub_face(self, role: _Role, references: References, batch, first: int, places: np.ndarray):
+    def _dub_face(self, role: Role, references: References, batch, first: int, places: np.ndarray):
         """Dub one face in the given places of a batch; None where a network gave no numbers."""
         parts = [batch[i] for i in places]
         crops, taken = self._dub_parts(role, references, parts, role.plan.times_s[first + places] - role.plan.span_s[0])
@@ -406,7 +371,7 @@ class Dubber:
         ]
 
     def _dub_parts(
-        self, role: _Role, references: References, batch, times_s: np.ndarray
+        self, role: Role, references: References, batch, times_s: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `_dub_crops`; where the memory does not hold so many frames, from then on half as many at a time."""
         parts, done = [], 0
@@ -431,7 +396,7 @@ class Dubber:
 
     @torch.no_grad()
     def _dub_crops(
-        self, role: _Role, references: References, batch, times_s: np.ndarray
+        self, role: Role, references: References, batch, times_s: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Generate and fuse crops: (B, size, size, 3) in [0, 255], and the share taken (B, size, size)."""
         models = self._models
@@ -479,27 +444,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error means that memory, the machine's or the accelerator's, ran out."""
     words = str(error).lower()
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or ("alloc" in words and "memory" in words)
-
-
-def _list_voices(audio, voice, face, speakers) -> dict[int | None, str | Path]:
-    """Give the sound that drives each face by its number; None stands for the face that `face` chooses."""
-    if speakers:
-        if voice is not None or face is not None:
-            raise ConfigError("speakers name faces and their sounds; leave out face and voice")
-        return dict(speakers)
-    if audio is None:
-        raise ConfigError("no sound given: name an audio, or a sound for each of several speakers")
-    parse_face(face)
-    return {None: voice or audio}
-
-
-def _tell_away(tracks: FaceTracks, track: FaceTrack, turned: np.ndarray) -> np.ndarray:
-    """Tell why each frame cannot be dubbed, (T,), None where it can; `turned` are rows of `tracks`."""
-    away = np.full(len(tracks), NO_FACE, object)
-    away[tracks.frames] = OTHER_FACE
-    away[track.found] = None
-    away[tracks.frames[turned]] = TURNED_AWAY
-    return away
 
 
 def _told(sentence: str) -> None:

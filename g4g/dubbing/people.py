@@ -49,7 +49,8 @@ class Face:
     """One person of a video, as `g4g faces` lists them.
 
     `spans_s`: from when to when it is seen; `width_px`, `centre` (x, y) px: means; `speaks`, 0 to 1: its share of the
-    speaking in its scenes, 1 for a face that is alone; `chosen`: a dub drives it, at least in one scene.
+    speaking in its scenes, 1 for a face that is alone (told by movement alone where the choice did not need the sound);
+    `chosen`: a dub drives it, at least in one scene.
     """
 
     index: int
