@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from g4g.dubbing import Dubber, DubReport
+from g4g.dubbing.cache import CACHE_VARIABLE
 from g4g.media import probe
 from g4g.zoo import DEFAULT_WEIGHTS
 
@@ -62,6 +63,7 @@ def main() -> None:
     print(f"{arguments.video.name}: {info.width}x{info.height}, {info.fps:.4g} fps, {os.cpu_count()} cores")
 
     started = time.perf_counter()
+    os.environ[CACHE_VARIABLE] = ""  # every run looks for the faces itself
     dubber = Dubber.from_pretrained(arguments.weights)
     print(f"{'load ' + arguments.weights:<24}{time.perf_counter() - started:8.2f} s")
 

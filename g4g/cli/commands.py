@@ -13,6 +13,7 @@ from g4g.errors import ConfigError
 
 _EXAMPLE = """examples:
   g4g dub talk.mp4 --audio german.wav -o talk-german.mp4
+  g4g faces panel.mp4 -o faces.png && g4g dub panel.mp4 --audio german.wav --face 1 -o panel-german.mp4
   g4g dub portrait.png --audio voice.wav -o portrait.mp4 --sheet portrait.png
   g4g evaluate talk-german.mp4 --reference talk.mp4 --audio german.wav
   g4g finetune clips-of-ann/ -o ann.safetensors && g4g dub new.mp4 --audio new.wav --weights ann.safetensors -o out.mp4
@@ -37,10 +38,14 @@ def make_parser() -> argparse.ArgumentParser:
     dub = commands.add_parser("dub", help="dub one video", description="Dub a video, or make a still picture speak.")
     dub.set_defaults(run=_dub)
     dub.add_argument("video", help="video, still picture or folder of pictures of a person")
-    dub.add_argument("--audio", required=True, help="the new sound: a sound file, or a video with sound")
+    dub.add_argument("--audio", help="the new sound: a sound file, or a video with sound")
     dub.add_argument(
         "-o", "--out", required=True, help="video to write, .mp4 .m4v .mov .mkv or .webm; appears whole or not at all"
     )
+    dub.add_argument("--face", metavar="WHO", help="left, right, largest, a number that g4g faces shows, or x,y: "
+                     "a pixel of the face (in each scene the one that speaks)")  # fmt: skip
+    dub.add_argument("--speaker", action="append", default=[], metavar="N=SOUND",
+                     help="the sound of face N, once per speaker; without --audio they are heard together")  # fmt: skip
     dub.add_argument("--weights", default="g4g-small", help="name of shipped weights, or a file (%(default)s)")
     dub.add_argument("--faces", default="mediapipe", help="face backend: mediapipe or face-alignment (%(default)s)")
     dub.add_argument("--device", default="cpu", help="cpu, cuda, mps (%(default)s)")
@@ -65,6 +70,17 @@ def make_parser() -> argparse.ArgumentParser:
         "--sheet", metavar="PNG", help="draw a contact sheet, .png or the like: source above dubbed, mouths enlarged"
     )
     dub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+    about = "List the faces of a video: number, place, size, how much each speaks, and when it is seen."
+    faces = commands.add_parser("faces", help="show who is in a video", description=about)
+    faces.set_defaults(run=_faces)
+    faces.add_argument("video", help="video, still picture or folder of pictures")
+    faces.add_argument("-o", "--out", metavar="PNG", help="draw a picture of each face with its number")
+    faces.add_argument("--json", metavar="FILE", help="write the list")
+    faces.add_argument("--weights", default="g4g-small", help="they tell who speaks (%(default)s)")
+    faces.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
+    faces.add_argument("--tolerant", action="store_true", help="use what can be read of a damaged video")
+    faces.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     about = "Cut videos into shots of face crops with landmarks and sound; resumable; a video that fails is listed."
     prepare = commands.add_parser("prepare", help="cut videos into training data", description=about)
@@ -176,12 +192,39 @@ def _dub(options: argparse.Namespace) -> None:
         dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         result = dubber.dub(
             options.video, options.audio, options.out, voice=options.voice, overwrite=options.force,
+            face=options.face, speakers=_parse_speakers(options.speaker),
             length=options.length, start_s=options.start, end_s=options.end, mix=options.mix, codec=options.codec,
             crf=options.crf, tolerant=options.tolerant, dry_run=options.dry_run, sheet=options.sheet, progress=report,
         )  # fmt: skip
     if options.json:
         write_whole(Path(options.json), (result.to_json() + "\n").encode())
     print(result)
+
+
+def _parse_speakers(given: list[str]) -> dict[int, str]:
+    """Read 0=a.wav, 1=b.wav."""
+    speakers = {}
+    for words in given:
+        number, is_pair, sound = words.partition("=")
+        if not is_pair or not number.isdecimal() or not sound or int(number) in speakers:
+            raise ConfigError(f"--speaker takes N=SOUND, once for each face, such as 0=anna.wav; got {words!r}")
+        speakers[int(number)] = sound
+    return speakers
+
+
+def _faces(options: argparse.Namespace) -> None:
+    import json
+    from dataclasses import asdict
+
+    from g4g.checkpoints.atomic import write_whole
+    from g4g.dubbing import Dubber
+
+    with _progress() as report:
+        dubber = Dubber.from_pretrained(options.weights, faces=options.faces)
+        found = dubber.list_faces(options.video, sheet=options.out, tolerant=options.tolerant, progress=report)
+    if options.json:
+        write_whole(Path(options.json), (json.dumps([asdict(face) for face in found], indent=2) + "\n").encode())
+    print("\n".join(map(str, found)) or "no face found")
 
 
 def _prepare(options: argparse.Namespace) -> None:

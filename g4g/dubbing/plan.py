@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from g4g.media.bounce import bounce_numbers
 
 LENGTHS = ("audio", "video")
 NO_FACE = "no face"
+OTHER_FACE = "another face"
+TURNED_AWAY = "turned away"
 NOT_ASKED = "outside start and end"
 NO_NUMBERS = "a network gave no numbers"
 """Why frames pass through."""
@@ -49,12 +51,14 @@ class Plan:
 
 
 def plan_frames(
-    track: FaceTrack, fps: float, sound_s: float, length: str, start_s: float | None, end_s: float | None
-) -> Plan:
+    track: FaceTrack, away: np.ndarray, fps: float, sound_s: float, length: str, start_s: float | None,
+    end_s: float | None,
+) -> Plan:  # fmt: skip
     """Decide what becomes of each frame.
 
     Args:
         track: the face in the video.
+        away: why each of its frames cannot be dubbed, (T,) str, or None where it can.
         fps: the video's mean rate.
         sound_s: length of the new sound.
         length: "audio" or "video", as for `Dubber.dub`.
@@ -79,11 +83,23 @@ def plan_frames(
             f"start and end must lie in the video's {duration_s:.2f} s, in this order; got {start_s:g} and {end_s:g} s"
         )
     sources = bounce_numbers(len(track), len(times_s))
-    found, asked = track.found[sources], (times_s >= start_s) & (times_s < end_s)
-    passed = np.where(asked, np.where(found, None, NO_FACE), NOT_ASKED)
+    asked = (times_s >= start_s) & (times_s < end_s)
+    passed = np.where(asked, away[sources], NOT_ASKED)
     # Played backwards, a cut lies between the same two frames.
     cuts = np.concatenate([[False], track.cuts[np.maximum(sources[1:], sources[:-1])] & (np.diff(sources) != 0)])
-    return Plan(times_s, tuple(passed), ease(found & asked, cuts), (start_s, end_s), duration_s)
+    return Plan(times_s, tuple(passed), ease(np.equal(passed, None), cuts), (start_s, end_s), duration_s)
+
+
+def join_plans(plans: list[Plan]) -> Plan:
+    """Sum up what several plans of one video, one per sound, do: a frame passes through where it does in all."""
+    passed = zip(*(plan.passed for plan in plans), strict=True)
+    joined = tuple(None if None in reasons else _first_of(reasons) for reasons in passed)
+    return replace(plans[0], passed=joined, shares=np.max([plan.shares for plan in plans], axis=0))
+
+
+def _first_of(reasons: tuple[str, ...]) -> str:
+    """What is wrong with a face that is there says more than that there is none."""
+    return next((why for why in (NOT_ASKED, TURNED_AWAY, OTHER_FACE) if why in reasons), NO_FACE)
 
 
 def ease(dubbed: np.ndarray, cuts: np.ndarray) -> np.ndarray:

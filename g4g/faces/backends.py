@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from g4g.checkpoints import find_weights
 from g4g.errors import FaceError
-from g4g.faces.blazeface import BlazeFace
+from g4g.faces.blazeface import BlazeFace, Detection
 from g4g.faces.facemesh import FaceMesh, roi_from_box, roi_from_mesh
 from g4g.faces.landmarks import MESH_TO_68
 
@@ -19,55 +19,74 @@ _MAX_JUMP = 0.5
 """A mesh whose centre moves by more than this share of its size within one frame has slipped to something else."""
 
 
-class FaceBackend(Protocol):
-    """Finds one face per frame; called with the frames of one video in order."""
+THOROUGH_EVERY = 15
+"""Where no face is found, small ones are looked for in the first and then in every so many frames."""
+
+
+class FaceBackend(ABC):
+    """Finds faces. A `shape` is what a backend knows of one face in one frame: its points (N, 2) px."""
+
+    _last: np.ndarray | None = None
+    _missed = 0
+
+    @abstractmethod
+    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
+        """Return the shapes of all faces in a frame (H, W, 3) RGB uint8, largest first; `thorough`: small ones too."""
+
+    @abstractmethod
+    def follow(self, frame: np.ndarray, shape: np.ndarray) -> np.ndarray | None:
+        """Return the shape of the face that had `shape` one frame before; None: lost, or this backend only detects."""
+
+    @abstractmethod
+    def to_landmarks(self, shape: np.ndarray) -> np.ndarray:
+        """Return the 68 points of a shape, (68, 2) px, float32."""
 
     def find(self, frame: np.ndarray) -> np.ndarray | None:
-        """Return landmarks (68, 2) px of the face in a frame (H, W, 3) RGB uint8, or None."""
+        """Return the 68 points of the one face that is followed, at first the largest, or None.
+
+        For callers that want one face only; called with the frames of one video in order.
+        """
+        shape = None if self._last is None else self.follow(frame, self._last)
+        if shape is None:
+            shape = next(iter(self.detect(frame, thorough=self._missed % THOROUGH_EVERY == 0)), None)
+            self._missed = self._missed + 1 if shape is None else 0
+        self._last = shape
+        return None if shape is None else self.to_landmarks(shape)
 
     def forget(self) -> None:
         """Look anew in the next frame: another scene begins there."""
+        self._last, self._missed = None, 0
 
 
-class MediaPipeBackend:
-    """BlazeFace once, then FaceMesh from mesh to mesh; detects again when the face is lost."""
+class MediaPipeBackend(FaceBackend):
+    """BlazeFace to detect, FaceMesh from mesh to mesh to follow."""
 
     def __init__(self) -> None:
         # A request of its own, so that backends can run side by side.
-        self._detect = BlazeFace(_compile("face-detection").create_infer_request().infer)
-        self._mesh = FaceMesh(_compile("face-landmarks").create_infer_request().infer)
-        self._last: np.ndarray | None = None
+        self._find_boxes = BlazeFace(_compile("face-detection").create_infer_request().infer)
+        self._place_mesh = FaceMesh(_compile("face-landmarks").create_infer_request().infer)
 
-    def find(self, frame: np.ndarray) -> np.ndarray | None:
-        mesh = self._follow(frame)
-        if mesh is None:
-            mesh = self._search(frame)
-        self._last = mesh
-        return None if mesh is None else mesh[MESH_TO_68].astype(np.float32)
+    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
+        meshes = (self._place(frame, detection) for detection in self._find_boxes(frame, thorough))
+        return sorted((mesh for mesh in meshes if mesh is not None), key=_area, reverse=True)
 
-    def forget(self) -> None:
-        self._last = None
-
-    def _follow(self, frame: np.ndarray) -> np.ndarray | None:
-        if self._last is None:
-            return None
-        mesh, presence = self._mesh(frame, roi_from_mesh(self._last))
-        size = np.ptp(self._last, axis=0).max()
-        jump = np.linalg.norm(mesh.mean(0) - self._last.mean(0)) / size
+    def follow(self, frame: np.ndarray, shape: np.ndarray) -> np.ndarray | None:
+        mesh, presence = self._place_mesh(frame, roi_from_mesh(shape))
+        size = np.ptp(shape, axis=0).max()
+        jump = np.linalg.norm(mesh.mean(0) - shape.mean(0)) / size
         return mesh if presence > _MIN_PRESENCE and jump < _MAX_JUMP else None
 
-    def _search(self, frame: np.ndarray) -> np.ndarray | None:
-        detections = self._detect(frame)
-        if not detections:
-            return None
-        largest = max(detections, key=lambda d: np.prod(d.box[2:] - d.box[:2]))
-        mesh, _ = self._mesh(frame, roi_from_box(largest.box, largest.eyes))
+    def to_landmarks(self, shape: np.ndarray) -> np.ndarray:
+        return shape[MESH_TO_68].astype(np.float32)
+
+    def _place(self, frame: np.ndarray, detection: Detection) -> np.ndarray | None:
+        mesh, _ = self._place_mesh(frame, roi_from_box(detection.box, detection.eyes))
         # A second look from the mesh's own square settles points that a loose detection box leaves behind.
-        mesh, presence = self._mesh(frame, roi_from_mesh(mesh))
+        mesh, presence = self._place_mesh(frame, roi_from_mesh(mesh))
         return mesh if presence > _MIN_PRESENCE else None
 
 
-class FaceAlignmentBackend:
+class FaceAlignmentBackend(FaceBackend):
     """s3fd + FAN of the face-alignment package, for those who have its weights (their licence is non-commercial)."""
 
     FILES = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
@@ -87,14 +106,18 @@ class FaceAlignmentBackend:
 
         self._aligner = FaceAlignment(LandmarksType.TWO_D, device="cpu", flip_input=False)
 
-    def find(self, frame: np.ndarray) -> np.ndarray | None:
-        faces = self._aligner.get_landmarks_from_image(frame)
-        if not faces:
-            return None
-        return max(faces, key=lambda points: np.prod(np.ptp(points, axis=0))).astype(np.float32)
+    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
+        return sorted(self._aligner.get_landmarks_from_image(frame) or [], key=_area, reverse=True)
 
-    def forget(self) -> None:
-        pass  # it looks anew in every frame
+    def follow(self, frame: np.ndarray, shape: np.ndarray) -> None:
+        return None
+
+    def to_landmarks(self, shape: np.ndarray) -> np.ndarray:
+        return shape.astype(np.float32)
+
+
+def _area(shape: np.ndarray) -> float:
+    return float(np.prod(np.ptp(shape, axis=0)))
 
 
 @lru_cache

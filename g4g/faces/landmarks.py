@@ -20,6 +20,7 @@ STABLE = np.array([27, 28, 29, 30, 36, 39, 42, 45])
 """Nose bridge and eye corners: the crop is fitted to these, never to lips or jaw."""
 LEFT_EYE = slice(36, 42)
 RIGHT_EYE = slice(42, 48)
+NOSE_LENGTH = 0.8
 
 
 def eye_distance(landmarks: np.ndarray) -> np.ndarray:
@@ -39,3 +40,20 @@ def mouth_shape(landmarks: np.ndarray) -> np.ndarray:
     gaps = np.linalg.norm(landmarks[..., [61, 62, 63], :] - landmarks[..., [67, 66, 65], :], axis=-1).mean(-1)
     width = np.linalg.norm(landmarks[..., 48, :] - landmarks[..., 54, :], axis=-1)
     return np.stack([gaps / eyes, width / eyes], axis=-1)
+
+
+def head_yaw(landmarks: np.ndarray) -> np.ndarray:
+    """Estimate how far heads are turned aside.
+
+    Args:
+        landmarks: shape (..., 68, 2), px.
+    Returns:
+        Degrees, shape (...): 0 is frontal, positive towards the picture's right; beyond 60 it reads too low.
+    Source:
+        Our choice: the nose's tip moves off the middle of the outer eye corners by the tangent of the angle. The nose's
+        length, as a share of half the corners' distance, was measured on faces that FaceMesh's depth had turned.
+    """
+    left, right = landmarks[..., 36, :], landmarks[..., 45, :]
+    half = (right - left) / 2
+    off = ((landmarks[..., 30, :] - left - half) * half).sum(-1) / ((half**2).sum(-1) + 1e-9)
+    return np.degrees(np.arctan(off / NOSE_LENGTH))

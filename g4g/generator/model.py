@@ -13,9 +13,6 @@ from g4g.errors import ConfigError
 from g4g.faces.landmarks import JAW, MOUTH, UPPER_FACE
 from g4g.nn import AdaIN, ResidualAdaIN
 
-DECISION = 3.0
-"""How decidedly fine drawing takes one reference for each pixel; 1 blends them as in training (our choice, by eye)."""
-
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -167,10 +164,7 @@ class Generator(nn.Module):
         return Generated(picture, smaller, lower, maps, detail)
 
     def render_fine(self, made: Generated, references: References) -> Tensor:
-        """Draw generated frames anew, finer and crisper: deformation knows no resolution.
-
-        Where the networks hesitate between references, they blend them, which is right on average and a blur to the
-        eye; here the likeliest one counts for more.
+        """Draw generated frames anew from finer pictures of the references: deformation knows no resolution.
 
         Args:
             made: what `forward` returned for B frames.
@@ -183,9 +177,9 @@ class Generator(nn.Module):
         finer = references.fine.shape[-1] // self.crop.size
         maps = functional.interpolate(made.maps, scale_factor=2 * finer, mode="bilinear", align_corners=False)
         detail = functional.interpolate(made.detail, scale_factor=finer, mode="bicubic", align_corners=False)
-        return self._deform(maps, references.fine, 1, DECISION) + detail
+        return self._deform(maps, references.fine, 1) + detail
 
-    def _deform(self, maps: Tensor, pictures: Tensor, reduction: int, decision: float = 1.0) -> Tensor:
+    def _deform(self, maps: Tensor, pictures: Tensor, reduction: int) -> Tensor:
         """Warp each reference by its flow, blend by visibility, fill with colour what none shows."""
         batch, k = pictures.shape[:2]
         height, width = maps.shape[-2:]
@@ -201,7 +195,7 @@ class Generator(nn.Module):
             pictures.flatten(0, 1), (identity + flow).flatten(0, 1), padding_mode="border", align_corners=False
         ).unflatten(0, (batch, k))
         visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1)
-        visible = (visible * decision).softmax(1)[:, :, None]
+        visible = visible.softmax(1)[:, :, None]
         colour = torch.tanh(maps[:, None, 3 * k : 3 * k + 3])
         return (torch.cat([warped, colour], 1) * visible).sum(1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
@@ -20,6 +19,7 @@ from g4g.media.colour import VIDEO_COLOUR, Colour
 from g4g.media.decode import check_input
 from g4g.media.encode import choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
+from g4g.media.leftovers import WorkFolder
 from g4g.media.sound import MIXES, has_sound, sound_graph
 
 AUDIO_BITRATE = "192k"
@@ -121,10 +121,10 @@ class VideoWriter:
         # in the output's own folder: only there is the final rename atomic
         try:
             # removed by its finaliser where Ctrl-C comes before our own handling stands
-            self._temporary = tempfile.TemporaryDirectory(prefix=".g4g-", dir=self.path.absolute().parent)
+            self._temporary = WorkFolder(self.path.absolute().parent)
         except OSError as error:
             raise MediaError(f"cannot write into the folder of {self.path}: {error.strerror}") from error
-        self._folder = Path(self._temporary.name)
+        self._folder = self._temporary.path
         self._stderr = (self._folder / "stderr").open("w+b")  # a file, not a pipe: nobody has to drain it
         try:
             self._encoder = subprocess.Popen(
@@ -247,5 +247,5 @@ class VideoWriter:
             with suppress(OSError):
                 encoder.stdin.close()
         self._stderr.close()
-        self._temporary.cleanup()
+        self._temporary.close()
         self._folder = None

@@ -24,14 +24,19 @@ def loudness(path, hz, start_s, stop_s):
     return 2 * np.abs(np.mean(part * np.exp(-2j * np.pi * hz * np.arange(len(part)) / RATE_HZ)))
 
 
-@pytest.fixture
-def tone(tmp_path):
-    """0.2 s of the new sound: a tone at half of full scale."""
-    samples = 0.5 * np.sin(2 * np.pi * NEW_HZ * np.arange(round(0.2 * RATE_HZ)) / RATE_HZ)
-    with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
+def write_tone(path, hz):
+    """0.2 s of a tone at half of full scale."""
+    samples = 0.5 * np.sin(2 * np.pi * hz * np.arange(round(0.2 * RATE_HZ)) / RATE_HZ)
+    with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
         file.writeframes((samples * 32767).astype("<i2").tobytes())
-    return tmp_path / "tone.wav"
+    return path
+
+
+@pytest.fixture
+def tone(tmp_path):
+    """The new sound."""
+    return write_tone(tmp_path / "tone.wav", NEW_HZ)
 
 
 @pytest.fixture

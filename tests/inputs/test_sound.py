@@ -5,7 +5,7 @@ import pytest
 
 import g4g
 from g4g.dubbing.offsets import OffsetMeter
-from g4g.dubbing.report import DubbedFrame
+from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.faces import make_backend
 from g4g.media import probe
 from g4g.metrics import mouth_opening
@@ -100,7 +100,8 @@ def test_offsets_are_measured_in_one_stretch_that_is_long_enough():
     meter, frame, matrix = OffsetMeter(), np.zeros((64, 64, 3), np.uint8), np.eye(2, 3)
     for number in range(250):
         is_dubbed = number not in (30, 110)
-        item = DubbedFrame(frame, frame, frame[..., :0], None, None, matrix if is_dubbed else None)
+        faces = (DubbedFace(frame, frame[..., 0], matrix),) if is_dubbed else ()
+        item = DubbedFrame(frame, frame, frame[..., :0], faces)
         meter.add(number / 25, item)
     assert meter.times_s == [number / 25 for number in range(31, 110)] and meter.has_enough
     assert len(meter.source) == len(meter.dubbed) == 79

@@ -1,0 +1,200 @@
+"""All faces of a video, followed at once: detected now and then, from frame to frame by their own points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from g4g.config import CropConfig
+from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
+from g4g.faces.crop import find_runs, fit_crop
+from g4g.faces.cuts import CutDetector
+from g4g.faces.track import FaceTrack, TimedFrame
+from g4g.faces.warp import invert_affine, warp_frame
+
+MOST_FACES = 8
+"""So many faces are followed at once, the largest."""
+
+_LOOK_EVERY = 15
+"""Frames between two looks for new faces, while all known ones are followed; so long a lost one is looked for."""
+_THOROUGH_LOOKS = 10
+"""Every so many looks, small faces are looked for too."""
+_SAME_PLACE = 0.3
+_SAME_FACE = 0.5
+"""Boxes that overlap by so much (intersection over union): one face a moment later; one face followed twice."""
+
+_LOOK_PX = 16
+_ALIKE = 0.85
+_ALIKE_IN_PLACE = 0.5
+"""How much two looks correlate, at least, for one face after a cut, or where it was lost. On 42 clips of twelve people,
+most in one studio, different people reach 0.78 in 1 of 100 pairs; the same in a new take have a median of 0.93."""
+
+
+@dataclass(frozen=True)
+class FaceTracks:
+    """Every face of a video: row i tells where face `faces[i]` is in frame `frames[i]`, ordered by face, then frame.
+
+    `times_s` (T,); `cuts` (T,): a new scene begins; `frames`, `faces` (M,) int32, faces numbered from 0 in the order
+    in which they appear, from left to right; `landmarks` (M, 68, 2) px; `frame_to_crop` (M, 2, 3).
+    """
+
+    times_s: np.ndarray
+    cuts: np.ndarray
+    frames: np.ndarray
+    faces: np.ndarray
+    landmarks: np.ndarray
+    frame_to_crop: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    @property
+    def scenes(self) -> np.ndarray:
+        """Number of the scene of each frame, (T,), from 0 on."""
+        return np.cumsum(self.cuts) - (self.cuts[0] if len(self) else 0)
+
+    def select(self, chosen: np.ndarray) -> FaceTrack:
+        """Put one face per scene together as one track; `chosen` (scenes,) holds their numbers, -1 for none."""
+        rows = np.flatnonzero(chosen[self.scenes[self.frames]] == self.faces)
+        frames, count = self.frames[rows], len(self)
+        landmarks = np.zeros((count, 68, 2), np.float32)
+        found = np.zeros(count, bool)
+        frame_to_crop = np.tile(np.eye(2, 3), (count, 1, 1))
+        landmarks[frames], found[frames], frame_to_crop[frames] = self.landmarks[rows], True, self.frame_to_crop[rows]
+        return FaceTrack(self.times_s, landmarks, found, frame_to_crop, self.cuts)
+
+
+def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: CropConfig = CropConfig()) -> FaceTracks:
+    """Follow all faces through a video; memory holds 1 KB per frame and face, never the frames.
+
+    A face that was lost, left, or comes back after a cut keeps its number where it looks alike (its aligned picture of
+    16 x 16 px correlates); otherwise it is a new face. Too many faces is the safer error: a number stands for one
+    person's mouth, from which new mouths are made.
+
+    Args:
+        frames: the video in order.
+        backend: as `make_backend` builds it.
+    Returns:
+        The tracks; without any face they have no rows.
+    Source:
+        Our choice.
+    """
+    times_s, cuts, detector, follower = [], [], CutDetector(), _Follower(backend)
+    for number, item in enumerate(frames):
+        times_s.append(item.time_s)
+        cuts.append(detector.is_cut(item.frame))
+        follower.step(number, item.frame, cuts[-1])
+    pieces = follower.pieces
+    owners = _join(pieces)
+    frames_of = np.array([n for p in pieces for n in range(p.start, p.stop)], np.int32)
+    faces_of = np.array([owner for p, owner in zip(pieces, owners, strict=True) for _ in p.landmarks], np.int32)
+    order = np.lexsort((frames_of, faces_of))
+    points = np.array([points for p in pieces for points in p.landmarks], np.float32).reshape(-1, 68, 2)[order]
+    numbers, faces, scenes = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
+    breaks = np.ones(len(order), bool)
+    breaks[1:] = (np.diff(faces) != 0) | (np.diff(numbers) != 1) | scenes[numbers[1:]]
+    frame_to_crop = fit_crop(points, find_runs(np.ones(len(order), bool), breaks), config)
+    return FaceTracks(np.array(times_s, np.float64), scenes, numbers, faces, points, frame_to_crop)
+
+
+@dataclass
+class _Piece:
+    """One face through neighbouring frames of one scene, from `start` on."""
+
+    start: int
+    scene: int
+    landmarks: list[np.ndarray] = field(default_factory=list)
+    looks: np.ndarray | float = 0.0
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.landmarks)
+
+
+class _Follower:
+    """Sees frame after frame; `pieces` grows."""
+
+    def __init__(self, backend: FaceBackend) -> None:
+        self.pieces: list[_Piece] = []
+        self._backend = backend
+        self._live: list[tuple[_Piece, np.ndarray]] = []
+        self._scene, self._age, self._missing_until = 0, 0, 0
+
+    def step(self, number: int, frame: np.ndarray, is_cut: bool) -> None:
+        if is_cut:
+            self._live, self._age, self._missing_until = [], 0, 0
+            self._scene += 1
+        live, lost = [], []
+        for piece, shape in self._live:
+            now = self._backend.follow(frame, shape)
+            if now is None:
+                lost.append((piece, shape))
+            elif all(_overlap(now, other) < _SAME_FACE for _, other in live):  # else it slid onto an older one
+                live.append((piece, now))
+        if lost:
+            self._missing_until = self._age + _LOOK_EVERY
+        if not live or self._age < self._missing_until or self._age % _LOOK_EVERY == 0:
+            every = _LOOK_EVERY * _THOROUGH_LOOKS if live else THOROUGH_EVERY
+            for shape in self._backend.detect(frame, thorough=self._age % every == 0):
+                if any(_overlap(shape, other) > _SAME_PLACE for _, other in live):
+                    continue
+                same = [piece for piece, old in lost if _overlap(shape, old) > _SAME_PLACE]
+                lost = [(piece, old) for piece, old in lost if not same or piece is not same[0]]
+                live.append((same[0] if same else self._begin(number), shape))
+        self._live = sorted(live, key=lambda item: -np.ptp(item[1], axis=0).prod())[:MOST_FACES]
+        self._live.sort(key=lambda item: item[0].start)
+        for piece, shape in self._live:
+            points = self._backend.to_landmarks(shape)
+            if len(piece.landmarks) % _LOOK_EVERY == 0:
+                piece.looks = piece.looks + _look(frame, points)
+            piece.landmarks.append(points)
+        self._age += 1
+
+    def _begin(self, number: int) -> _Piece:
+        self.pieces.append(_Piece(number, self._scene))
+        return self.pieces[-1]
+
+
+def _join(pieces: list[_Piece]) -> list[int]:
+    """Tell whose face each piece is: numbers from 0 on, in the order of their first frames, from left to right."""
+    order = sorted(range(len(pieces)), key=lambda i: (pieces[i].start, pieces[i].landmarks[0][:, 0].mean()))
+    faces: list[list[_Piece]] = []
+    owners = [0] * len(pieces)
+    for i in order:
+        piece = pieces[i]
+        best, owner = 0.0, len(faces)
+        for number, known in enumerate(faces):
+            last = known[-1]
+            if any(piece.start < other.stop for other in known):  # a face is in one place at a time
+                continue
+            alike = _correlate(sum(other.looks for other in known), piece.looks)
+            place = _overlap(last.landmarks[-1], piece.landmarks[0])
+            in_place = place > _SAME_PLACE and last.scene == piece.scene
+            if alike > (_ALIKE_IN_PLACE if in_place else _ALIKE) and alike + place > best:
+                best, owner = alike + place, number
+        if owner == len(faces):
+            faces.append([])
+        faces[owner].append(piece)
+        owners[i] = owner
+    return owners
+
+
+def _look(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The face's aligned picture, small, (LOOK_PX, LOOK_PX, 3)."""
+    frame_to_crop = fit_crop(landmarks[None], [(0, 1)], CropConfig(size=_LOOK_PX))[0]
+    return warp_frame(frame, invert_affine(frame_to_crop), (_LOOK_PX, _LOOK_PX))
+
+
+def _correlate(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlate two looks, each colour about its own mean, without the border where the background shows."""
+    a, b = (x[1:-1, 2:-2] - x[1:-1, 2:-2].mean((0, 1)) for x in (a, b))
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of the boxes of two sets of points."""
+    low, high = np.maximum(a.min(0), b.min(0)), np.minimum(a.max(0), b.max(0))
+    both = np.prod(np.maximum(high - low, 0))
+    return float(both / (np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0)) - both + 1e-9))
