@@ -6,6 +6,7 @@ from PIL import Image
 
 import g4g
 from g4g.dubbing.plan import ease
+from g4g.faces import refine_crop, transform_points
 from g4g.media import probe, read_frames
 
 
@@ -31,8 +32,9 @@ def test_outside_the_mask_every_byte_is_the_sources(tiny, grid_clip):
         changed = (item.frame != item.source).any(-1)
         assert changed.any() and not changed[: changed.shape[0] // 3].any()
         rows, columns = np.nonzero(changed)
-        points = np.stack([columns, rows], -1) @ item.frame_to_crop[:, :2].T + item.frame_to_crop[:, 2]
-        covered = item.taken[tuple(np.clip(np.round(points[:, ::-1]).astype(int), 0, 127).T)]
+        size = len(item.taken)
+        points = transform_points(refine_crop(item.frame_to_crop, size // 128), np.stack([columns, rows], -1))
+        covered = item.taken[tuple(np.clip(np.round(points[:, ::-1]).astype(int), 0, size - 1).T)]
         nearby = np.pad(item.taken, 1).max()
         assert nearby > 0.99 and (covered > 0).mean() > 0.97
 

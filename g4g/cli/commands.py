@@ -140,6 +140,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     tune.add_argument("--data", metavar="DIR", help="prepared data of other people, replayed against forgetting")
     tune.add_argument("--one-person", action="store_true", help="all faces are the speaker, however they look")
+    tune.add_argument(
+        "--face", metavar="WHO", help="in videos of several people: left, right, largest, a number (g4g faces), or x,y"
+    )
     tune.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
     tune.add_argument("--workers", type=int, default=2, help="processes that prepare clips side by side (%(default)s)")
     tune.add_argument("--seed", type=int, default=1, help="(%(default)s)")
@@ -266,9 +269,10 @@ def _finetune(options: argparse.Namespace) -> None:
     with _progress() as report:
         result = finetune(
             options.clips, options.out, weights=options.weights, minutes=options.minutes, steps=options.steps,
-            preset=options.preset, data=options.data, one_person=options.one_person, faces=options.faces,
-            workers=options.workers, seed=options.seed, device=options.device, resume=options.resume,
-            report=options.report, progress=report, log=lambda line: print(line, file=sys.stderr),
+            preset=options.preset, data=options.data, one_person=options.one_person, face=options.face,
+            faces=options.faces, workers=options.workers, seed=options.seed, device=options.device,
+            resume=options.resume, report=options.report, progress=report,
+            log=lambda line: print(line, file=sys.stderr),
         )  # fmt: skip
     print(result)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, zip_longest
@@ -72,9 +73,9 @@ class FinetuneReport:
 def finetune(
     clips: Iterable[str | Path], out: str | Path, *, weights: str | Path = DEFAULT_WEIGHTS, minutes: float = 10.0,
     steps: int = 10**9, preset: str = "all", data: str | Path | None = None, one_person: bool = False,
-    faces: str = "mediapipe", workers: int = 2, seed: int = 1, device: str = "auto", resume: bool = False,
-    report: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
-    log: Callable[[str], None] = print,
+    face: str | int | tuple | None = None, faces: str = "mediapipe", workers: int = 2, seed: int = 1,
+    device: str = "auto", resume: bool = False, report: str | Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None, log: Callable[[str], None] = print,
 ) -> FinetuneReport:  # fmt: skip
     """Learn one speaker's teeth, lips and skin from a few minutes of video.
 
@@ -89,6 +90,7 @@ def finetune(
         preset: "all", or "decoder", which trains half of the generator: for a few seconds of video.
         data: other people's prepared data (`g4g prepare`), replayed against forgetting.
         one_person: never set a shot aside because it looks like another person.
+        face: whom to learn in videos of several people, as for `Dubber.dub`; None refuses such videos.
         faces: face backend.
         workers: processes that prepare clips side by side.
         resume: go on where the same command stopped.
@@ -111,10 +113,10 @@ def finetune(
     judge = base.aligner if "aligner" in base.info.get("history", {}) else None
     if base.gallery is not None:
         raise ConfigError(f"{weights} is one speaker's already; start from its base, with all of the speaker's clips")
-    _begin(work, {"base": origin, "preset": preset, "seed": seed}, resume)
+    _begin(work, {"base": origin, "preset": preset, "seed": seed, "face": str(face)}, resume)
     torch.manual_seed(seed)
     tell = progress or (lambda stage, done, total: None)
-    shots, verdicts = _collect(clips, work, judge, faces, workers, one_person, tell)
+    shots, verdicts = _collect(clips, work, judge, face, faces, workers, one_person, tell)
     learnt, held = hold_out_tail(shots, _HELD_SHARE, _HELD_LEAST, _HELD_MOST)
     gallery = make_gallery([shot.crops for shot in learnt], [shot.landmarks for shot in learnt])
     before, _ = measure_speaker(base, held, learnt[0])
@@ -198,6 +200,8 @@ def _begin(work: Path, settings: dict, resume: bool) -> None:
     """Begin a run in its folder, or make sure that the one to resume was begun alike."""
     file = work / "run.json"
     if not resume:
+        if file.is_file() and json.loads(file.read_text()).get("face") != settings["face"]:
+            shutil.rmtree(work)  # its clips show somebody else
         work.mkdir(exist_ok=True)
         for old in ("run.state", "curve.json"):
             (work / old).unlink(missing_ok=True)
@@ -219,12 +223,12 @@ def _say(setting: object) -> str:
 
 
 def _collect(
-    clips, work: Path, judge: Aligner | None, faces: str, workers: int, one_person: bool, tell
+    clips, work: Path, judge: Aligner | None, face, faces: str, workers: int, one_person: bool, tell
 ) -> tuple[list[Shot], list[Verdict]]:
     """Prepare the clips and choose the usable shots."""
     files = list_videos(clips)
     index = prepare(
-        files, work, faces=faces, workers=workers, enough_frames=_ENOUGH_FRAMES,
+        files, work, face=face, faces=faces, workers=workers, enough_frames=_ENOUGH_FRAMES,
         progress=lambda done, total, what: tell("prepare", done, total),
     )  # fmt: skip
     wanted = {str(file.resolve()) for file in files}

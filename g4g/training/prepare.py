@@ -17,8 +17,9 @@ from safetensors.numpy import save
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.config import AudioConfig, CropConfig
+from g4g.dubbing.people import choose_faces, list_appearances
 from g4g.errors import DataError, FaceError, G4GError
-from g4g.faces import crop_face, make_backend, track_faces
+from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, make_backend
 from g4g.media import probe, read_frames, read_waveform
 
 INDEX_VERSION = 2
@@ -30,14 +31,17 @@ VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4
 
 
 def prepare(
-    videos: Iterable[str | Path], folder: str | Path, *, faces: str = "mediapipe", workers: int = 1,
-    enough_frames: int | None = None, progress: Callable[[int, int, str], None] | None = None,
+    videos: Iterable[str | Path], folder: str | Path, *, face: str | int | tuple | None = "largest",
+    faces: str = "mediapipe", workers: int = 1, enough_frames: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> dict:  # fmt: skip
     """Cut videos into shots of face crops with their sound; videos that are already in the index are skipped.
 
     Args:
         videos: files, or folders whose videos are taken.
         folder: receives index.json and shots/*.safetensors.
+        face: whom to take where several are seen, as `Dubber.dub` names them; None: a video in which two people are
+            seen most of the time is refused.
         faces: face backend by name.
         workers: processes side by side.
         enough_frames: no more is read of one video, nor another video once the index has so many.
@@ -61,7 +65,7 @@ def prepare(
         for some in (todo[first : first + part] for first in range(0, len(todo), part)):
             if enough_frames and sum(shot["frames"] for shot in index["shots"]) >= enough_frames:
                 break
-            jobs = [_Job(file, names[file], folder, faces, enough_frames) for file in some]
+            jobs = [_Job(file, names[file], folder, face, faces, enough_frames) for file in some]
             for job, (shots, reason) in zip(jobs, pool.map(_prepare_one, jobs), strict=True):
                 number += 1
                 index["shots"] += shots
@@ -93,6 +97,7 @@ class _Job:
     file: Path
     clip: str
     folder: Path
+    face: str | int | tuple | None
     faces: str
     enough_frames: int | None
 
@@ -107,7 +112,7 @@ def _prepare_one(job: _Job) -> tuple[list[dict], str]:
 def _cut_shots(job: _Job) -> list[dict]:
     info = probe(job.file)
     waveform = read_waveform(job.file)
-    track = track_faces(islice(read_frames(job.file), job.enough_frames), make_backend(job.faces))
+    track = _choose_track(job, follow_faces(islice(read_frames(job.file), job.enough_frames), make_backend(job.faces)))
     runs = [
         (start, min(start + MAX_SHOT_FRAMES, stop))
         for first, stop in track.runs()
@@ -125,6 +130,21 @@ def _cut_shots(job: _Job) -> list[dict]:
             if number == stop - 1:
                 shots[start] = _save_shot(job, info.fps, track, waveform, start, np.stack(shots[start]))
     return list(shots.values())
+
+
+def _choose_track(job: _Job, tracks: FaceTracks) -> FaceTrack:
+    if not len(tracks.faces):
+        raise FaceError(f"no face in {job.file.name}")
+    appearances = list_appearances(tracks)
+    largest = max(person.width_px for person in appearances)
+    rows = np.concatenate([person.rows for person in appearances if person.width_px > largest / 2])
+    seen = np.bincount(tracks.frames[rows])
+    if job.face is None and (seen > 1).sum() > (seen > 0).sum() / 2:
+        raise FaceError(
+            f"two people at once for most of {job.file.name}: say whom to take by --face left, right, largest, a "
+            "number that g4g faces lists, or x,y"
+        )
+    return tracks.select(choose_faces(tracks, appearances, "largest" if job.face is None else job.face))
 
 
 def _save_shot(job: _Job, fps, track, waveform, start, crops) -> dict:

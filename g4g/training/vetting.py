@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from safetensors import safe_open
 
 from g4g.aligner import Aligner, compare_shifts, tell_offset
 from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
+from g4g.faces import describe_looks, unit_row
 from g4g.training.aligner import embed_shot
 from g4g.training.data import Shot, load_shot
 
@@ -24,7 +24,7 @@ _SILENT = -0.5
 _STEADY = 0.15
 """Sound whose level moves by less (7.5 dB) is noise: that of speech moves by 20 dB and more."""
 _LIKENESS = 0.75
-"""Two shots of one GRID speaker are at least 0.83 alike in 95 of 100 cases, of two speakers at most 0.80 in 99."""
+"""How alike a shot must look to the mean of the main person's, as `describe_looks` tells."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _look_at(folder: Path, entry: dict, aligner: Aligner | None) -> _Look:
     means = compare_shifts(*embed_shot(aligner, shot, _EVERY), _EVERY) if aligner else None
     levels = tuple(np.percentile(shot.mel.max(0), (5, 95)).tolist())
     face_px = shot.crops.shape[1] / float(np.median(scale))
-    return _Look(entry, face_px, levels, means, _describe_face(shot))
+    return _Look(entry, face_px, levels, means, describe_looks(shot.crops[::10].mean(0)))
 
 
 def _find_fault(look: _Look, likeness: float, offset: float | None) -> str:
@@ -133,21 +133,11 @@ def _find_fault(look: _Look, likeness: float, offset: float | None) -> str:
     return ""
 
 
-def _describe_face(shot: Shot) -> np.ndarray:
-    """Describe the looks of eyes, brows and nose, light taken out: a unit row. Crops are aligned by just these."""
-    grey = shot.crops[::10].mean((0, -1))
-    size = len(grey)
-    upper = Image.fromarray(grey[size // 16 : size * 21 // 32, size // 8 : size * 7 // 8].astype(np.float32))
-    small = np.asarray(upper.resize((25, 19), Image.Resampling.BOX)).ravel()
-    return (small - small.mean()) / (small.std() * np.sqrt(small.size) + 1e-6)
-
-
 def _main_face(faces: np.ndarray, seconds: list[float]) -> np.ndarray:
     """Average the largest group of faces (N, D) that are alike, by seconds: a unit row."""
     alike = faces @ faces.T >= _LIKENESS
     group = alike[np.argmax(alike @ np.array(seconds))]
-    mean = faces[group].mean(0)
-    return mean / (np.linalg.norm(mean) + 1e-6)
+    return unit_row(faces[group].mean(0))
 
 
 def _mean_by_clip(looks: list[_Look]) -> dict[str, np.ndarray]:

@@ -130,3 +130,24 @@ def test_a_gallery_helps_where_the_video_does_not_show_a_mouth_shape():
     assert abs(pictures[1, 32:60, 32:96].mean() - crops[0, 32:60, 32:96].mean()) < 2, "in the light of the video"
     made = make_gallery([crops, crops], [video[[0, 8, 4, 8]], video[[0, 0, 0, 0]]])
     assert len(made.crops) == len(made.landmarks) <= 4
+
+
+def test_fine_drawing_agrees_with_the_generator_and_keeps_what_it_cannot_hold():
+    generator = load("g4g-tiny").generator
+    torch.manual_seed(0)
+    fine = torch.rand(1, 4, 3, 256, 256) * 2 - 1
+    smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8) * 2 - 1, size=256, mode="bicubic")[None].clamp(
+        -1, 1
+    )
+    crop, points, sound = torch.rand(1, 3, 128, 128), torch.rand(1, 68, 2) * 128, torch.rand(1, 5, 16)
+    for crops, difference in ((smooth, 0.02), (fine, None)):
+        people = generator.encode_references(crops, torch.rand(1, 4, 68, 2) * 128)
+        made = generator(hide_lower_half(crop), points, sound, people)
+        drawn = generator.render_fine(made, people)
+        assert drawn.shape == (1, 3, 160, 256)
+        small = torch.nn.functional.avg_pool2d(drawn, 2)
+        if difference:
+            assert (small - made.picture).abs().mean() < difference, "the same picture, finer"
+        else:
+            blurred = torch.nn.functional.interpolate(made.picture, scale_factor=2, mode="bilinear")
+            assert drawn.diff(dim=-1).abs().mean() > 1.5 * blurred.diff(dim=-1).abs().mean(), "with its own detail"

@@ -10,7 +10,8 @@ import torch
 from g4g.checkpoints import load_checkpoint
 from g4g.cli import main
 from g4g.errors import CheckpointError, ConfigError, DataError, G4GError
-from g4g.training.data import Shot, read_entries
+from g4g.faces import describe_looks
+from g4g.training.data import Shot, load_shots, read_entries
 from g4g.training.finetune import _Keeper, finetune
 from g4g.training.prepare import prepare
 from g4g.training.speaker import SpeakerFigures
@@ -36,6 +37,16 @@ def clips(data_dir, ffmpeg, tmp_path_factory):
     ffmpeg("-i", first, "-t", 2, *h264, folder / "short.mkv")
     ffmpeg(
         "-f", "lavfi", "-i", "testsrc=d=3:r=25", "-i", first, "-map", "0:v", "-map", "1:a", *h264, folder / "empty.mkv"
+    )
+    ffmpeg(
+        "-i",
+        folder / "first.mkv",
+        "-i",
+        folder / "other.mkv",
+        "-filter_complex",
+        "hstack=shortest=1",
+        *h264,
+        folder / "two.mkv",
     )
     (folder / "broken.mp4").write_bytes(b"not a video")
     return folder
@@ -153,12 +164,22 @@ def test_a_disk_that_refuses_leaves_the_last_file(tmp_path, monkeypatch):
         (["short.mkv"], "2.0 s of usable video, at least 3 s"),
         (["small.mkv"], "too small"),
         (["broken.mp4"], "broken.mp4"),
+        (["two.mkv"], "two people at once for most of two.mkv.*--face"),
     ],
 )
 def test_clips_that_cannot_be_learnt_from_are_one_error_with_reasons(clips, tmp_path, files, words):
     with pytest.raises(G4GError, match=f"(?s){words}"):
         finetune([clips / f for f in files], tmp_path / "a.safetensors", weights="g4g-tiny", workers=1)
     assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_of_two_people_the_named_one_is_learnt(clips, tmp_path):
+    for side in ("left", "right"):
+        prepare([clips / "two.mkv"], tmp_path / side, face=side)
+    prepare([clips / "first.mkv"], tmp_path / "alone")
+    left, right, alone = (load_shots(tmp_path / name)[0].crops[10] for name in ("left", "right", "alone"))
+    likeness = [float(describe_looks(crop) @ describe_looks(alone)) for crop in (left, right)]
+    assert likeness[0] > 0.95 > 0.8 > likeness[1]
 
 
 def test_the_command_line_learns_and_dubs(clips, tmp_path, capsys):
