@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import g4g
-import g4g.dubbing.dubber as dubber_module
+import g4g.dubbing.casting as casting_module
 from g4g.dubbing.cache import TrackCache
 from g4g.media import VideoWriter
 
@@ -25,8 +25,8 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def followed(monkeypatch):
     """Counts how often faces are followed."""
-    calls, follow = [], dubber_module.follow_faces
-    monkeypatch.setattr(dubber_module, "follow_faces", lambda *rest: calls.append(1) or follow(*rest))
+    calls, follow = [], casting_module.follow_faces
+    monkeypatch.setattr(casting_module, "follow_faces", lambda *rest: calls.append(1) or follow(*rest))
     return calls
 
 

@@ -9,6 +9,7 @@ import pytest
 import g4g
 from g4g.cli import main
 from g4g.dubbing.plan import NO_FACE, NOT_ASKED
+from g4g.dubbing.speech import embed_sound
 from g4g.media import VideoWriter, probe, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames, bounce_numbers
 
@@ -95,9 +96,9 @@ def test_frames_outside_the_span_are_the_sources_to_the_byte(tiny, talk, tone, t
 
 def test_the_lips_follow_the_voice_while_the_sound_is_heard(talk, tone, voice, tmp_path, monkeypatch):
     dubber, driven = g4g.Dubber.from_pretrained("g4g-tiny"), []
-    embed = dubber._embed_sound
     monkeypatch.setattr(
-        dubber, "_embed_sound", lambda waveform, times: driven.append(waveform) or embed(waveform, times)
+        "g4g.dubbing.mouths.embed_sound",
+        lambda aligner, waveform, *rest: driven.append(waveform) or embed_sound(aligner, waveform, *rest),
     )
     dubber.dub(talk, tone, tmp_path / "out.mp4", voice=voice, length="video")
     assert np.array_equal(driven[0], read_waveform(voice))

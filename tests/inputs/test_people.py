@@ -15,6 +15,7 @@ import g4g
 from g4g.cli import main
 from g4g.dubbing.people import MOST_TURN_DEG
 from g4g.dubbing.plan import OTHER_FACE, TURNED_AWAY
+from g4g.dubbing.speech import embed_sound
 from g4g.faces import follow_faces, head_yaw, make_backend, track_faces
 from g4g.faces.facemesh import roi_from_mesh
 from g4g.media import VideoWriter, read_frames, read_waveform
@@ -117,8 +118,11 @@ def test_a_face_that_is_not_there_is_one_sentence(tiny, pair, voice, tmp_path, f
 
 def test_each_speaker_is_driven_by_its_own_sound_and_all_are_heard(tiny, pair, tmp_path, monkeypatch):
     tones = {number: write_tone(tmp_path / f"{number}.wav", hz) for number, hz in ((0, 700), (1, 2100))}
-    driven, embed, out = [], tiny._embed_sound, tmp_path / "out.mp4"
-    monkeypatch.setattr(tiny, "_embed_sound", lambda waveform, times: driven.append(waveform) or embed(waveform, times))
+    driven, out = [], tmp_path / "out.mp4"
+    monkeypatch.setattr(
+        "g4g.dubbing.mouths.embed_sound",
+        lambda aligner, waveform, *rest: driven.append(waveform) or embed_sound(aligner, waveform, *rest),
+    )
     report = tiny.dub(pair, None, out, speakers=tones, length="video")
     assert chosen(report) == [0, 1] and report.frames_dubbed == 15
     for number, file in tones.items():
@@ -137,7 +141,7 @@ def test_shot_and_counter_shot_are_dubbed_in_turn_each_from_its_own_references(t
     report = tiny.dub(dialogue, voice, tmp_path / "out.mp4", length="video")
     assert report.cuts_s == (0.6, 1.2) and report.frames_dubbed == 45 and chosen(report) == [0, 1]
     assert [face.spans_s for face in report.faces] == [((0.0, 0.6), (1.2, 1.8)), ((0.6, 1.2),)]
-    cast = tiny._look_at(dialogue, voice, {None: voice}, None, "video", None, None, None, None)
+    cast = tiny._casting.cast(dialogue, voice, {None: voice}, None, "video", None, None, None, None)
     (role,) = cast.roles
     frames = [item.frame for item in read_frames(dialogue)]
     for face, spans in ((0, (slice(0, 15), slice(30, 45))), (1, (slice(15, 30),))):
