@@ -76,6 +76,7 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         models = replace(models, gallery=gallery, info=checkpoint.info)
     for network in models.parts().values():
         channels_last(network).to(device).eval().requires_grad_(False)
+    models.generator.hear_silence(models.aligner.embed_silence())
     return models
 
 

@@ -90,3 +90,8 @@ def test_the_new_mouth_comes_and_goes_within_a_scene_and_changes_at_a_cut():
     assert ease(dubbed, cuts)[7:].tolist() == [1] * 7
     assert ease(np.array([0, 1, 0], bool), np.zeros(3, bool)).tolist() == [0, 0.25, 0]
     assert ease(np.ones(5, bool), np.zeros(5, bool)).tolist() == [1] * 5
+
+
+def test_emphasis_beyond_reason_is_refused(tiny, grid_clip, tmp_path):
+    with pytest.raises(g4g.ConfigError, match="between 0 .* and 2, got 3"):
+        tiny.dub(grid_clip, grid_clip, tmp_path / "out.mp4", emphasis=3)

@@ -53,6 +53,13 @@ class Aligner(nn.Module):
         """Embed sync windows (B, n_mels, window_mel_steps) as unit rows (B, D)."""
         return functional.normalize(self.audio_encoder(mel_windows[:, None]).float(), dim=1)
 
+    @torch.no_grad()
+    def embed_silence(self) -> Tensor:
+        """Embed a window of digital silence, (D,)."""
+        audio = AudioConfig()
+        silent = torch.full((1, audio.n_mels, audio.window_mel_steps), -1.0, device=self.log_scale.device)
+        return self.embed_audio(silent)[0]
+
     def embed_lips(self, lips: Tensor) -> Tensor:
         """Embed lips (B, window_frames * 3, h, w) in [-1, 1], as `cut_lips` gives them, as unit rows (B, D)."""
         return functional.normalize(self.lip_encoder(lips).float(), dim=1)

@@ -60,6 +60,9 @@ def make_parser() -> argparse.ArgumentParser:
         default="replace",
         help="remove the old sound meanwhile, leave it beneath, or lower it under speech (%(default)s)",
     )
+    dub.add_argument(
+        "--emphasis", type=float, default=1.45, metavar="E", help="how far the mouth moves, 0 to 2 (%(default)s)"
+    )
     dub.add_argument("--codec", help="h264, hevc, vp9, av1 or prores, as the container allows (its usual one)")
     dub.add_argument("--crf", type=int, help="the codec's own quality, 0 is best (h264 18, hevc 20, others 24)")
     dub.add_argument("--tolerant", action="store_true", help="use what can be read of a damaged video")
@@ -195,7 +198,7 @@ def _dub(options: argparse.Namespace) -> None:
         dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         result = dubber.dub(
             options.video, options.audio, options.out, voice=options.voice, overwrite=options.force,
-            face=options.face, speakers=_parse_speakers(options.speaker),
+            emphasis=options.emphasis, face=options.face, speakers=_parse_speakers(options.speaker),
             length=options.length, start_s=options.start, end_s=options.end, mix=options.mix, codec=options.codec,
             crf=options.crf, tolerant=options.tolerant, dry_run=options.dry_run, sheet=options.sheet, progress=report,
         )  # fmt: skip

@@ -12,12 +12,12 @@ import numpy as np
 from g4g.dubbing.cast import Cast, list_voices
 from g4g.dubbing.casting import Casting, pass_over
 from g4g.dubbing.clock import Clock
-from g4g.dubbing.mouths import BATCH_FRAMES, Mouths
+from g4g.dubbing.mouths import BATCH_FRAMES, EMPHASIS, MOST_EMPHASIS, Mouths
 from g4g.dubbing.offsets import OffsetMeter, describe_offset
 from g4g.dubbing.people import Face, choose_faces, describe_faces
 from g4g.dubbing.plan import has_constant_rate
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_faces, draw_sheet
-from g4g.errors import MediaError
+from g4g.errors import ConfigError, MediaError
 from g4g.media import VideoWriter, probe, read_waveform
 from g4g.media.decode import raise_fault
 from g4g.media.encode import choose_encoding
@@ -51,9 +51,9 @@ class Dubber:
     def dub(
         self, video: str | Path, audio: str | Path | None, out: str | Path, *, voice: str | Path | None = None,
         face: str | int | tuple[float, float] | None = None, speakers: dict[int, str | Path] | None = None,
-        overwrite: bool = False, length: str = "audio", start_s: float | None = None, end_s: float | None = None,
-        mix: str = "replace", codec: str | None = None, crf: int | None = None, tolerant: bool = False,
-        dry_run: bool = False, sheet: str | Path | None = None,
+        emphasis: float = EMPHASIS, overwrite: bool = False, length: str = "audio", start_s: float | None = None,
+        end_s: float | None = None, mix: str = "replace", codec: str | None = None, crf: int | None = None,
+        tolerant: bool = False, dry_run: bool = False, sheet: str | Path | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> DubReport:  # fmt: skip
         """Make the person in a video say the words of a sound.
@@ -69,6 +69,7 @@ class Dubber:
                 (of the picture), "largest": also chosen anew in each scene. A number, as `list_faces` gives them, or a
                 pixel (x, y) inside the face: this person wherever seen, and nobody else.
             speakers: number of a face -> its own sound, all starting together; instead of `face` and `voice`.
+            emphasis: how far the mouth moves: 1 as it was learnt, which is too little, up to 2.
             overwrite: replace an existing `out`.
             length: "audio": the video is cut to the sound, or plays to and fro until the sound ends;
                 "video": the sound is cut, or followed by silence.
@@ -92,6 +93,8 @@ class Dubber:
             Our choice.
         """
         self._clock.seconds.clear()
+        if not 0 <= emphasis <= MOST_EMPHASIS:
+            raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {emphasis:g}")
         encoding = choose_encoding(Path(out), codec, crf)
         voices = list_voices(audio, voice, face, speakers)
         inputs = [file for file in (video, audio, *voices.values()) if file]
@@ -108,7 +111,7 @@ class Dubber:
             if info.has_alpha and not alpha
             else []
         )
-        meter, mouths = OffsetMeter(), Mouths(self._models, self._device, self._clock)
+        meter, mouths = OffsetMeter(), Mouths(self._models, self._device, self._clock, emphasis)
         with ExitStack() as stack:
             heard = stack.enter_context(mixed_sound(list(voices.values()))) if audio is None else audio
             writer = VideoWriter(

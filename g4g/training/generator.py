@@ -59,6 +59,7 @@ class GeneratorStage(Stage):
         super().__init__()
         self._begin = _SYNC_FROM if trained else 0.0
         self.generator, self.aligner = generator, aligner.eval().requires_grad_(False)
+        generator.hear_silence(aligner.embed_silence())
         self.discriminator = Discriminator()
         self.perceptual = make_perceptual(self.aligner)
         self._train_shots, self._validation = train, validation

@@ -151,3 +151,16 @@ def test_fine_drawing_agrees_with_the_generator_and_keeps_what_it_cannot_hold():
         else:
             blurred = torch.nn.functional.interpolate(made.picture, scale_factor=2, mode="bilinear")
             assert drawn.diff(dim=-1).abs().mean() > 1.5 * blurred.diff(dim=-1).abs().mean(), "with its own detail"
+
+
+def test_emphasis_moves_the_mouth_further_out_of_its_rest_and_leaves_silence_alone():
+    models = load("g4g-tiny")
+    generator, rest = models.generator, models.aligner.embed_silence().expand(1, 5, -1)
+    torch.manual_seed(0)
+    people = generator.encode_references(torch.rand(1, 4, 3, 128, 128), torch.rand(1, 4, 68, 2) * 128)
+    torch.nn.init.normal_(generator.landmark_head[-1].weight, std=0.1)
+    crop, points, speech = torch.rand(1, 3, 128, 128), torch.rand(1, 68, 2) * 128, torch.randn(1, 5, 16)
+    make = lambda sound, emphasis: generator(crop, points, sound, people, emphasis).landmarks  # noqa: E731
+    torch.testing.assert_close(make(rest, 2.0), make(rest, 1.0))
+    moved = [(make(speech, emphasis) - make(rest, 1.0)).abs().mean() for emphasis in (0.0, 1.0, 1.5)]
+    assert moved[0] < 1e-5 < moved[1] < moved[2]
