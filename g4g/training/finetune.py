@@ -170,13 +170,13 @@ class _Keeper:
     def look(self, networks: torch.nn.ModuleDict, figures: dict[str, float]) -> None:
         """Note the figures of a checkpoint, and save it if it is the best so far."""
         now = SpeakerFigures(*(figures[name] for name in asdict(self.before)))
+        is_best = self._judge(now)
+        if is_best:
+            self.save(replace(self._models, **networks))
         self.curve.append((figures["minutes"], now))
         curve = json.dumps([(minutes, asdict(row)) for minutes, row in self.curve])
         write_whole(self._curve_file, curve.encode())
-        is_best = self._judge(now)
         self._log(f"{figures['minutes']:.1f} min  {now}{'  best so far' if is_best else ''}")
-        if is_best:
-            self.save(replace(self._models, **networks))
 
     def _judge(self, figures: SpeakerFigures) -> bool:
         better = figures.is_better_than(self.best, self.before)

@@ -69,6 +69,8 @@ def vet_shots(
     Source:
         Our choice.
     """
+    if not entries:
+        return [], []
     looks = []
     for number, entry in enumerate(entries, 1):
         looks.append(_look_at(Path(folder), entry, aligner))
