@@ -64,8 +64,11 @@ class References:
     landmarks: Tensor
 
     def repeat(self, frames: int) -> References:
-        """Repeat each person's entry for `frames` frames."""
-        return References(*(x.repeat_interleave(frames, 0) for x in vars(self).values()))
+        """Repeat each person's entry for `frames` frames; one person's without copying."""
+        one = len(self.features) == 1
+        return References(
+            *(x.expand(frames, *x.shape[1:]) if one else x.repeat_interleave(frames, 0) for x in vars(self).values())
+        )
 
 
 class Generator(nn.Module):
@@ -196,19 +199,20 @@ class Generator(nn.Module):
         height, width = maps.shape[-2:]
         if reduction > 1:
             pictures = functional.avg_pool2d(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
-        flow = maps[:, : 2 * k].unflatten(1, (k, 2)).permute(0, 1, 3, 4, 2)
+        flow = maps[:, : 2 * k].unflatten(1, (k, 2)).permute(1, 0, 3, 4, 2)
         # Flow 1 is a tenth of the crop's width, in both directions.
         flow = flow * maps.new_tensor([0.2, 0.2 * pictures.shape[-1] / pictures.shape[-2]])
         rows = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=maps.device)
         columns = torch.linspace(-1 + 1 / width, 1 - 1 / width, width, device=maps.device)
         identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
-        warped = functional.grid_sample(
-            pictures.flatten(0, 1), (identity + flow).flatten(0, 1), padding_mode="border", align_corners=False
-        ).unflatten(0, (batch, k))
-        visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1)
-        visible = visible.softmax(1)[:, :, None]
-        colour = torch.tanh(maps[:, None, 3 * k : 3 * k + 3])
-        return (torch.cat([warped, colour], 1) * visible).sum(1)
+        visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1).softmax(1)
+        picture = torch.tanh(maps[:, 3 * k : 3 * k + 3]) * visible[:, k:]
+        for i in range(k):
+            warped = functional.grid_sample(
+                pictures[:, i], identity + flow[i], padding_mode="border", align_corners=False
+            )
+            picture = torch.addcmul(picture, warped, visible[:, i : i + 1])
+        return picture
 
 
 def hide_lower_half(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:

@@ -10,8 +10,8 @@ from g4g.faces import make_backend
 from g4g.media import probe
 from g4g.metrics import mouth_opening
 
-MOUTH = (slice(None), slice(60, 118), slice(32, 96))
-"""Frames, rows and columns of the mouth in crops of 128 px."""
+MOUTH = (slice(None), slice(120, 236), slice(64, 192))
+"""Frames, rows and columns of the mouth in crops of 256 px."""
 
 ALTERED = {
     "softer": "volume=-20dB",
