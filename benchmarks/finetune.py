@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from clips import Clip, choose_foreign, load_clips
+from clips import VIDEOS, Clip, choose_foreign, load_clips
 from dubs import Job, dub_all
 from matplotlib.figure import Figure
 
@@ -28,7 +27,6 @@ from g4g.training.prepare import clip_of, prepare
 from g4g.training.speaker import measure_speaker
 from g4g.zoo import DEFAULT_WEIGHTS, load
 
-_VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
 _CLIP_S = 3.0
 
 
@@ -66,7 +64,7 @@ def main() -> None:
     """Parse, fine-tune for each length, measure, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("speaker", help="s1, s26 or s31, as the split names them")
-    parser.add_argument("--videos", default=_VIDEOS, help="folders of GRID clips lie here (default: %(default)s)")
+    parser.add_argument("--videos", default=VIDEOS, help="folders of GRID clips lie here (default: %(default)s)")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="the base, name or file (default: %(default)s)")
     parser.add_argument("--minutes", nargs="+", type=float, default=[10.0], help="of training (default: 10)")
     parser.add_argument("--seconds", type=float, help="learn from so much video (default: all training clips)")

@@ -9,10 +9,9 @@ from g4g.faces.landmarks import MOUTH
 from g4g.generator import choose_references
 from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr
 from g4g.metrics.report import Figure
-from g4g.training.generator import generate_frames
+from g4g.training.speaker import generate_shot
 from g4g.zoo import Models
 
-_BATCH = 25
 _TARGETS = {"s1": 4.5, "unseen": 3.0}
 
 
@@ -20,10 +19,7 @@ def generate_clip(models: Models, clip: Clip) -> np.ndarray:
     """Make all crops of a clip with its own sound by the generator alone, (T, size, size, 3) uint8."""
     chosen = choose_references(clip.shot.landmarks)
     references = clip.shot.crops[chosen], clip.shot.landmarks[chosen]
-    numbers = np.arange(len(clip.shot))
-    batches = [numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH)]
-    made = [generate_frames(models.generator, models.aligner, clip.shot, batch, *references) for batch in batches]
-    return np.concatenate(made)
+    return generate_shot(models, clip.shot, references)
 
 
 def mouth_errors(clip: Clip, made: np.ndarray) -> np.ndarray:

@@ -7,14 +7,13 @@ python benchmarks/quality.py [--videos FOLDER | --data PREPARED] [--weights g4g-
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 import time
 from pathlib import Path
 
 from alignment import measure_aligner
-from clips import GROUPS, Clip, choose_foreign, load_clips, prepare_held_out
+from clips import GROUPS, VIDEOS, Clip, choose_foreign, load_clips, prepare_held_out
 from dubs import Dubbed, Job, dub_all, write_silence
 from judging import report_mask, report_rest, report_silence, report_sync
 from pictures import generate_clip, mouth_errors, report_pictures
@@ -27,7 +26,6 @@ from g4g.metrics.page import write_page
 from g4g.metrics.report import Figure, format_table, write_report
 from g4g.zoo import DEFAULT_WEIGHTS, load
 
-_VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
 _SHEETS = 5
 """So many paired and unpaired dubs of each group are drawn."""
 _SILENT_CLIPS = 10
@@ -92,7 +90,7 @@ def say(text: str, end: str = "\n") -> None:
 def main() -> None:
     """Parse, measure group by group, print the table, write quality.json and the sheets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", default=_VIDEOS, help="folders of GRID clips lie here (default: %(default)s)")
+    parser.add_argument("--videos", default=VIDEOS, help="folders of GRID clips lie here (default: %(default)s)")
     parser.add_argument("--data", help="folder that g4g prepare wrote (default: the held-out videos are prepared)")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (default: %(default)s)")
     parser.add_argument("--judge", default=JUDGE_WEIGHTS, help="name or file (default: %(default)s)")

@@ -12,6 +12,11 @@ SCORE_FPS = 25.0
 MAX_OFFSET_FRAMES = 15
 """Largest shift between lips and sound that is tried: 0.6 s at SCORE_FPS, the field's value."""
 
+EMPHASIS, MOST_EMPHASIS = 1.45, 2.0
+"""How far dubs move the mouth, usually and at most. A network that is taught by L1 moves it as little as the mean of
+all that could be said; extrapolated from its rest by so much, as classifier-free guidance does (Ho & Salimans 2022), it
+opens as far as real ones."""
+
 
 @dataclass(frozen=True)
 class AudioConfig:

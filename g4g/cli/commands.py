@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from g4g import __version__
+from g4g.config import EMPHASIS
 from g4g.errors import ConfigError
 
 _EXAMPLE = """examples:
@@ -61,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="remove the old sound meanwhile, leave it beneath, or lower it under speech (%(default)s)",
     )
     dub.add_argument(
-        "--emphasis", type=float, default=1.45, metavar="E", help="how far the mouth moves, 0 to 2 (%(default)s)"
+        "--emphasis", type=float, default=EMPHASIS, metavar="E", help="how far the mouth moves, 0 to 2 (%(default)s)"
     )
     dub.add_argument("--codec", help="h264, hevc, vp9, av1 or prores, as the container allows (its usual one)")
     dub.add_argument("--crf", type=int, help="the codec's own quality, 0 is best (h264 18, hevc 20, others 24)")

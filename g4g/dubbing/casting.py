@@ -24,7 +24,7 @@ from g4g.dubbing.people import (
 from g4g.dubbing.plan import compare_sounds, join_plans, plan_frames
 from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.errors import FaceError, MediaError
-from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, make_backend, refine_crop
+from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_scale, follow_faces, make_backend, refine_crop
 from g4g.generator import add_gallery, choose_references
 from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
 from g4g.zoo import Models
@@ -123,7 +123,7 @@ class Casting:
                 landmarks = track.crop_landmarks(rows)
                 best = choose_references(landmarks)
                 chosen.append((role, face, rows[best].tolist(), landmarks, landmarks[best]))
-                finer = choose_finer(track.frame_to_crop[rows[best]], size)
+                finer = choose_finer(track.frame_to_crop[rows[best]])
                 for row in rows[best].tolist():
                     cuts[row][role] = refine_crop(track.frame_to_crop[row], finer), size * finer
         crops = {
@@ -140,10 +140,9 @@ class Casting:
         return shown
 
 
-def choose_finer(frame_to_crop: np.ndarray, size: int) -> int:
-    """Say how many times finer than `size` crops must be to hold what the frames hold, affines (N, 2, 3)."""
-    side_px = size / np.sqrt(abs(np.linalg.det(frame_to_crop[:, :, :2]))).mean()
-    return int(np.clip(np.ceil(side_px / size), 2, _MOST_FINER))
+def choose_finer(frame_to_crop: np.ndarray) -> int:
+    """Say how many times finer crops must be to hold what the frames hold, affines (N, 2, 3)."""
+    return int(np.clip(np.ceil(1 / crop_scale(frame_to_crop).mean()), 2, _MOST_FINER))
 
 
 def _duration_s(waveform: np.ndarray) -> float:

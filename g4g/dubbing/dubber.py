@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from g4g.config import EMPHASIS, MOST_EMPHASIS
 from g4g.dubbing.cast import Cast, list_voices
 from g4g.dubbing.casting import Casting, pass_over
 from g4g.dubbing.clock import Clock
-from g4g.dubbing.mouths import BATCH_FRAMES, EMPHASIS, MOST_EMPHASIS, Mouths
+from g4g.dubbing.mouths import BATCH_FRAMES, Mouths
 from g4g.dubbing.offsets import OffsetMeter, describe_offset
 from g4g.dubbing.people import Face, choose_faces, describe_faces
 from g4g.dubbing.plan import has_constant_rate

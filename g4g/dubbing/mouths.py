@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from g4g.config import EMPHASIS
 from g4g.dubbing.cast import Cast, Role, ShownFace
 from g4g.dubbing.casting import pass_over
 from g4g.dubbing.clock import Clock
@@ -26,11 +27,6 @@ from g4g.media.bounce import bounce_frames
 from g4g.zoo import Models
 
 BATCH_FRAMES = 8
-EMPHASIS = 1.45
-"""A network that is taught by L1 moves the mouth as little as the mean of all that could be said; extrapolated from its
-rest by so much, as classifier-free guidance does (Ho & Salimans 2022), it opens as far as real ones."""
-
-MOST_EMPHASIS = 2.0
 
 
 class Mouths:

@@ -44,6 +44,11 @@ def find_runs(found: np.ndarray, cuts: np.ndarray | None = None) -> list[tuple[i
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
+def crop_scale(frame_to_crop: np.ndarray) -> np.ndarray:
+    """Crop px per frame px of affines (..., 2, 3), shape (...)."""
+    return np.sqrt(np.abs(np.linalg.det(frame_to_crop[..., :2])))
+
+
 def refine_crop(frame_to_crop: np.ndarray, finer: int) -> np.ndarray:
     """Map frames to the same crops with `finer` times as many pixels each way, affines (..., 2, 3)."""
     result = frame_to_crop * float(finer)

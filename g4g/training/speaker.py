@@ -110,13 +110,13 @@ def measure_speaker(
         references = shot.crops[chosen], shot.landmarks[chosen]
         if models.gallery is not None:
             references = add_gallery(models.gallery, shot.landmarks, *references)
-        made = _generate_all(models, shot, references, shot)
+        made = generate_shot(models, shot, references)
         for frame in np.setdiff1d(np.arange(len(shot)), chosen):
             box = mouth_box(shot.landmarks[frame, MOUTH], made.shape[1])
             quality.append(psnr(cut_box(made[frame], box), cut_box(shot.crops[frame], box)))
         own.append(_measure_sync(models, made, shot))
         other = replace(voice, times_s=voice.times_s[np.arange(len(shot)) % len(voice)])
-        foreign.append(_measure_sync(models, _generate_all(models, shot, references, other), other))
+        foreign.append(_measure_sync(models, generate_shot(models, shot, references, other), other))
         pairs += [(shot.crops[row], made[row]) for row in range(0, len(shot), 6)]
     seams = mend_seams(models.fusion, held)[1]["error_levels"]
     figures = SpeakerFigures(float(np.mean(quality)), float(np.mean(own)), float(np.mean(foreign)), seams)
@@ -134,7 +134,10 @@ def draw_rows(pictures: list[list[tuple[np.ndarray, np.ndarray]]], path: Path) -
     picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.BICUBIC).save(path, "PNG")
 
 
-def _generate_all(models: Models, shot: Shot, references, voice: Shot) -> np.ndarray:
+def generate_shot(
+    models: Models, shot: Shot, references: tuple[np.ndarray, np.ndarray], voice: Shot | None = None
+) -> np.ndarray:
+    """Generate all frames of a shot, (T, size, size, 3) uint8; `references` and `voice` as for `generate_frames`."""
     numbers = np.arange(len(shot))
     batches = [numbers[first : first + _BATCH] for first in range(0, len(numbers), _BATCH)]
     return np.concatenate(

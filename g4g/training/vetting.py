@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from g4g.aligner import Aligner, compare_shifts, tell_offset
 from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
-from g4g.faces import describe_looks, unit_row
+from g4g.faces import crop_scale, describe_looks, unit_row
 from g4g.training.aligner import embed_shot
 from g4g.training.data import Shot, load_shot
 
@@ -115,10 +115,9 @@ def _look_at(folder: Path, entry: dict, aligner: Aligner | None) -> _Look:
     shot = load_shot(folder, entry)
     with safe_open(folder / entry["file"], "numpy") as file:
         frame_to_crop = file.get_tensor("frame_to_crop")
-    scale = np.sqrt(np.abs(np.linalg.det(frame_to_crop[:, :, :2])))
     means = compare_shifts(*embed_shot(aligner, shot, _EVERY), _EVERY) if aligner else None
     levels = tuple(np.percentile(shot.mel.max(0), (5, 95)).tolist())
-    face_px = shot.crops.shape[1] / float(np.median(scale))
+    face_px = shot.crops.shape[1] / float(np.median(crop_scale(frame_to_crop)))
     return _Look(entry, face_px, levels, means, describe_looks(shot.crops[::10].mean(0)))
 
 
