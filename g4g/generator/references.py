@@ -30,7 +30,7 @@ class Gallery:
 
 
 def choose_references(crop_landmarks: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-    """Choose four frames of different mouth shapes: most closed, most open, median, most rounded.
+    """Choose four frames of different mouth shapes, in a usual pose: most closed, most open, median, most rounded.
 
     Args:
         crop_landmarks: shape (T, 68, 2), px; T >= 1.
@@ -40,7 +40,7 @@ def choose_references(crop_landmarks: np.ndarray, rng: np.random.Generator | Non
     Source:
         Our choice.
     """
-    scores = _score_shapes(crop_landmarks)
+    scores = np.where(_is_usual(head_pose(crop_landmarks)), _score_shapes(crop_landmarks), -np.inf)
     if rng is None:
         return scores.argmax(1)
     reach = max(len(crop_landmarks) // 5, 1)
@@ -131,6 +131,12 @@ def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
     theirs = np.where(far, -np.inf, scores[:, own:])
     better = theirs.max(1) > scores[:, :own].max(1) + _GAIN * scores.std(1)
     return np.where(better, theirs.argmax(1), -1)
+
+
+def _is_usual(poses: np.ndarray) -> np.ndarray:
+    """Mark the poses (T, 2) near the middle one; at least the nearer half."""
+    far = np.linalg.norm(poses - np.median(poses, axis=0), axis=1)
+    return far <= max(_POSE_REACH, np.median(far))
 
 
 def _enlarge(picture: np.ndarray, size: int) -> np.ndarray:

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from kornia.geometry.transform import warp_affine
 from PIL import Image
 
 from g4g.aligner import Aligner, cut_lips
 from g4g.audio import mel_windows, shared_windows
-from g4g.faces import transform_points
 from g4g.faces.landmarks import JAW, MOUTH
 from g4g.generator import (
     Discriminator,
@@ -22,22 +20,17 @@ from g4g.generator import (
     edge_weights,
     hide_lower_half,
     reconstruction_loss,
+    texture_loss,
 )
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.training.data import Shot, speaker_chances
 from g4g.training.loop import Stage
 from g4g.training.perceptual import make_perceptual
 from g4g.training.sounds import Sounds
+from g4g.training.variety import draw_example
 
 _CLIPS = 4
 _FRAMES = 5
-_FOREIGN_CLIPS = 2
-"""So many clips of a batch are driven by another clip's sound, once sync is judged: what is left of the source's own
-mouth around the hidden part must not be trusted more than the sound."""
-_ONE_REFERENCE = 0.2
-"""Share of clips in training that have one reference four times, as a still picture does."""
-_STRETCHED = 0.4
-"""Share of clips whose faces get other proportions: most clips are of one speaker."""
 _SYNC_FROM = 0.35
 _ADVERSARIAL_FROM = 0.6
 """Shares of the run after which these terms set in: the picture comes first. A generator that was trained before starts
@@ -45,13 +38,19 @@ at the first of them."""
 _VALIDATION_CLIPS = 16
 """About so many of known and of unseen speakers each, evenly over those held out."""
 _WEIGHTS = {
-    "pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.08, "foreign_sync": 0.08,
-    "adversarial": 0.01, "features": 0.05,
+    "pixels": 1.0, "edges": 0.3, "texture": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.08,
+    "foreign_sync": 0.08, "adversarial": 0.015, "features": 0.08,
 }  # fmt: skip
 
 
 class GeneratorStage(Stage):
     """Frames of a few clips per batch; neighbouring ones as soon as the frozen aligner judges their lips."""
+
+    foreign_clips = 2
+    """So many clips of a batch are driven by another clip's sound, once sync is judged: what is left of the source's
+    own mouth around the hidden part must not be trusted more than the sound."""
+    same_person = False
+    """Whether clips keep their proportions and colours, as `draw_example` says."""
 
     def __init__(
         self, generator: Generator, aligner: Aligner, train: list[Shot], validation: list[Shot], trained: bool
@@ -82,14 +81,14 @@ class GeneratorStage(Stage):
         in_sync = done >= _SYNC_FROM
         shots = self._draw_shots(rng, _CLIPS)
         frames = [_draw_frames(shot, rng, in_sync) for shot in shots]
-        paired = _CLIPS - in_sync * _FOREIGN_CLIPS
+        paired = _CLIPS - in_sync * self.foreign_clips
         voices = shots[:paired] + self._draw_shots(rng, _CLIPS - paired)
         spoken = frames[:paired] + [_draw_frames(voice, rng, in_sync) for voice in voices[paired:]]
         sounds = [self._sounds.draw(voice, rng) for voice in voices]
         audio = torch.stack([sound[some] for sound, some in zip(sounds, spoken, strict=True)])
-        parts = [_draw(shot, some, rng) for shot, some in zip(shots, frames, strict=True)]
+        parts = [draw_example(shot, some, rng, self.same_person) for shot, some in zip(shots, frames, strict=True)]
         crops, landmarks, references, reference_landmarks = (
-            torch.from_numpy(np.stack(part)).to(device) for part in zip(*parts, strict=True)
+            torch.stack(part).to(device) for part in zip(*parts, strict=True)
         )
         people = self.generator.encode_references(references, reference_landmarks).repeat(_FRAMES)
         real, points = crops.flatten(0, 1), landmarks.flatten(0, 1)
@@ -98,7 +97,9 @@ class GeneratorStage(Stage):
         terms = {}
         pictures = [picture[:known] for picture in (*output.smaller, output.picture)]
         weights = edge_weights(points[:known], top, real.shape[-1])
-        terms["pixels"], terms["edges"] = reconstruction_loss(pictures, real[:known, :, top:], weights)
+        true_lower = real[:known, :, top:]
+        terms["pixels"], terms["edges"] = reconstruction_loss(pictures, true_lower, weights)
+        terms["texture"] = texture_loss(output.picture[:known], true_lower, weights)
         truth = torch.cat([points[:known, JAW], points[:known, MOUTH]], 1)
         terms["landmarks"] = (output.landmarks[:known] - truth).abs().mean() / 8
         if in_sync:
@@ -201,53 +202,6 @@ def _draw_frames(shot: Shot, rng: np.random.Generator, neighbours: bool) -> np.n
     if neighbours:
         return int(rng.integers(len(shot) - _FRAMES + 1)) + np.arange(_FRAMES)
     return rng.choice(len(shot), size=_FRAMES, replace=False)
-
-
-def _draw(shot: Shot, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Draw crops (N, 3, size, size), landmarks (N, 68, 2) and the same of K references, changed alike."""
-    # A frame that is its own reference, or its neighbour's, teaches nothing.
-    apart = np.abs(np.arange(len(shot))[:, None] - frames).min(1)
-    rest = np.flatnonzero(apart > min(4, apart.max() - 1))
-    chosen = rest[choose_references(shot.landmarks[rest], rng)]
-    if rng.random() < _ONE_REFERENCE:
-        chosen = np.repeat(rng.choice(rest), len(chosen))
-    used = np.concatenate([frames, chosen])
-    crops, points = shot.crops[used].astype(np.float32) / 127.5 - 1, shot.landmarks[used]
-    if rng.random() < 0.5:
-        crops, points = crops[:, :, ::-1], mirror_landmarks(points, crops.shape[2])
-    crops = crops * rng.uniform(0.85, 1.1, 3).astype(np.float32) + np.float32(rng.uniform(-0.1, 0.1))
-    if rng.random() < 0.1:
-        crops = crops[..., rng.permutation(3)]
-    crops = np.ascontiguousarray(np.clip(crops, -1, 1).transpose(0, 3, 1, 2))
-    if rng.random() < _STRETCHED:
-        crops, points = _stretch(crops, points, rng)
-    points = points.astype(np.float32)
-    n = len(frames)
-    return crops[:n], points[:n], crops[n:], points[n:]
-
-
-@torch.autocast("cpu", enabled=False)
-def _stretch(crops: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Give a face other proportions and another tilt: crops (N, 3, size, size) and points (N, 68, 2) by one affine."""
-    size, angle = crops.shape[-1], rng.uniform(-0.07, 0.07)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = turn @ np.diag(rng.uniform(0.9, 1.1, 2))
-    centre = np.full(2, (size - 1) / 2)
-    affine = np.column_stack([linear, centre - linear @ centre + rng.uniform(-3, 3, 2)])
-    matrices = torch.from_numpy(affine).float().expand(len(crops), 2, 3)
-    warped = warp_affine(torch.from_numpy(crops), matrices, (size, size), padding_mode="border", align_corners=True)
-    return warped.numpy(), transform_points(affine, points)
-
-
-_MIRROR_68 = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36]
-    + [41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
-)
-
-
-def mirror_landmarks(landmarks: np.ndarray, width: int) -> np.ndarray:
-    """Mirror landmarks (..., 68, 2) in a picture `width` px wide; left and right points change places."""
-    return (landmarks * [-1, 1] + [width - 1, 0])[..., _MIRROR_68, :]
 
 
 def _to_tensor(crops: np.ndarray) -> torch.Tensor:

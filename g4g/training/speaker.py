@@ -66,6 +66,9 @@ class SpeakerFigures:
 class SpeakerStage(GeneratorStage):
     """Generator and fusion on one speaker's shots, and some of other people's; the aligner stays frozen."""
 
+    foreign_clips = 1
+    same_person = True
+
     def __init__(self, models: Models, train: list[Shot], held: list[Shot], replay: list[Shot], preset: str) -> None:
         super().__init__(models.generator, models.aligner, train + replay, held, trained=True)
         self._models, self._held, self._voice = models, held, train[0]

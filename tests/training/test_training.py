@@ -10,7 +10,6 @@ import torch
 from g4g.audio import mel_windows
 from g4g.errors import DataError
 from g4g.training.data import Shot, augment_mel, describe_data, load_shots, load_split, read_split, speaker_chances
-from g4g.training.generator import mirror_landmarks
 from g4g.training.prepare import prepare
 from g4g.training.sounds import Sounds
 from g4g.training.stages import STAGES, train_stage
@@ -106,11 +105,6 @@ def test_a_late_shot_of_a_held_out_clip_stays_held_out(prepared, tmp_path):
     (folder / "index.json").write_text(json.dumps(index))
     train, held = load_split(folder)
     assert [shot.clip for shot in train] == ["s1_bbaf3s"] and [shot.clip for shot in held] == [held_clip]
-
-
-def test_mirroring_twice_gives_the_points_back():
-    points = np.random.default_rng(0).normal(size=(3, 68, 2))
-    np.testing.assert_allclose(mirror_landmarks(mirror_landmarks(points, 128), 128), points)
 
 
 def test_augmented_sound_keeps_its_timing():

@@ -1,0 +1,62 @@
+"""Clips changed into other people, poses and lights: pictures and points stay together."""
+
+import numpy as np
+import pytest
+import torch
+
+from g4g.training.data import Shot
+from g4g.training.variety import Warp, draw_example, mirror_landmarks
+
+
+@pytest.fixture
+def change():
+    linear = np.stack([np.diag([1.1, 0.9]), [[1.0, -0.05], [0.05, 1.0]]])
+    waves = np.array([[0.05, 0.02, 1.0, 1.5, -1.0]])
+    return Warp(linear, np.array([[2.0, -1.0], [0.0, 1.0]]), np.array([[0.3, 0.1], [-0.2, 0.0]]), waves)
+
+
+def test_points_move_to_where_they_came_from(change):
+    points = np.random.default_rng(0).uniform(30, 98, (2, 20, 2))
+    np.testing.assert_allclose(change.find_source(change.move_points(points, 128), 128), points, atol=0.02)
+
+
+def test_what_lies_under_a_point_moves_with_it(change):
+    """A soft spot is painted where the point is; after the change it is where the point is told to be."""
+    points = np.array([[[50.0, 60.0]], [[80.0, 90.0]]])
+    rows, columns = np.mgrid[:128, :128]
+    spots = np.exp(-((columns - points[:, :, 0, None]) ** 2 + (rows - points[:, :, 1, None]) ** 2) / 18)
+    moved = change.move_pictures(torch.from_numpy(spots[:, None].repeat(3, 1)).float())[:, 0].numpy()
+    found = [(np.average(columns, weights=spot), np.average(rows, weights=spot)) for spot in moved]
+    np.testing.assert_allclose(found, change.move_points(points, 128)[:, 0], atol=0.6)
+
+
+def test_the_nose_moves_against_the_jaw_when_a_head_turns():
+    turned = Warp(np.eye(2)[None], np.zeros((1, 2)), np.array([[0.3, 0.0]]), np.zeros((0, 5)))
+    nose, jaw = np.array([64.0, 68.0]), np.array([10.0, 70.0])
+    moved = turned.move_points(np.stack([nose, jaw])[None], 128)[0] - [nose, jaw]
+    assert moved[0, 0] * moved[1, 0] < 0 and abs(moved[:, 1]).max() < 0.1
+
+
+def test_frames_share_a_pose_and_references_have_their_own():
+    rng = np.random.default_rng(0)
+    crops = rng.integers(0, 255, (40, 128, 128, 3)).astype(np.uint8)
+    shot = Shot("a", "a", "a", crops, np.tile(rng.uniform(30, 98, (1, 68, 2)), (40, 1, 1)), np.arange(40) / 25, crops)
+    tried = [draw_example(shot, np.array([3, 20]), np.random.default_rng(seed)) for seed in range(12)]
+    assert all(torch.equal(points[0], points[1]) for _, points, _, _ in tried), "landmarks of this clip never move"
+    assert sum(len({tuple(p.flatten().tolist()) for p in shapes}) == 4 for *_, shapes in tried) >= 3
+    assert all(part.dtype == torch.float32 for part in tried[0])
+    assert tried[0][0].shape == (2, 3, 128, 128) and tried[0][2].shape == (4, 3, 128, 128)
+
+
+def test_the_same_person_keeps_colours_and_proportions():
+    crops = np.full((40, 128, 128, 3), (200, 150, 120), np.uint8)
+    points = np.tile(np.random.default_rng(0).uniform(30, 98, (1, 68, 2)), (40, 1, 1))
+    shot = Shot("a", "a", "a", crops, points, np.arange(40) / 25, crops)
+    for seed in range(6):
+        references = draw_example(shot, np.array([3]), np.random.default_rng(seed), same_person=True)[2]
+        torch.testing.assert_close(references, torch.from_numpy(crops[:4]).permute(0, 3, 1, 2) / 127.5 - 1)
+
+
+def test_mirroring_twice_gives_the_points_back():
+    points = np.random.default_rng(0).normal(size=(3, 68, 2))
+    np.testing.assert_allclose(mirror_landmarks(mirror_landmarks(points, 128), 128), points)
