@@ -1,0 +1,123 @@
+"""Train once without each part of G4G, all for the same time, and measure what is lost.
+
+python benchmarks/ablation.py DATA [--weights g4g-small] [--minutes 6] [--limit 4] [--out DIR] [--only NAME ...]
+
+The aligner is trained from scratch by the diagonal-matrix loss and by plain pairwise contrast; the generator from
+scratch on the given weights' aligner, and measured with their fusion. DATA is what g4g prepare wrote, training and
+held-out clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import torch
+from alignment import measure_aligner
+from clips import load_clips
+from quality import Bench
+
+from g4g.fusion import Fusion
+from g4g.generator import deform, loss, model
+from g4g.metrics import JUDGE_WEIGHTS
+from g4g.metrics.report import format_table
+from g4g.training import aligner as aligner_stage
+from g4g.training import generator as generator_stage
+from g4g.training.stages import train_stage
+from g4g.zoo import DEFAULT_WEIGHTS, Models, build_models, load, save_models
+
+ALIGNERS = ("diagonal loss", "without the diagonal loss")
+GENERATORS = (
+    "whole", "without fusion", "without sync", "without multi-scale supervision", "without landmarks",
+    "without deformation",
+)  # fmt: skip
+_SHOWN = ("mouth PSNR, dB", "above copying, dB", "offset", "LSE-C", "sharpness", "articulation", "seam")
+
+
+@contextlib.contextmanager
+def leave_out(name: str) -> Iterator[None]:
+    """Leave out what a variant's name says, in training and in use."""
+    weights = generator_stage._WEIGHTS
+    patches = {
+        # As many windows, but each of another clip.
+        "without the diagonal loss": [
+            mock.patch.multiple(aligner_stage, _CLIPS=aligner_stage._CLIPS * aligner_stage._WINDOWS, _WINDOWS=1),
+            mock.patch.dict(aligner_stage._WEIGHTS, margin=0.0),
+        ],
+        "without fusion": [mock.patch.object(Fusion, "forward", lambda self, made, real, mask: (made, mask))],
+        "without sync": [mock.patch.dict(weights, sync=0.0, foreign_sync=0.0)],
+        "without multi-scale supervision": [mock.patch.object(loss, "_SCALES", (0.0, 0.0, 1.0))],
+        "without landmarks": [
+            mock.patch.dict(weights, landmarks=0.0),
+            mock.patch.object(model, "landmark_flow", lambda *given: torch.zeros_like(deform.landmark_flow(*given))),
+        ],
+        "without deformation": [mock.patch.object(model, "blend", _paint_only)],
+    }
+    with contextlib.ExitStack() as stack:
+        for patch in patches.get(name, []):
+            stack.enter_context(patch)
+        yield
+
+
+def _paint_only(maps: torch.Tensor, pictures: torch.Tensor, unit_px: float) -> torch.Tensor:
+    """As `blend`, with no reference visible anywhere."""
+    k = pictures.shape[1]
+    hidden = torch.full_like(maps[:, 2 * k : 3 * k], -1e4)
+    return deform.blend(torch.cat([maps[:, : 2 * k], hidden, maps[:, 3 * k :]], 1), pictures, unit_px)
+
+
+def train_variant(name: str, base: Models, data: str, out: Path, minutes: float, precision: str) -> Path:
+    """Train a variant from scratch, or go without training where only its use differs; return its weight file."""
+    whole = out / "whole.safetensors"
+    if name == "without fusion" and whole.is_file():
+        return whole
+    torch.manual_seed(1)
+    fresh, file = build_models(name), out / f"{name.replace(' ', '_')}.safetensors"
+    if name in ALIGNERS:
+        train_stage("aligner", data, file, minutes=minutes, precision=precision)
+        return file
+    history = {"aligner": base.info["history"]["aligner"]}
+    save_models(file, replace(base, generator=fresh.generator, info={**base.info, "history": history}))
+    train_stage("generator", data, file, minutes=minutes, precision=precision)
+    return file
+
+
+def main() -> None:
+    """Parse, train and measure each variant, print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="folder that g4g prepare wrote")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="whose aligner and fusion serve (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="of training for each variant (%(default)s)")
+    parser.add_argument("--precision", default="32-true", help="32-true or bf16-mixed (%(default)s)")
+    parser.add_argument("--limit", type=int, default=4, help="clips of each group (%(default)s)")
+    parser.add_argument("--groups", nargs="+", default=["s1", "unseen"], help="(%(default)s)")
+    parser.add_argument("--out", default="ablation", help="folder for weights, sheets and ablation.json (%(default)s)")
+    parser.add_argument("--only", nargs="+", default=[*ALIGNERS, *GENERATORS], help="variants (default: all)")
+    arguments = parser.parse_args()
+    out = Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    base, clips, rows = load(arguments.weights), load_clips(arguments.data, arguments.limit), []
+    for name in arguments.only:
+        with leave_out(name):
+            file = train_variant(name, base, arguments.data, out, arguments.minutes, arguments.precision)
+            for group in arguments.groups:
+                members = [clip for clip in clips if clip.group == group]
+                if name in ALIGNERS:
+                    figures = measure_aligner(load(file).aligner, members, group)
+                else:
+                    folder = out / name.replace(" ", "_")
+                    folder.mkdir(exist_ok=True)
+                    found = Bench(str(file), JUDGE_WEIGHTS, folder, pages=False).measure(group, members)
+                    figures = [figure for figure in found if any(word in figure.name for word in _SHOWN)]
+                rows += [replace(figure, point=name, target=None) for figure in figures]
+        (out / "ablation.json").write_text(json.dumps([vars(row) for row in rows], indent=1))
+    print(format_table(rows))
+
+
+if __name__ == "__main__":
+    main()
