@@ -38,7 +38,7 @@ at the first of them."""
 _VALIDATION_CLIPS = 16
 """About so many of known and of unseen speakers each, evenly over those held out."""
 _WEIGHTS = {
-    "pixels": 1.0, "edges": 0.3, "texture": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.08,
+    "pixels": 1.0, "edges": 0.3, "texture": 1.5, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.08,
     "foreign_sync": 0.08, "adversarial": 0.015, "features": 0.08,
 }  # fmt: skip
 
