@@ -1,6 +1,6 @@
-"""Train once without each part of G4G, all for the same time, and measure what is lost.
+"""Train once without each part of G4G, all for as many steps, and measure what is lost.
 
-python benchmarks/ablation.py DATA [--weights g4g-small] [--minutes 6] [--limit 4] [--out DIR] [--only NAME ...]
+python benchmarks/ablation.py DATA [--weights g4g-small] [--steps 600] [--limit 4] [--out DIR] [--only NAME ...]
 
 The aligner is trained from scratch by the diagonal-matrix loss and by plain pairwise contrast; the generator from
 scratch on the given weights' aligner, and measured with their fusion. DATA is what g4g prepare wrote, training and
@@ -36,6 +36,8 @@ GENERATORS = (
     "whole", "without fusion", "without sync", "without multi-scale supervision", "without landmarks",
     "without deformation",
 )  # fmt: skip
+_NO_END = 1e6
+"""Minutes: steps end the training, so that other work on the machine favours no variant."""
 _SHOWN = ("mouth PSNR, dB", "above copying, dB", "offset", "LSE-C", "sharpness", "articulation", "seam")
 
 
@@ -71,7 +73,7 @@ def _paint_only(maps: torch.Tensor, pictures: torch.Tensor, unit_px: float) -> t
     return deform.blend(torch.cat([maps[:, : 2 * k], hidden, maps[:, 3 * k :]], 1), pictures, unit_px)
 
 
-def train_variant(name: str, base: Models, data: str, out: Path, minutes: float, precision: str) -> Path:
+def train_variant(name: str, base: Models, data: str, out: Path, steps: int, precision: str) -> Path:
     """Train a variant from scratch, or go without training where only its use differs; return its weight file."""
     whole = out / "whole.safetensors"
     if name == "without fusion" and whole.is_file():
@@ -79,11 +81,11 @@ def train_variant(name: str, base: Models, data: str, out: Path, minutes: float,
     torch.manual_seed(1)
     fresh, file = build_models(name), out / f"{name.replace(' ', '_')}.safetensors"
     if name in ALIGNERS:
-        train_stage("aligner", data, file, minutes=minutes, precision=precision)
+        train_stage("aligner", data, file, minutes=_NO_END, steps=3 * steps, precision=precision)
         return file
     history = {"aligner": base.info["history"]["aligner"]}
     save_models(file, replace(base, generator=fresh.generator, info={**base.info, "history": history}))
-    train_stage("generator", data, file, minutes=minutes, precision=precision)
+    train_stage("generator", data, file, minutes=_NO_END, steps=steps, precision=precision)
     return file
 
 
@@ -92,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="folder that g4g prepare wrote")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="whose aligner and fusion serve (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=6.0, help="of training for each variant (%(default)s)")
+    parser.add_argument("--steps", type=int, default=600, help="of each generator; aligners take 3 times (%(default)s)")
     parser.add_argument("--precision", default="32-true", help="32-true or bf16-mixed (%(default)s)")
     parser.add_argument("--limit", type=int, default=4, help="clips of each group (%(default)s)")
     parser.add_argument("--groups", nargs="+", default=["s1", "unseen"], help="(%(default)s)")
@@ -104,7 +106,7 @@ def main() -> None:
     base, clips, rows = load(arguments.weights), load_clips(arguments.data, arguments.limit), []
     for name in arguments.only:
         with leave_out(name):
-            file = train_variant(name, base, arguments.data, out, arguments.minutes, arguments.precision)
+            file = train_variant(name, base, arguments.data, out, arguments.steps, arguments.precision)
             for group in arguments.groups:
                 members = [clip for clip in clips if clip.group == group]
                 if name in ALIGNERS:

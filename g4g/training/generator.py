@@ -38,7 +38,7 @@ at the first of them."""
 _VALIDATION_CLIPS = 16
 """About so many of known and of unseen speakers each, evenly over those held out."""
 _WEIGHTS = {
-    "pixels": 1.0, "edges": 0.3, "texture": 1.5, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.08,
+    "pixels": 1.0, "edges": 0.3, "texture": 0.8, "landmarks": 0.6, "perceptual": 0.1, "sync": 0.08,
     "foreign_sync": 0.08, "adversarial": 0.015, "features": 0.08,
 }  # fmt: skip
 
@@ -100,8 +100,8 @@ class GeneratorStage(Stage):
         true_lower = real[:known, :, top:]
         terms["pixels"], terms["edges"] = reconstruction_loss(pictures, true_lower, weights)
         terms["texture"] = texture_loss(output.picture[:known], true_lower, weights)
-        truth = torch.cat([points[:known, JAW], points[:known, MOUTH]], 1)
-        terms["landmarks"] = (output.landmarks[:known] - truth).abs().mean() / 8
+        off = (output.landmarks[:known] - torch.cat([points[:known, JAW], points[:known, MOUTH]], 1)).abs() / 8
+        terms["landmarks"] = off[:, :17].mean() / 4 + off[:, 17:].mean() * 3 / 4
         if in_sync:
             whole = torch.cat([real[:, :, :top], output.picture], 2)
             fake, true = (cut_lips(x).unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2) for x in (whole, real))

@@ -57,12 +57,14 @@ def train_stage(
     log(f"{len(shots)} shots to train on, {len(held)} held out")
     if "aligner" in history and stage != "fusion":
         shots = correct_offsets(models.aligner, shots, log)
-    job = _make_stage(stage, models, shots, held, set(history), train_sound)
+    # A run that is resumed keeps the schedule that it began with.
+    continued = history.get(stage, {}).get("continued", False) if resume else stage in history
+    job = _make_stage(stage, models, shots, held, continued, "generator" in history and not train_sound)
     channels_last(job.trained().train().requires_grad_(True))
 
     def save(network: torch.nn.Module, figures: dict) -> None:
-        note = {"seed": seed, "precision": precision, **describe_data([shot.name for shot in shots])}
-        note |= job.describe()
+        note = {"seed": seed, "precision": precision, "continued": continued, **job.describe()}
+        note |= describe_data([shot.name for shot in shots])
         note["figures"] = {k: float(v) for k, v in figures.items()}
         info = {**models.info, "history": {**history, stage: note}}
         save_models(out, replace(models, info=info, **{stage: network}))
@@ -73,10 +75,10 @@ def train_stage(
 
 
 def _make_stage(
-    stage: str, models: Models, shots: list[Shot], held: list[Shot], trained: set[str], train_sound: bool
+    stage: str, models: Models, shots: list[Shot], held: list[Shot], continued: bool, keep_sound: bool
 ) -> Stage:
     if stage == "aligner":
-        return AlignerStage(models.aligner, shots, held, "generator" in trained and not train_sound)
+        return AlignerStage(models.aligner, shots, held, keep_sound)
     if stage == "generator":
-        return GeneratorStage(models.generator, models.aligner, shots, held, "generator" in trained)
+        return GeneratorStage(models.generator, models.aligner, shots, held, continued)
     return FusionStage(models.fusion, shots, held)

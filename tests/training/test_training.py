@@ -120,10 +120,10 @@ def _name_shot(number: int, speaker: str) -> Shot:
     return Shot(f"{speaker}{number}", "", speaker, nothing, nothing, nothing, nothing)
 
 
-def test_a_speaker_comes_by_the_square_root_of_its_shots():
-    chances = speaker_chances([_name_shot(i, "many") for i in range(16)] + [_name_shot(0, "one")])
-    assert chances.sum() == pytest.approx(1) and chances[-1] == pytest.approx(1 / 5)
-    assert chances[0] == pytest.approx(4 / 5 / 16)
+def test_a_speaker_comes_by_the_cube_root_of_its_shots():
+    chances = speaker_chances([_name_shot(i, "many") for i in range(27)] + [_name_shot(0, "one")])
+    assert chances.sum() == pytest.approx(1) and chances[-1] == pytest.approx(1 / 4)
+    assert chances[0] == pytest.approx(3 / 4 / 27)
 
 
 def test_a_weight_file_says_what_it_was_trained_on():
