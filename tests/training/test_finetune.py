@@ -9,8 +9,12 @@ import torch
 
 from g4g.checkpoints import load_checkpoint
 from g4g.cli import main
+from g4g.dubbing.casting import Casting
+from g4g.dubbing.clock import Clock
 from g4g.errors import CheckpointError, ConfigError, DataError, G4GError
 from g4g.faces import describe_looks
+from g4g.generator import make_gallery
+from g4g.media.decode import raise_fault
 from g4g.training.data import Shot, load_shots, read_entries
 from g4g.training.finetune import _Keeper, finetune
 from g4g.training.prepare import prepare
@@ -180,6 +184,23 @@ def test_of_two_people_the_named_one_is_learnt(clips, tmp_path):
     left, right, alone = (load_shots(tmp_path / name)[0].crops[10] for name in ("left", "right", "alone"))
     likeness = [float(describe_looks(crop) @ describe_looks(alone)) for crop in (left, right)]
     assert likeness[0] > 0.95 > 0.8 > likeness[1]
+
+
+def test_a_gallery_serves_its_speakers_face_only(clips, tmp_path):
+    prepare([clips / "second.mkv"], tmp_path)
+    [shot] = load_shots(tmp_path)
+    wide = shot.landmarks.copy()
+    wide[:, [65, 66, 67], 1] += 20  # as if the mouth were open wider than in any frame of the video
+    models = replace(load("g4g-tiny"), gallery=make_gallery([shot.crops], [wide]))
+    shown = []
+    for some in (models, replace(models, gallery=None)):
+        voices = {face: clips / "first.mkv" for face in (0, 1)}
+        cast = Casting(some, "mediapipe", "cpu", Clock()).cast(
+            clips / "two.mkv", None, voices, None, "video", None, None, None, raise_fault
+        )
+        shown.append([role.references[face].crops for face, role in enumerate(cast.roles)])
+    (hers, theirs), (plain_hers, plain_theirs) = shown
+    assert (hers != plain_hers).any() and (theirs == plain_theirs).all()
 
 
 def test_the_command_line_learns_and_dubs(clips, tmp_path, capsys):
