@@ -9,7 +9,7 @@ from g4g.faces.track import FaceTrack, track_faces
 from g4g.faces.warp import fit_similarity, invert_affine, transform_points, warp_frame
 
 __all__ = [
-    "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "crop_face", "crop_scale", "describe_looks", "eye_distance", "find_runs",
-    "fit_crop", "fit_similarity", "follow_faces", "head_yaw", "invert_affine", "lower_half_mask", "make_backend",
-    "mouth_shape", "refine_crop", "track_faces", "transform_points", "unit_row", "warp_frame",
+    "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "crop_face", "crop_scale", "describe_looks", "eye_distance",
+    "find_runs", "fit_crop", "fit_similarity", "follow_faces", "head_yaw", "invert_affine", "lower_half_mask",
+    "make_backend", "mouth_shape", "refine_crop", "track_faces", "transform_points", "unit_row", "warp_frame",
 ]  # fmt: skip
