@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,13 +62,13 @@ def prepare(
     names = _name_clips(todo, {shot["clip"] for shot in index["shots"]})
     index["failed"], number = [], 0
     part = workers if enough_frames else _PART
-    with ProcessPoolExecutor(workers, initializer=_begin_worker) as pool:
+    with _start_workers(workers) as pool:
         for first in range(0, len(todo), part):
             share = _share_out(index, enough_frames, len(todo) - first)
             if share is not None and share < MIN_SHOT_FRAMES:
                 break
             jobs = [Job(file, names[file], folder, face, faces, share) for file in todo[first : first + part]]
-            for job, (cut, reason) in zip(jobs, _run(pool, jobs), strict=True):
+            for job, (cut, reason) in zip(jobs, pool.map(_cut_or_say_why, jobs), strict=True):
                 number += 1
                 _enter(index, job, cut, reason)
                 if progress:
@@ -98,19 +100,27 @@ def clip_of(file: Path) -> str:
     return f"{file.resolve().parent.name}_{file.stem}"
 
 
+@contextmanager
+def _start_workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Start worker processes; Ctrl-C ends them at once and without a word."""
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(count, initializer=_begin_worker) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
+        except BrokenProcessPool as error:
+            raise ResourceError(
+                "a process that prepares videos was killed, most likely for want of memory; the same command goes on, "
+                "take fewer workers"
+            ) from error
+
+
 def _begin_worker() -> None:
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the caller has the say
-
-
-def _run(pool: ProcessPoolExecutor, jobs: list[Job]) -> Iterable[tuple[Cut | None, str]]:
-    try:
-        yield from pool.map(_cut_or_say_why, jobs)
-    except BrokenProcessPool as error:
-        raise ResourceError(
-            "a process that prepares videos was killed, most likely for want of memory; the same command goes on, "
-            "take fewer workers"
-        ) from error
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _cut_or_say_why(job: Job) -> tuple[Cut | None, str]:

@@ -1,8 +1,10 @@
 """Fine-tuning: what is learnt from, what is kept, what the file says; the tiny networks except where sync is judged."""
 
 import json
+import multiprocessing
 import shutil
 import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -266,6 +268,22 @@ def test_an_interrupted_cutting_goes_on_where_it_was(clips, tmp_path, monkeypatc
     cut = cut_shots(job)
     assert followed == [30, "stopped", 30, 15, 0] and [shot["name"] for shot in cut.shots] == ["first", "first_30"]
     assert sum(cut.left_out.values()) == pytest.approx(0.6), "a shot lasts a second"
+
+
+def test_ctrl_c_while_clips_are_prepared_ends_the_workers_at_once(clips, tmp_path, monkeypatch):
+    def cut(job):
+        if job.file.name == "broken.mp4":
+            raise DataError("broken")
+        time.sleep(600)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    monkeypatch.setattr("g4g.training.prepare.cut_shots", cut)
+    with pytest.raises(KeyboardInterrupt):
+        prepare([clips / "broken.mp4", clips / "first.mkv"], tmp_path, progress=interrupt)
+    assert not multiprocessing.active_children() and time.monotonic() - started < 300
 
 
 def test_a_video_is_shared_out_cut_at_25_fps_and_what_it_lacks_is_listed(clips, tmp_path):
