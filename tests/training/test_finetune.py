@@ -22,7 +22,7 @@ from g4g.media.decode import raise_fault
 from g4g.training import cutting
 from g4g.training.cutting import Job, cut_shots
 from g4g.training.data import Shot, load_shots, read_entries
-from g4g.training.finetune import finetune
+from g4g.training.finetune import _load_replay, finetune
 from g4g.training.keeper import Keeper
 from g4g.training.prepare import _share_out, prepare
 from g4g.training.speaker import SpeakerFigures
@@ -299,6 +299,13 @@ def test_a_video_is_shared_out_cut_at_25_fps_and_what_it_lacks_is_listed(clips, 
     assert _share_out(index, None, 3) is None
     assert _share_out({"shots": []}, 20_000, 40) == 1500 and _share_out({"shots": []}, 20_000, 2) == 10_000
     assert _share_out({"shots": [{"frames": 19_990}]}, 20_000, 1) == 10
+
+
+def test_other_people_are_replayed_in_turn_and_take_bounded_memory(monkeypatch):
+    entries = [{"speaker": speaker, "frames": 2000} for speaker in "aaab"]
+    monkeypatch.setattr("g4g.training.finetune.split_entries", lambda data: (entries, []))
+    monkeypatch.setattr("g4g.training.finetune.load_shot", lambda folder, entry: entry["speaker"] * entry["frames"])
+    assert [shot[0] for shot in _load_replay("data")] == ["a", "b"], "5,000 frames"
 
 
 def test_of_two_people_the_named_one_is_learnt(clips, tmp_path):
