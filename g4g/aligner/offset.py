@@ -8,10 +8,25 @@ from torch import Tensor
 
 from g4g.aligner.model import Aligner, cut_lips, window_frames_of
 from g4g.audio import mel_windows
-from g4g.config import MAX_OFFSET_FRAMES
+from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
 
 CLEAR_PEAK, SAME_PEAK_FRAMES = 0.08, 3
 """An offset is clear if its mean similarity exceeds all those further away than so many frames by so much."""
+
+
+def nearest_frames(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the frames of the 25 fps copy in which lips and sound are compared.
+
+    Args:
+        times_s: of the frames, shape (T,), T >= 1, rising.
+    Returns:
+        The number of the frame nearest to each moment from the first frame on, and the moments in seconds, both (N,).
+    Example:
+        >>> nearest_frames(np.array([0.0, 0.02, 0.04, 0.06, 0.08]))[0].tolist()
+        [0, 2, 4]
+    """
+    moments = np.arange(times_s[0], times_s[-1] + 1e-6, 1 / SCORE_FPS)
+    return np.searchsorted((times_s[1:] + times_s[:-1]) / 2, moments), moments
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from g4g.aligner import Aligner, compare_shifts, embed_clip, tell_offset
+from g4g.aligner import Aligner, compare_shifts, embed_clip, nearest_frames, tell_offset
 from g4g.audio import log_mel
 from g4g.config import SCORE_FPS, AudioConfig, CropConfig
 from g4g.dubbing.report import DubbedFrame
@@ -60,9 +60,8 @@ class OffsetMeter:
         Returns:
             Frames of 1/25 s, > 0: the matching sound lies earlier than its lips; None where it is not clear.
         """
-        times_s, rate = np.array(self.times_s), AudioConfig().sample_rate
-        moments = np.arange(times_s[0], times_s[-1], 1 / SCORE_FPS)
-        nearest = np.abs(times_s[None] - moments[:, None]).argmin(1)
+        nearest, moments = nearest_frames(np.array(self.times_s))
+        rate = AudioConfig().sample_rate
         heard_s = moments - start_s
         first = max(int((heard_s[0] - _AROUND_S) * rate), 0)
         mel = log_mel(waveform[first : first + round((self.length_s + 2 * _AROUND_S) * rate)])

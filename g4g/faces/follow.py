@@ -11,7 +11,7 @@ from g4g.config import CropConfig
 from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
 from g4g.faces.crop import crop_face, find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
-from g4g.faces.looks import describe_looks, unit_row
+from g4g.faces.looks import ALIKE, describe_looks, unit_row
 from g4g.faces.track import FaceTrack, TimedFrame
 
 MOST_FACES = 8
@@ -26,9 +26,8 @@ _SAME_FACE = 0.5
 """Boxes that overlap by so much (intersection over union): one face a moment later; one face followed twice."""
 
 _LOOK_PX = 64
-_ALIKE = 0.82
 _ALIKE_IN_PLACE = 0.5
-"""How alike two faces must look, as `describe_looks` tells, to be one after a cut, or where it was lost."""
+"""How alike two faces must look, as `describe_looks` tells, to be one where it was lost; after a cut it is ALIKE."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ def _join(pieces: list[_Piece]) -> list[int]:
             alike = float(unit_row(sum(other.looks for other in known)) @ unit_row(piece.looks))
             place = _overlap(last.landmarks[-1], piece.landmarks[0])
             in_place = place > _SAME_PLACE and last.scene == piece.scene
-            if alike > (_ALIKE_IN_PLACE if in_place else _ALIKE) and alike + place > best:
+            if alike > (_ALIKE_IN_PLACE if in_place else ALIKE) and alike + place > best:
                 best, owner = alike + place, number
         if owner == len(faces):
             faces.append([])

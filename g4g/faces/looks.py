@@ -8,6 +8,9 @@ from PIL import Image
 _LOOKS = (25, 19)
 """Width and height of what is compared."""
 
+ALIKE = 0.82
+"""Two faces that are less alike count as two people: taking one person for two is the safer error."""
+
 
 def describe_looks(crop: np.ndarray) -> np.ndarray:
     """Describe eyes, brows and nose of an aligned crop, its light taken out; lips and background do not count.

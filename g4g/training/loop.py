@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +40,10 @@ class Plan:
     precision: str = "32-true"
     """As Lightning Fabric names it; "bf16-mixed" is half as fast again on CPUs with bfloat16, far slower on others."""
     look_every_s: float = 240.0
-    """After so many seconds the average is validated, and all is saved."""
+    """After so many seconds all is saved, and the average validated."""
     log: Callable[[str], None] = field(default=print)
     report: Callable[[float], None] = field(default=lambda done: None)
-    """Called after every step with the share of the run behind it."""
+    """Called at first, and after every step, with the share of the run behind it."""
 
 
 @dataclass
@@ -108,36 +110,40 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
     average.to(fabric.device)
     state_file = out.with_suffix(out.suffix + ".state")
     progress = _read_state(state_file, kept) if resume else Progress()
-    stopped = _catch_interrupt()
-    figures, losses, last_look = {}, {}, time.monotonic()
-    while not stopped() and (done := _share_done(progress, plan)) < 1:
-        started = time.monotonic()
-        _set_rate(optimiser, plan, progress.step, done)
-        network.train()
-        with fabric.autocast():
-            terms = stage.step(np.random.default_rng([plan.seed, progress.step]), done)
-        optimiser.zero_grad(set_to_none=True)
-        fabric.backward(sum(value for name, value in terms.items() if not name.startswith("_")))
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        if critic is not None:
-            _train_critic(fabric, stage, critic, critic_optimiser)
-        _follow(average, network, min(_EMA, (1 + progress.step) / (10 + progress.step)))
-        progress.step += 1
-        for name, value in terms.items():
-            now = float(value.detach())
-            losses[name] = losses.get(name, now) * 0.98 + now * 0.02
-        progress.elapsed_s += time.monotonic() - started
-        plan.report(min(_share_done(progress, plan), 1.0))
-        if time.monotonic() - last_look > plan.look_every_s:
-            figures = _look(stage, average, out, plan, progress, losses)
-            _write_state(state_file, kept, progress)
-            save(average, figures)
-            last_look = time.monotonic()
-    figures = _look(stage, average, out, plan, progress, losses)
-    _write_state(state_file, kept, progress)
-    save(average, figures)
-    return figures
+    plan.report(min(_share_done(progress, plan), 1.0))
+    losses, last_look = {}, time.monotonic()
+
+    def look() -> dict[str, float]:
+        # A crash while all is measured loses nothing that was trained.
+        _write_state(state_file, kept, progress)
+        figures = _look(stage, average, out, plan, progress, losses)
+        save(average, figures)
+        return figures
+
+    with _caught_interrupt() as stopped:
+        while not stopped() and (done := _share_done(progress, plan)) < 1:
+            started = time.monotonic()
+            _set_rate(optimiser, plan, progress.step, done)
+            network.train()
+            with fabric.autocast():
+                terms = stage.step(np.random.default_rng([plan.seed, progress.step]), done)
+            optimiser.zero_grad(set_to_none=True)
+            fabric.backward(sum(value for name, value in terms.items() if not name.startswith("_")))
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            if critic is not None:
+                _train_critic(fabric, stage, critic, critic_optimiser)
+            _follow(average, network, min(_EMA, (1 + progress.step) / (10 + progress.step)))
+            progress.step += 1
+            for name, value in terms.items():
+                now = float(value.detach())
+                losses[name] = losses.get(name, now) * 0.98 + now * 0.02
+            progress.elapsed_s += time.monotonic() - started
+            plan.report(min(_share_done(progress, plan), 1.0))
+            if time.monotonic() - last_look > plan.look_every_s:
+                look()
+                last_look = time.monotonic()
+        return look()
 
 
 def _share_done(progress: Progress, plan: Plan) -> float:
@@ -169,19 +175,23 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
             slow.copy_(fast)
 
 
-def _catch_interrupt() -> Callable[[], bool]:
-    """Turn the first Ctrl-C into a clean stop; the second one interrupts as usual."""
+@contextmanager
+def _caught_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a clean stop, which the given function tells; the second one interrupts as usual."""
     caught = []
 
     def note(signum, frame):
         caught.append(signum)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    if threading.current_thread() is not threading.main_thread():  # the caller stops us by other means
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
     try:
-        signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: the caller stops us by other means
-        return lambda: False
-    return lambda: bool(caught)
+        yield lambda: bool(caught)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _train_critic(fabric: Fabric, stage: Stage, critic: nn.Module, optimiser: torch.optim.Optimizer) -> None:

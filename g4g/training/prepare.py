@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from itertools import islice
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors.numpy import save
 
 from g4g.checkpoints.atomic import write_whole
-from g4g.config import AudioConfig, CropConfig
-from g4g.dubbing.people import choose_faces, list_appearances
-from g4g.errors import DataError, FaceError, G4GError
-from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, make_backend
-from g4g.media import probe, read_frames, read_waveform
+from g4g.config import CropConfig
+from g4g.errors import ConfigError, DataError, G4GError, ResourceError
+from g4g.training.cutting import MIN_SHOT_FRAMES, STRETCH_FRAMES, Cut, Job, cut_shots, stamp_file
 
 INDEX_VERSION = 2
-MIN_SHOT_FRAMES = 25
-MAX_SHOT_FRAMES = 250
 _PART = 20
 """After so many videos the index is written."""
+_WORTH_A_WORD_S = 1.0
+"""What is left out of a video is listed if it lasts so long."""
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v"}
 
 
@@ -40,43 +38,48 @@ def prepare(
     Args:
         videos: files, or folders whose videos are taken.
         folder: receives index.json and shots/*.safetensors.
-        face: whom to take where several are seen, as `Dubber.dub` names them; None: a video in which two people are
-            seen most of the time is refused.
+        face: whom to take where several are seen, as `Dubber.dub` names them; None: stretches in which two people are
+            seen most of the time are left out.
         faces: face backend by name.
         workers: processes side by side.
-        enough_frames: no more is read of one video, nor another video once the index has so many.
+        enough_frames: no more are cut, at 25 frames/s, shared out among the videos.
         progress: called with (done, total, what happened).
     Returns:
-        The index: {"version", "crop", "shots": [...], "failed": [{"source", "reason"}]}; videos that were not needed
-        are in neither list.
+        The index: {"version", "crop", "shots": [...], "left_out": [{"source", "seconds", "reason"}],
+        "failed": [{"source", "reason"}]}; videos that were not needed are in no list.
     Raises:
         DataError: no video given, or nothing usable in any.
+        ConfigError: no worker.
+        ResourceError: a worker died.
     """
-    folder = Path(folder)
+    if workers < 1:
+        raise ConfigError(f"at least one worker is needed, got {workers}")
+    folder, files = Path(folder), list_videos(videos)
     (folder / "shots").mkdir(parents=True, exist_ok=True)
-    files = list_videos(videos)
-    index = _read_index(folder / "index.json")
+    index = _read_index(folder / "index.json", files)
     done = {shot["source"] for shot in index["shots"]}
     todo = [file for file in files if str(file.resolve()) not in done]
     names = _name_clips(todo, {shot["clip"] for shot in index["shots"]})
     index["failed"], number = [], 0
     part = workers if enough_frames else _PART
-    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for some in (todo[first : first + part] for first in range(0, len(todo), part)):
-            if enough_frames and sum(shot["frames"] for shot in index["shots"]) >= enough_frames:
+    with _start_workers(workers) as pool:
+        for first in range(0, len(todo), part):
+            share = _share_out(index, enough_frames, len(todo) - first)
+            if share is not None and share < MIN_SHOT_FRAMES:
                 break
-            jobs = [_Job(file, names[file], folder, face, faces, enough_frames) for file in some]
-            for job, (shots, reason) in zip(jobs, pool.map(_prepare_one, jobs), strict=True):
+            jobs = [Job(file, names[file], folder, face, faces, share) for file in todo[first : first + part]]
+            for job, (cut, reason) in zip(jobs, pool.map(_cut_or_say_why, jobs), strict=True):
                 number += 1
-                index["shots"] += shots
-                if reason:
-                    index["failed"].append({"source": str(job.file.resolve()), "reason": reason})
+                _enter(index, job, cut, reason)
                 if progress:
-                    progress(number, len(todo), f"{job.file.name}: {reason or f'{len(shots)} shots'}")
+                    progress(number, len(todo), f"{job.file.name}: {reason or f'{len(cut.shots)} shots'}")
             _write_index(folder / "index.json", index)
+            for job in jobs:
+                job.part.unlink(missing_ok=True)
     _write_index(folder / "index.json", index)
     if not index["shots"]:
-        raise DataError(f"none of {len(files)} videos has a usable face and sound: {index['failed'][0]['reason']}")
+        reasons = "".join(f"\n  {Path(failure['source']).name}: {failure['reason']}" for failure in index["failed"])
+        raise DataError(f"none of {len(files)} videos has a usable face and sound:{reasons}")
     return index
 
 
@@ -92,81 +95,61 @@ def list_videos(paths: Iterable[str | Path]) -> list[Path]:
     return files
 
 
-@dataclass(frozen=True)
-class _Job:
-    file: Path
-    clip: str
-    folder: Path
-    face: str | int | tuple | None
-    faces: str
-    enough_frames: int | None
+def clip_of(file: Path) -> str:
+    """Name the clip of a video, as the split does: its folder and its file's stem."""
+    return f"{file.resolve().parent.name}_{file.stem}"
 
 
-def _prepare_one(job: _Job) -> tuple[list[dict], str]:
+@contextmanager
+def _start_workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Start worker processes; Ctrl-C ends them at once and without a word."""
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(count, initializer=_begin_worker) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
+        except BrokenProcessPool as error:
+            raise ResourceError(
+                "a process that prepares videos was killed, most likely for want of memory; the same command goes on, "
+                "take fewer workers"
+            ) from error
+
+
+def _begin_worker() -> None:
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _cut_or_say_why(job: Job) -> tuple[Cut | None, str]:
     try:
-        return _cut_shots(job), ""
+        return cut_shots(job), ""
     except G4GError as error:
-        return [], str(error)
+        return None, str(error)
 
 
-def _cut_shots(job: _Job) -> list[dict]:
-    info = probe(job.file)
-    waveform = read_waveform(job.file)
-    track = _choose_track(job, follow_faces(islice(read_frames(job.file), job.enough_frames), make_backend(job.faces)))
-    runs = [
-        (start, min(start + MAX_SHOT_FRAMES, stop))
-        for first, stop in track.runs()
-        for start in range(first, stop, MAX_SHOT_FRAMES)
+def _share_out(index: dict, enough_frames: int | None, files: int) -> int | None:
+    """How many frames to take of each of the next videos, `files` being left: an equal share, but not too short."""
+    if enough_frames is None:
+        return None
+    missing = enough_frames - sum(shot["frames"] for shot in index["shots"])
+    return min(missing, max(-(-missing // files), STRETCH_FRAMES))
+
+
+def _enter(index: dict, job: Job, cut: Cut | None, reason: str) -> None:
+    """Enter a video in the index."""
+    source = str(job.file.resolve())
+    if cut is None:
+        index["failed"].append({"source": source, "reason": reason})
+        return
+    index["shots"] += cut.shots
+    index["left_out"] += [
+        {"source": source, "seconds": seconds, "reason": why}
+        for why, seconds in cut.left_out.items()
+        if seconds >= _WORTH_A_WORD_S
     ]
-    runs = [(start, stop) for start, stop in runs if stop - start >= MIN_SHOT_FRAMES]
-    if not runs:
-        raise FaceError(f"no face for {MIN_SHOT_FRAMES} frames on end in {job.file.name}")
-    shots = {start: [] for start, _ in runs}
-    for number, item in enumerate(islice(read_frames(job.file), len(track))):
-        for start, stop in runs:
-            if start <= number < stop:
-                shots[start].append(crop_face(item.frame, track.frame_to_crop[number], CropConfig().size))
-        for start, stop in runs:
-            if number == stop - 1:
-                shots[start] = _save_shot(job, info.fps, track, waveform, start, np.stack(shots[start]))
-    return list(shots.values())
-
-
-def _choose_track(job: _Job, tracks: FaceTracks) -> FaceTrack:
-    if not len(tracks.faces):
-        raise FaceError(f"no face in {job.file.name}")
-    appearances = list_appearances(tracks)
-    largest = max(person.width_px for person in appearances)
-    rows = np.concatenate([person.rows for person in appearances if person.width_px > largest / 2])
-    seen = np.bincount(tracks.frames[rows])
-    if job.face is None and (seen > 1).sum() > (seen > 0).sum() / 2:
-        raise FaceError(
-            f"two people at once for most of {job.file.name}: say whom to take by --face left, right, largest, a "
-            "number that g4g faces lists, or x,y"
-        )
-    return tracks.select(choose_faces(tracks, appearances, "largest" if job.face is None else job.face))
-
-
-def _save_shot(job: _Job, fps, track, waveform, start, crops) -> dict:
-    stop = start + len(crops)
-    rate = AudioConfig().sample_rate
-    first = int(track.times_s[start] * rate)
-    last = int((track.times_s[stop - 1] + 1 / fps) * rate)
-    name = f"{job.clip}_{start}" if start else job.clip
-    target = job.folder / "shots" / f"{name}.safetensors"
-    tensors = {
-        "crops": crops,
-        "landmarks": track.crop_landmarks(slice(start, stop)),
-        "times_s": track.times_s[start:stop] - first / rate,
-        "waveform": np.array(waveform[first:last], dtype=np.float32),
-        "frame_to_crop": track.frame_to_crop[start:stop].astype(np.float32),
-    }
-    write_whole(target, save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
-    return {
-        "name": name, "clip": job.clip, "file": f"shots/{target.name}",
-        "source": str(job.file.resolve()), "speaker": speaker_of(job.file),
-        "frames": len(crops), "fps": fps, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-    }  # fmt: skip
 
 
 def _name_clips(files: list[Path], taken: set[str]) -> dict[Path, str]:
@@ -179,24 +162,23 @@ def _name_clips(files: list[Path], taken: set[str]) -> dict[Path, str]:
     return names
 
 
-def clip_of(file: Path) -> str:
-    """Name the clip of a video, as the split does: its folder and its file's stem."""
-    return f"{file.resolve().parent.name}_{file.stem}"
-
-
-def speaker_of(file: Path) -> str:
-    """Name the speaker: the folder, or in a folder of many the file name's part before the first underscore."""
-    folder = file.resolve().parent.name
-    return file.stem.split("_")[0] if folder == "others" else folder.removeprefix("raw_")
-
-
-def _read_index(path: Path) -> dict:
-    fresh = {"version": INDEX_VERSION, "crop": asdict(CropConfig()), "shots": [], "failed": []}
+def _read_index(path: Path, files: list[Path]) -> dict:
+    """Read the index of an earlier run, without those of the `files` that were changed since."""
+    fresh = {"version": INDEX_VERSION, "crop": asdict(CropConfig()), "shots": [], "left_out": [], "failed": []}
     if not path.is_file():
         return fresh
-    index = json.loads(path.read_text())
+    index = {"left_out": [], **json.loads(path.read_text())}
     if index["version"] != INDEX_VERSION or json.dumps(index["crop"]) != json.dumps(fresh["crop"]):
         raise DataError(f"{path} was prepared by another version or with other crops; prepare into an empty folder")
+    stamps = {str(file.resolve()): stamp_file(file) for file in files if file.is_file()}
+    # Older versions of g4g wrote no stamp.
+    changed = {
+        shot["source"]
+        for shot in index["shots"]
+        if "stamp" in shot and shot["stamp"] != stamps.get(shot["source"], shot["stamp"])
+    }
+    for name in ("shots", "left_out"):
+        index[name] = [row for row in index[name] if row["source"] not in changed]
     return index
 
 

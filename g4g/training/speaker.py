@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from g4g.checkpoints.atomic import write_whole
 from g4g.faces.landmarks import MOUTH
 from g4g.generator import add_gallery, choose_references
 from g4g.metrics import cut_box, mouth_box, psnr
@@ -28,6 +30,8 @@ _REPLAYED = 0.25
 _FUSION_EVERY = 0.2
 """Share of the steps in which fusion trains too."""
 _BATCH = 25
+_LEAST_GAIN_DB = 0.05
+"""Less above the base is no help."""
 _SYNC_MAY_FALL = 0.03
 _SEAMS_MAY_RISE = 0.05
 """A checkpoint that is worse than the base by more than these shares is not kept, however good its picture is."""
@@ -60,7 +64,9 @@ class SpeakerFigures:
         pairs = (self.sync, base.sync), (self.foreign_sync, base.foreign_sync)
         in_sync = all(now >= then - _SYNC_MAY_FALL * abs(then) for now, then in pairs)
         seamless = self.seam_levels <= (1 + _SEAMS_MAY_RISE) * base.seam_levels
-        return in_sync and seamless and self.mouth_psnr_db > best.mouth_psnr_db
+        return (
+            in_sync and seamless and self.mouth_psnr_db > max(best.mouth_psnr_db, base.mouth_psnr_db + _LEAST_GAIN_DB)
+        )
 
 
 class SpeakerStage(GeneratorStage):
@@ -134,7 +140,9 @@ def draw_rows(pictures: list[list[tuple[np.ndarray, np.ndarray]]], path: Path) -
     cut = (slice(size * 3 // 8, size * 15 // 16), slice(size * 3 // 16, size * 13 // 16))
     sheet = np.concatenate([np.concatenate([crop[cut] for crop in row], 1) for row in rows])
     picture = Image.fromarray(sheet)
-    picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.BICUBIC).save(path, "PNG")
+    content = BytesIO()
+    picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.BICUBIC).save(content, "PNG")
+    write_whole(path, content.getvalue())
 
 
 def generate_shot(

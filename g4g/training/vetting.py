@@ -42,7 +42,8 @@ class Verdict:
 class _Look:
     """What is measured of a shot: quiet and loud `levels`, looks `face`, fit at each shift `means` (31,)."""
 
-    entry: dict
+    shot: Shot
+    source: str
     face_px: float
     levels: tuple[float, float]
     means: np.ndarray | None
@@ -50,7 +51,7 @@ class _Look:
 
     @property
     def seconds(self) -> float:
-        return self.entry["frames"] / self.entry["fps"]
+        return len(self.shot) / SCORE_FPS
 
 
 def vet_shots(
@@ -81,13 +82,12 @@ def vet_shots(
     likeness = faces @ _main_face(faces, [look.seconds for look in looks])
     shots, verdicts = [], []
     for look, alike in zip(looks, likeness, strict=True):
-        offset = offsets.get(look.entry["clip"], 0.0)
+        offset = offsets.get(look.shot.clip, 0.0)
         fault = _find_fault(look, 1.0 if one_person else float(alike), offset)
         note = fault or (f"sound shifted by {offset:+.1f} frames" if abs(offset) > 0.5 else "")
-        verdicts.append(Verdict(look.entry["source"], look.entry["name"], look.seconds, not fault, note))
+        verdicts.append(Verdict(look.source, look.shot.name, look.seconds, not fault, note))
         if not fault:
-            shot = load_shot(Path(folder), look.entry)
-            shots.append(replace(shot, times_s=shot.times_s - offset / SCORE_FPS))
+            shots.append(replace(look.shot, times_s=look.shot.times_s - offset / SCORE_FPS))
     return shots, verdicts
 
 
@@ -118,7 +118,7 @@ def _look_at(folder: Path, entry: dict, aligner: Aligner | None) -> _Look:
     means = compare_shifts(*embed_shot(aligner, shot, _EVERY), _EVERY) if aligner else None
     levels = tuple(np.percentile(shot.mel.max(0), (5, 95)).tolist())
     face_px = shot.crops.shape[1] / float(np.median(crop_scale(frame_to_crop)))
-    return _Look(entry, face_px, levels, means, describe_looks(shot.crops[::10].mean(0)))
+    return _Look(shot, entry["source"], face_px, levels, means, describe_looks(shot.crops[::10].mean(0)))
 
 
 def _find_fault(look: _Look, likeness: float, offset: float | None) -> str:
@@ -145,7 +145,7 @@ def _mean_by_clip(looks: list[_Look]) -> dict[str, np.ndarray]:
     """Average `means` over each clip's shots, by their length: a clip has one offset."""
     clips = {}
     for look in looks:
-        clips.setdefault(look.entry["clip"], []).append(look)
+        clips.setdefault(look.shot.clip, []).append(look)
     return {
         clip: np.average([look.means for look in shots], axis=0, weights=[look.seconds for look in shots])
         for clip, shots in clips.items()

@@ -179,13 +179,16 @@ def test_a_gallery_helps_where_the_video_does_not_show_a_mouth_shape():
         return points
 
     video = np.stack([mouth(opening) for opening in np.linspace(0, 2, 9)])
-    crops = rng.integers(60, 120, (4, 128, 128, 3)).astype(np.uint8)
-    gallery = Gallery(rng.integers(120, 240, (3, 128, 128, 3)).astype(np.uint8),
-                      np.stack([mouth(1), mouth(12), mouth(20, nose=90.0)]))  # fmt: skip
+    looks = np.kron(rng.integers(60, 120, (8, 8, 3)), np.ones((16, 16, 1)))
+    crops = (looks + rng.integers(0, 9, (4, 128, 128, 3))).astype(np.uint8)
+    points = np.stack([mouth(1), mouth(12), mouth(20, nose=90.0)])
+    gallery = Gallery((looks * 2 + rng.integers(0, 9, (3, 128, 128, 3))).astype(np.uint8), points)
     pictures, points = add_gallery(gallery, video, crops, video[[0, 8, 4, 8]])
     np.testing.assert_array_equal(pictures[[0, 2]], crops[[0, 2]])
     np.testing.assert_array_equal(points[1], gallery.landmarks[1], "open, and not the one that is turned away")
     assert abs(pictures[1, 32:60, 32:96].mean() - crops[0, 32:60, 32:96].mean()) < 2, "in the light of the video"
+    stranger = Gallery(gallery.crops[:, ::-1], points)
+    np.testing.assert_array_equal(add_gallery(stranger, video, crops, video[[0, 8, 4, 8]])[0], crops)
     made = make_gallery([crops, crops], [video[[0, 8, 4, 8]], video[[0, 0, 0, 0]]])
     assert len(made.crops) == len(made.landmarks) <= 4
 
