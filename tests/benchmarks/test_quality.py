@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 from dubs import mask_frame
 from judging import report_silence, report_sync
-from pictures import report_pictures
+from pictures import report_closed
 from sheets import sheet_columns
 
 from g4g.metrics.clip import ClipScores
@@ -42,7 +42,7 @@ def test_a_mouth_that_rests_in_silence_has_no_deviation():
 
 def test_the_frames_that_serve_as_reference_do_not_count():
     table = np.array([[1.0, 10.0, 0], [1.0, 10.0, 0], [1e-9, 0.0, 1]])
-    above = _by_name(report_pictures([table], "s1", "generator"))["generator: above copying, dB"]
+    above = _by_name(report_closed([table], "s1"))["generator: above copying the most closed, dB"]
     assert math.isclose(above.value, 10.0) and above.count == 2 and above.reached
 
 
