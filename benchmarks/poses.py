@@ -42,7 +42,7 @@ def measure(models: Models, judge: str, clips: list[Clip], out: Path, failed: li
         for choose in (nearest_references, nearest_frames)
     )
     figures = report_pictures(near, "6 motion", group, "copying the nearest reference", _ABOVE_NEAREST)
-    figures += report_pictures(far, "6 motion", group, "copying the nearest frame")
+    figures.append(report_pictures(far, "6 motion", group, "copying the nearest frame")[1])  # the others are the same
 
     folder = out / "dubs"
     folder.mkdir(exist_ok=True)

@@ -75,7 +75,7 @@ KINDS = {
     "sharpness": FigureKind("ratio", "one", "fine detail of the mouth box over the source's; lower = blurred"),
     "seam": FigureKind("grey levels per px", "down", "gradient across the mask's edge beyond the source's"),
     "colour_step": FigureKind("grey levels", "down", "colour just inside the mask's edge against the source's"),
-    "edge_gradient": FigureKind("grey levels per px", "", "gradient across the mask's edge; a seam adds to the source's"),
+    "edge_gradient": FigureKind("grey levels per px", "", "gradient across the mask's edge; a seam adds to it"),
     "edge_step": FigureKind("grey levels", "", "colour just inside the mask's edge against just outside"),
     "mouth_distance": FigureKind("eyes' distances", "down", "mouth landmarks from the real clip's"),
     "opening_correlation": FigureKind("", "up", "mouth opening against the real clip's, frame by frame"),
