@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from motions import MOTIONS, Motion, map_to_source, move_clip
 from pictures import compare_copy, nearest_frames, nearest_references
-from poses import draw_poses, lay_beside
+from poses import draw_poses, lay_beside, measure
 
 from g4g.faces import transform_points
 from g4g.generator import choose_references
 from g4g.media import VideoWriter, read_frames
+from g4g.metrics import JUDGE_WEIGHTS
 from g4g.metrics.report import Figure
+from g4g.zoo import load
 
 
 def draw_heads(turns: np.ndarray) -> np.ndarray:
@@ -97,3 +99,12 @@ def test_figures_of_a_motion_stand_beside_those_of_still_clips():
     [moved, other] = lay_beside([Figure("6", "s1 nodding", "jitter", 1.5, 2, 1.0, "real"),
                                  Figure("6", "s1 nodding", "other", 0.5, 2)], still)  # fmt: skip
     assert (moved.value, moved.baseline, moved.baseline_name) == (1.5, 1.1, "still") and other.baseline is None
+
+
+def test_a_clip_is_measured_with_the_tiny_networks(real_clip, tmp_path):
+    failed = []
+    figures = {f.name: f for f in measure(load("g4g-tiny"), JUDGE_WEIGHTS, [real_clip], tmp_path, failed)}
+    assert not failed and figures["real clips: offset within 1 frame of 0"].value == 1
+    assert figures["generator: mouth PSNR, dB"].count == 75 - len(set(choose_references(real_clip.shot.landmarks)))
+    assert figures["generator: above copying the nearest reference, dB"].reached is False, "it never learnt anything"
+    assert (tmp_path / f"{real_clip.name}.png").is_file()

@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+import voices
 from changes import CHANGES, SAMPLE_RATE, SPEEDS, add_noise, align_sound, change_loudness, mix_babble, shift_formants
-from voices import report_falls
+from dubs import Job
+from voices import Bench, judge_dub, report_falls
+
+from g4g.config import SCORE_FPS
+from g4g.dubbing import Dubber
+from g4g.media import read_waveform
+from g4g.metrics import load_judge
+from g4g.zoo import load
 
 SECONDS = 2
 
@@ -78,3 +86,19 @@ def test_falls_are_counted_against_clean_sound_in_points():
     assert fall.value == pytest.approx(25) and fall.reached is False
     assert figures["room: LSE-C over clean sound's"].value == pytest.approx(0.75)
     assert not any(name.startswith("clean: fall") for name in figures)
+
+
+def test_the_judge_hears_how_late_a_sound_is(real_clip):
+    job, waveform = Job(real_clip, real_clip.source, real_clip.source), np.array(read_waveform(real_clip.source))
+    judge, late = load_judge(), np.pad(waveform, (int(5 * SAMPLE_RATE / SCORE_FPS), 0))
+    offsets = [judge_dub(judge, job, sound).offset_frames for sound in (waveform, late)]
+    assert abs(offsets[0]) <= 1 and abs(offsets[1] - offsets[0] + 5) <= 1
+    assert np.isfinite(judge_dub(judge, job, waveform[: len(waveform) // 2]).lse_c), "a sound may end before its video"
+
+
+def test_a_clip_is_dubbed_with_changed_sound_by_the_tiny_networks(real_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(voices, "CHANGES", {name: CHANGES[name] for name in ("clean", "faster by a quarter")})
+    bench = Bench(Dubber(load("g4g-tiny")), load_judge(), tmp_path, [])
+    figures = bench.measure("s1", [(real_clip, real_clip)])
+    assert len(figures) == 4 and all(np.isfinite(figure.value) for figure in figures) and not bench.failed
+    assert len([*tmp_path.glob("*.png")]) == 2
