@@ -5,7 +5,8 @@ python benchmarks/detail.py [--videos FOLDER | --data PREPARED] [--weights g4g-s
 
 Clips are dubbed with their own sound, the portrait with the bundled voice. The dub's mouth is held against the
 source's, and so is the same mouth reduced to the networks' 128 px and pasted from there: what a dub gives that knows no
-finer references. Enlarging alone adds no detail, so clips also come with a texture on the face.
+finer references. Enlarging alone adds no detail, so clips also come with a texture on the face. The sheet shows two
+frames of each case, in the table's order.
 """
 
 from __future__ import annotations
