@@ -89,12 +89,13 @@ def draw_gaps(*gaps: float) -> np.ndarray:
 
 
 def test_closures_in_speech_count_and_the_rest_around_it_does_not() -> None:
-    # 40 px between the eyes: open above 2.4 px, closed below 1.2 px; the real mouth closes at 3 and 8, not at 5.
-    real = draw_gaps(0, 0, 5, 1, 5, 2, 5, 5, 0, 1, 5, 0, 0)
+    # 40 px between the eyes: closed below 1.2 px; the real mouth closes at 3 and 8; at 5 and 11 it only comes near.
+    real = draw_gaps(0, 0, 5, 1, 5, 2, 5, 5, 0, 1, 5, 1.1, 1.3, 0, 0)
     assert closure_share(real, real) == 1
-    assert closure_share(draw_gaps(0, 0, 5, 5, 5, 1, 5, 5, 5, 5, 5, 0, 0), real) == 0.5, "two frames late is in time"
-    assert closure_share(draw_gaps(*[5] * 13), real) == 0
-    assert np.isnan(closure_share(real, draw_gaps(0, 0, 5, 2, 5, 5, 5, 5, 5, 5, 5, 0, 0)))
+    late = draw_gaps(0, 0, 5, 5, 5, 1, 5, 5, 5, 5, 5, 5, 5, 0, 0)
+    assert closure_share(late, real) == 0.5, "two frames late is in time, not closing at all is not"
+    assert closure_share(draw_gaps(*[5] * 15), real) == 0
+    assert np.isnan(closure_share(real, draw_gaps(0, 0, 5, 2, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 0)))
 
 
 def test_only_what_a_dub_moves_can_tremble() -> None:
