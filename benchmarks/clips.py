@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,26 +35,40 @@ class Clip:
         return self.shot.name
 
 
-def load_clips(folder: str | Path, limit: int | None) -> list[Clip]:
-    """Load the held-out clips, at most `limit` of each group, the groups in the order of GROUPS."""
+def load_clips(
+    folder: str | Path, limit: int | None = None, groups: Sequence[str] = tuple(GROUPS.values())
+) -> list[Clip]:
+    """Load the held-out clips of some groups, at most `limit` of each, the groups in the order of GROUPS."""
     folder = Path(folder)
     entries = read_entries(folder)
     prepared = {entry["clip"] for entry in entries}
-    split, clips, missing = read_split(), [], []
-    for key, group in GROUPS.items():
-        missing += [name for name in split[key] if name not in prepared]
-        members = [entry for entry in entries if entry["clip"] in split[key]]
+    clips, missing = [], []
+    for group, names in _list_held_out(groups).items():
+        missing += [name for name in names if name not in prepared]
+        members = [entry for entry in entries if entry["clip"] in names]
         clips += [_load_clip(folder, entry, group) for entry in members[:limit]]
-    if missing:
+    if missing and limit is None:
         print(f"{len(missing)} held-out clips are not in {folder}: {', '.join(missing[:5])} ...")
     if not clips:
         raise DataError(f"{folder} holds no held-out clip of the split; prepare the split's videos into it")
     return clips
 
 
-def prepare_held_out(videos: str | Path, folder: Path) -> Path:
-    """Prepare the held-out clips out of the folders of videos under `videos`; what is prepared already stays."""
-    wanted = {name for key in GROUPS for name in read_split()[key]}
+def load_videos(files: Sequence[Path], folder: Path, group: str) -> list[Clip]:
+    """Prepare any videos into `folder` and load all their shots as clips of one group."""
+    prepare(files, folder)
+    sources = {str(file.resolve()) for file in files}
+    return [_load_clip(folder, entry, group) for entry in read_entries(folder) if entry["source"] in sources]
+
+
+def prepare_held_out(
+    videos: str | Path, folder: Path, groups: Sequence[str] = tuple(GROUPS.values()), limit: int | None = None
+) -> Path:
+    """Prepare held-out clips, at most `limit` of each group, out of the folders of videos under `videos`.
+
+    What is prepared already stays.
+    """
+    wanted = {name for names in _list_held_out(groups).values() for name in names[:limit]}
     files = [file for file in sorted(Path(videos).glob("*/*")) if clip_of(file) in wanted]
     prepare(files, folder, workers=os.cpu_count() or 1)
     return folder
@@ -67,6 +82,12 @@ def choose_foreign(clips: list[Clip]) -> list[tuple[Clip, Clip]]:
         sounds = min(max(1, -(-12 // len(members))), 3, len(members) - 1)
         pairs += [(m, members[(i + k) % len(members)]) for k in range(1, sounds + 1) for i, m in enumerate(members)]
     return pairs
+
+
+def _list_held_out(groups: Sequence[str]) -> dict[str, list[str]]:
+    """List the names of the held-out clips of some groups."""
+    split = read_split()
+    return {group: split[key] for key, group in GROUPS.items() if group in groups}
 
 
 def _load_clip(folder: Path, entry: dict, group: str) -> Clip:

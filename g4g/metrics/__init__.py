@@ -3,6 +3,7 @@
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, JudgeConfig, load_judge, save_judge
 from g4g.metrics.landmarks import (
     articulation,
+    closure_share,
     jitter,
     mouth_distance,
     mouth_opening,
@@ -13,6 +14,8 @@ from g4g.metrics.picture import (
     colour_step,
     cosine,
     cut_box,
+    edge_gradient,
+    edge_step,
     mean_squared_error,
     mouth_box,
     mse_to_psnr,
@@ -24,8 +27,8 @@ from g4g.metrics.picture import (
 from g4g.metrics.sync import MAX_OFFSET_FRAMES, RIVALS, SyncScore, lip_sync_error, match_windows, similarity_offset
 
 __all__ = [
-    "JUDGE_WEIGHTS", "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "RIVALS", "SyncScore", "articulation", "colour_step",
-    "cosine", "cut_box", "jitter", "lip_sync_error", "load_judge", "match_windows", "mean_squared_error", "mouth_box",
-    "mouth_distance", "mouth_opening", "mse_to_psnr", "open_share", "opening_correlation", "psnr", "save_judge",
-    "seam", "sharpness", "similarity_offset", "ssim",
+    "JUDGE_WEIGHTS", "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "RIVALS", "SyncScore", "articulation",
+    "closure_share", "colour_step", "cosine", "cut_box", "edge_gradient", "edge_step", "jitter", "lip_sync_error",
+    "load_judge", "match_windows", "mean_squared_error", "mouth_box", "mouth_distance", "mouth_opening", "mse_to_psnr",
+    "open_share", "opening_correlation", "psnr", "save_judge", "seam", "sharpness", "similarity_offset", "ssim",
 ]  # fmt: skip

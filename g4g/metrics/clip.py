@@ -11,7 +11,7 @@ import numpy as np
 
 from g4g.config import SCORE_FPS, CropConfig
 from g4g.errors import FaceError
-from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_backend, track_faces
+from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_backend, track_faces, transform_points
 from g4g.faces.landmarks import MOUTH
 from g4g.faces.warp import warp_frame
 from g4g.generator import choose_references
@@ -21,6 +21,7 @@ from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
 from g4g.metrics.judge import Judge, cut_mouths
 from g4g.metrics.landmarks import (
     articulation,
+    closure_share,
     jitter,
     mouth_distance,
     mouth_opening,
@@ -31,6 +32,8 @@ from g4g.metrics.picture import (
     colour_step,
     cosine,
     cut_box,
+    edge_gradient,
+    edge_step,
     mean_squared_error,
     mouth_box,
     mse_to_psnr,
@@ -72,10 +75,13 @@ KINDS = {
     "sharpness": FigureKind("ratio", "one", "fine detail of the mouth box over the source's; lower = blurred"),
     "seam": FigureKind("grey levels per px", "down", "gradient across the mask's edge beyond the source's"),
     "colour_step": FigureKind("grey levels", "down", "colour just inside the mask's edge against the source's"),
+    "edge_gradient": FigureKind("grey levels per px", "", "gradient across the mask's edge; a seam adds to it"),
+    "edge_step": FigureKind("grey levels", "", "colour just inside the mask's edge against just outside"),
     "mouth_distance": FigureKind("eyes' distances", "down", "mouth landmarks from the real clip's"),
     "opening_correlation": FigureKind("", "up", "mouth opening against the real clip's, frame by frame"),
     "articulation": FigureKind("ratio", "one", "range of the mouth opening over the source's"),
-    "jitter": FigureKind("ratio", "one", "acceleration of the landmarks over the source's"),
+    "closures": FigureKind("share", "up", "the source's closures in speech at which the dub closes too"),
+    "jitter": FigureKind("ratio", "one", "acceleration of jaw and mouth over the source's, the head held still"),
     "open_share": FigureKind("share", "", "frames with an open mouth; on digital silence it should be 0"),
     "identity": FigureKind("", "up", "cosine of face embeddings, each frame against the source's same frame"),
     "scored_share": FigureKind("share", "up", "frames with a face in source and dub; the others count in no figure"),
@@ -255,6 +261,9 @@ def _add_edge(seen: _Seen, made: np.ndarray, source: np.ndarray, mask: np.ndarra
     around = _around(mask)
     for figure, measure in (("seam", seam), ("colour_step", colour_step)):
         seen.add("dubbed", figure, measure(made[around], source[around], mask[around]))
+    for figure, measure in (("edge_gradient", edge_gradient), ("edge_step", edge_step)):
+        for row, frame in (("dubbed", made), ("real", source)):
+            seen.add(row, figure, measure(frame[around], mask[around]))
 
 
 def _mask_frame(crop_landmarks: np.ndarray, frame_to_crop: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -275,13 +284,16 @@ def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
     if scores.audio is None:
         dubbed["mouth_distance"] = float(mouth_distance(made, real).mean())
         dubbed["opening_correlation"] = opening_correlation(made, real)
+        dubbed["closures"] = closure_share(made, real)
     scores.rows["real"]["open_share"] = open_share(real)
     scores.times_s = seen.times_s
     openings = {"dubbed": mouth_opening(made), "real": mouth_opening(real)}
     scores.openings = {row: opening.round(4).tolist() for row, opening in openings.items()}
     start, stop = _longest_run(seen.numbers)
     if stop - start >= 3:
-        dubbed["jitter"] = jitter(made[start:stop]) / jitter(real[start:stop])
+        to_crop = track.frame_to_crop[seen.sources[start:stop]]
+        ours, theirs = (jitter(transform_points(to_crop, points[start:stop])) for points in (made, real))
+        dubbed["jitter"] = ours / theirs
 
 
 def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet, track: FaceTrack) -> None:

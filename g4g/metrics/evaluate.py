@@ -17,7 +17,7 @@ from g4g.metrics.extras import Embedder, Extras, load_extras
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
 from g4g.metrics.report import align_columns, finite_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 WITHIN_FRAMES = 1
 """An offset of at most so many frames counts as in sync."""
 

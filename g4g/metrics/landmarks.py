@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.signal import find_peaks
 
 from g4g.errors import ShapeError
-from g4g.faces.landmarks import MOUTH, eye_distance, mouth_shape
+from g4g.faces.landmarks import JAW, MOUTH, eye_distance, mouth_shape
 
 OPEN_GAP = 0.06
 """A mouth counts as open from this gap of the inner lips over the distance of the eyes' centres (our choice)."""
+CLOSED_GAP = 0.03
+"""Below this gap lips touch or nearly so: at rest they read as 0.01 to 0.02, at a quick b as 0.025 (measured)."""
+_CLOSURE_RISE = 0.015
+"""A closure is one only if the mouth opens by so much on both sides; less is the landmarks' noise."""
+_CLOSURE_FRAMES = 2
+"""A mouth that closes so near to the real closure closes with it."""
 
 
 def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
@@ -95,11 +102,35 @@ def open_share(landmarks: np.ndarray) -> float:
     return float((mouth_opening(landmarks) > OPEN_GAP).mean())
 
 
-def jitter(landmarks: np.ndarray) -> float:
-    """Measure how much points tremble: mean size of their acceleration over the inter-ocular distance.
+def closure_share(made: np.ndarray, real: np.ndarray) -> float:
+    """Count at how many of the real mouth's closures, as for b, m and p, the made one closes too.
+
+    A closure is a smallest gap below CLOSED_GAP between two rises of the opening; the rest before and after speech is
+    none.
 
     Args:
-        landmarks: shape (T, 68, 2), px, T >= 3 neighbouring frames.
+        made, real: landmarks of the same neighbouring frames, shape (T, 68, 2), px.
+    Returns:
+        Share of the closures at which the made lips touch within 2 frames; NaN where the real mouth has none. A mouth
+        that never opens has 1: read it beside `articulation`.
+    Raises:
+        ShapeError: not 68 points each, or different shapes.
+    Source:
+        Our choice.
+    """
+    if made.shape != real.shape:
+        raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
+    ours, theirs = mouth_opening(made), mouth_opening(real)
+    lowest, _ = find_peaks(-theirs, height=-CLOSED_GAP, prominence=_CLOSURE_RISE)
+    near = [ours[max(frame - _CLOSURE_FRAMES, 0) : frame + _CLOSURE_FRAMES + 1] for frame in lowest]
+    return float(np.mean([gaps.min() < CLOSED_GAP for gaps in near])) if near else float("nan")
+
+
+def jitter(landmarks: np.ndarray) -> float:
+    """Measure how much jaw and mouth tremble: mean size of their acceleration over the inter-ocular distance.
+
+    Args:
+        landmarks: shape (T, 68, 2), px, px of the crop, where the head is still; T >= 3 neighbouring frames.
     Returns:
         Per frame squared; 0 for points that stand still or move evenly.
     Raises:
@@ -109,7 +140,8 @@ def jitter(landmarks: np.ndarray) -> float:
     """
     if _check_points(landmarks).ndim != 3 or len(landmarks) < 3:
         raise ShapeError(f"expected landmarks (T, 68, 2) with T >= 3, got {landmarks.shape}; give a whole clip")
-    acceleration = np.linalg.norm(np.diff(landmarks, n=2, axis=0), axis=-1).mean(-1)
+    lower = np.concatenate([landmarks[:, JAW], landmarks[:, MOUTH]], axis=1)
+    acceleration = np.linalg.norm(np.diff(lower, n=2, axis=0), axis=-1).mean(-1)
     return float((acceleration / eye_distance(landmarks[1:-1])).mean())
 
 

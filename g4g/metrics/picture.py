@@ -125,24 +125,36 @@ def seam(made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float:
         made, source: (H, W, 3), values in [0, 255].
         mask: how much of the picture was replaced, (H, W) in [0, 1].
     Returns:
-        Grey levels per pixel, mean over the edge band (0 < mask < 1); 0 where nothing was added.
+        Grey levels per pixel, as `edge_gradient`; 0 where nothing was added.
+    Raises:
+        ShapeError: the shapes do not fit, or the mask has no edge.
+    Source:
+        Our choice.
+    """
+    return edge_gradient(made, mask) - edge_gradient(source, mask)
+
+
+def edge_gradient(picture: np.ndarray, mask: np.ndarray) -> float:
+    """Measure how steep a picture is across the mask's edge.
+
+    Args:
+        picture: (H, W, 3), values in [0, 255].
+        mask: how much of the picture was replaced, (H, W) in [0, 1].
+    Returns:
+        Grey levels per pixel, mean over the edge band (0 < mask < 1).
     Raises:
         ShapeError: the shapes do not fit, or the mask has no edge.
     Source:
         Our choice: the gradient along the mask's own gradient.
     """
-    if made.shape != source.shape or made.shape[:2] != mask.shape:
-        raise ShapeError(f"expected pictures and mask of one size, got {made.shape}, {source.shape} and {mask.shape}")
+    _check_mask(picture, mask)
     rows, columns = np.gradient(mask.astype(np.float64))
     steepness = np.hypot(rows, columns)
     edge = steepness > 1e-3
     if not edge.any():
         raise ShapeError("the mask has no edge: it is the same everywhere; give the mask that the dub used")
-    across = [
-        np.abs(sum(g * d for g, d in zip(np.gradient(x.astype(np.float64).mean(-1)), (rows, columns), strict=True)))
-        for x in (made, source)
-    ]
-    return float(((across[0] - across[1])[edge] / steepness[edge]).mean())
+    down, right = np.gradient(picture.astype(np.float64).mean(-1))
+    return float((np.abs(down * rows + right * columns)[edge] / steepness[edge]).mean())
 
 
 def colour_step(made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float:
@@ -157,12 +169,22 @@ def colour_step(made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float
     Source:
         Our choice.
     """
-    if made.shape != source.shape or made.shape[:2] != mask.shape:
-        raise ShapeError(f"expected pictures and mask of one size, got {made.shape}, {source.shape} and {mask.shape}")
-    band = (mask > 0.5) & (mask < 1)
-    if not band.any():
-        raise ShapeError("the mask has no soft edge; give the mask that the dub used")
-    return float(np.abs(made[band].mean(0, dtype=np.float64) - source[band].mean(0, dtype=np.float64)).mean())
+    return float(np.abs(_band_colour(made, mask, 0.5, 1) - _band_colour(source, mask, 0.5, 1)).mean())
+
+
+def edge_step(picture: np.ndarray, mask: np.ndarray) -> float:
+    """Measure how much the colour just inside the mask's edge differs from that just outside.
+
+    Args:
+        picture, mask: as for `edge_gradient`.
+    Returns:
+        Grey levels: the difference of the two halves' mean colours, averaged over the channels.
+    Raises:
+        ShapeError: as for `edge_gradient`.
+    Source:
+        Our choice.
+    """
+    return float(np.abs(_band_colour(picture, mask, 0.5, 1) - _band_colour(picture, mask, 0, 0.5)).mean())
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:
@@ -183,6 +205,20 @@ def cosine(first: np.ndarray, second: np.ndarray) -> float:
     if first.shape != second.shape or first.ndim != 1:
         raise ShapeError(f"expected two vectors (D,) of one length, got {first.shape} and {second.shape}")
     return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
+
+
+def _band_colour(picture: np.ndarray, mask: np.ndarray, above: float, below: float) -> np.ndarray:
+    """Average the colour (3,) where the mask lies between two values."""
+    _check_mask(picture, mask)
+    band = (mask > above) & (mask < below)
+    if not band.any():
+        raise ShapeError("the mask has no soft edge; give the mask that the dub used")
+    return picture[band].mean(0, dtype=np.float64)
+
+
+def _check_mask(picture: np.ndarray, mask: np.ndarray) -> None:
+    if picture.shape[:2] != mask.shape or picture.ndim != 3:
+        raise ShapeError(f"expected picture (H, W, 3) and mask of one size, got {picture.shape} and {mask.shape}")
 
 
 def _laplacian(pictures: np.ndarray) -> np.ndarray:

@@ -25,8 +25,8 @@ class Figure:
         count: how many clips, dubs or frames it rests on.
         baseline: the same figure by chance or for a copy; None where there is none.
         baseline_name: what the baseline is.
-        target: what it should reach; None where it is only reported.
-        wish: ">=" or "<=": on which side of the target it should lie.
+        target: what it should reach, or (lowest, highest) between which it should lie; None where it is only reported.
+        wish: ">=" or "<=": on which side of a single target it should lie.
     """
 
     point: str
@@ -36,7 +36,7 @@ class Figure:
     count: int
     baseline: float | None = None
     baseline_name: str = ""
-    target: float | None = None
+    target: float | tuple[float, float] | None = None
     wish: str = ">="
 
     def __post_init__(self) -> None:
@@ -48,6 +48,8 @@ class Figure:
         """Whether the target is reached; None without a target, False for NaN."""
         if self.target is None:
             return None
+        if isinstance(self.target, tuple):
+            return self.target[0] <= self.value <= self.target[1]
         return self.value >= self.target if self.wish == ">=" else self.value <= self.target
 
 
@@ -82,7 +84,10 @@ def write_report(path: str | Path, figures: list[Figure], info: dict) -> None:
 
 def _format_row(figure: Figure) -> tuple[str, ...]:
     baseline = "" if figure.baseline is None else f"{figure.baseline:.4g} {figure.baseline_name}".strip()
-    target = "" if figure.target is None else f"{figure.wish} {figure.target:.4g}"
+    if isinstance(figure.target, tuple):
+        target = "{:.4g} to {:.4g}".format(*figure.target)
+    else:
+        target = "" if figure.target is None else f"{figure.wish} {figure.target:.4g}"
     verdict = {None: "", True: "reached", False: "MISSED"}[figure.reached]
     return (
         figure.point, figure.group, figure.name, f"{figure.value:.4g}", str(figure.count), baseline, target, verdict

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 from dubs import mask_frame
-from judging import report_silence, report_sync
-from pictures import report_pictures
+from judging import report_rest, report_silence, report_sync
+from pictures import report_closed
 from sheets import sheet_columns
 
 from g4g.metrics.clip import ClipScores
@@ -37,12 +37,23 @@ def test_a_failed_dub_counts_as_out_of_sync():
 
 def test_a_mouth_that_rests_in_silence_has_no_deviation():
     figures = report_silence(Evaluation("judge", [_clip(0, 0.1)]), "s1")
-    assert [figure.value for figure in figures] == [0.0, 0.0] and figures[0].reached
+    assert [figure.value for figure in figures] == [0.0, 0.0] and all(figure.reached for figure in figures)
+
+
+def test_goals_with_two_sides_and_edges_over_the_source_s():
+    clip = _clip(0, 0.4)
+    clip.rows["dubbed"] |= {"sharpness": 1.2, "articulation": 1.1, "edge_gradient": 3.3, "edge_step": 6.0}
+    clip.rows["real"] |= {"edge_gradient": 3.0, "edge_step": 5.0}
+    verdicts = {figure.name.split(": ")[1]: figure.reached for figure in report_rest(Evaluation("judge", [clip]), "s1")}
+    assert verdicts["sharpness of the mouth over the source's"] is False
+    assert verdicts["articulation (range of the opening over real)"] is True
+    assert verdicts["gradient across the mask's edge over real"] is True
+    assert verdicts["colour step across the mask's edge over real"] is False
 
 
 def test_the_frames_that_serve_as_reference_do_not_count():
     table = np.array([[1.0, 10.0, 0], [1.0, 10.0, 0], [1e-9, 0.0, 1]])
-    above = _by_name(report_pictures([table], "s1", "generator"))["generator: above copying, dB"]
+    above = _by_name(report_closed([table], "s1"))["generator: above copying the most closed, dB"]
     assert math.isclose(above.value, 10.0) and above.count == 2 and above.reached
 
 

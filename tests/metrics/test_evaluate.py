@@ -47,13 +47,15 @@ def test_a_clip_against_itself_is_perfect(grid_clip, judge):
         assert dubbed[name] == pytest.approx(1, abs=1e-6), name
     for name in ("seam", "colour_step", "mouth_distance"):
         assert dubbed[name] == pytest.approx(0, abs=1e-9), name
-    assert dubbed["lse_d"] == pytest.approx(scores.rows["real"]["lse_d"], abs=1e-4)
+    for name in ("lse_d", "edge_gradient", "edge_step"):
+        assert dubbed[name] == pytest.approx(scores.rows["real"][name], abs=1e-4), name
+    assert dubbed["closures"] == 1
     assert math.isfinite(scores.rows["copied"]["mouth_psnr"])
 
 
 def test_a_frozen_mouth_and_a_blurred_one_show(grid_clip, judge, tmp_path):
     frozen = measure_clip(_rewrite(grid_clip, tmp_path / "frozen.mp4", lambda now, first: first), grid_clip, judge)
-    assert frozen.rows["dubbed"]["articulation"] < 0.05
+    assert frozen.rows["dubbed"]["articulation"] < 0.05 and frozen.rows["dubbed"]["jitter"] < 0.5
 
     def blur(frame, first):
         wide = np.stack([np.roll(frame, shift, axis) for axis in (0, 1) for shift in (-1, 0, 1)]).astype(float)
@@ -82,7 +84,7 @@ def test_what_fails_stays_and_what_is_known_is_not_measured_again(grid_clip, jud
     assert result.summarise()["dubbed"]["in_sync"] <= 0.5
     assert "2 clips, 1 failed" in format_evaluation(result) and str(broken) in format_evaluation(result)
     content = json.loads(figures.read_text())
-    assert content["version"] == 2 and content["failed"] == 1
+    assert content["version"] == 3 and content["failed"] == 1
     assert content["clips"][0]["rows"]["dubbed"]["mouth_psnr"] is None, "infinity is no JSON"
     measured = []
     note = lambda *job, **more: measured.append(job) or ClipScores("", "", None)  # noqa: E731

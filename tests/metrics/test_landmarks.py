@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from g4g.errors import ShapeError
-from g4g.metrics import articulation, jitter, mouth_distance, mouth_opening, open_share, opening_correlation
+from g4g.metrics import (
+    articulation,
+    closure_share,
+    jitter,
+    mouth_distance,
+    mouth_opening,
+    open_share,
+    opening_correlation,
+)
 
 
 def draw_face(gap: float = 0.0) -> np.ndarray:
@@ -74,3 +82,23 @@ def test_openings_correlate_whatever_their_size() -> None:
 
 def test_open_frames_are_counted() -> None:
     assert open_share(np.stack([draw_face(0), draw_face(10), draw_face(10), draw_face(1)])) == 0.5
+
+
+def draw_gaps(*gaps: float) -> np.ndarray:
+    return np.stack([draw_face(gap) for gap in gaps])
+
+
+def test_closures_in_speech_count_and_the_rest_around_it_does_not() -> None:
+    # 40 px between the eyes: closed below 1.2 px; the real mouth closes at 3 and 8; at 5 and 11 it only comes near.
+    real = draw_gaps(0, 0, 5, 1, 5, 2, 5, 5, 0, 1, 5, 1.1, 1.3, 0, 0)
+    assert closure_share(real, real) == 1
+    late = draw_gaps(0, 0, 5, 5, 5, 1, 5, 5, 5, 5, 5, 5, 5, 0, 0)
+    assert closure_share(late, real) == 0.5, "two frames late is in time, not closing at all is not"
+    assert closure_share(draw_gaps(*[5] * 15), real) == 0
+    assert np.isnan(closure_share(real, draw_gaps(0, 0, 5, 2, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 0)))
+
+
+def test_only_what_a_dub_moves_can_tremble() -> None:
+    face = np.repeat(draw_face()[None], 6, 0)
+    face[::2, 17:48] += 3
+    assert jitter(face) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from g4g.errors import ShapeError
-from g4g.metrics import colour_step, cut_box, mouth_box, picture, psnr, seam, sharpness, ssim
+from g4g.metrics import colour_step, cut_box, edge_gradient, edge_step, mouth_box, picture, psnr, seam, sharpness, ssim
 
 
 def test_bytes_do_not_wrap_around() -> None:
@@ -107,6 +107,16 @@ def test_a_planted_seam_raises_the_seam_and_the_colour_step() -> None:
     assert seam(source, source, mask) == 0 == colour_step(source, source, mask)
     assert seam(hard, source, mask) > 0 and seam(soft, source, mask) == pytest.approx(3, abs=0.5)
     assert seam(source + 24, source, mask) == 0 and colour_step(source + 24, source, mask) == pytest.approx(24)
+
+
+def test_the_edge_of_a_picture_alone_has_the_gradient_and_the_step_that_it_shows() -> None:
+    mask = _soft_mask()
+    ramp = np.full((48, 48, 3), 100.0) + 24 * mask[..., None]
+    # 24 levels over 8 rows; the mask's rows above one half have 24 * 6/8 in the mean, those below 24 * 2/8.
+    assert edge_gradient(ramp, mask) == pytest.approx(3, abs=0.4) and edge_step(ramp, mask) == pytest.approx(12)
+    assert edge_gradient(ramp.swapaxes(0, 1), mask) == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ShapeError, match="edge"):
+        edge_step(ramp, np.zeros((48, 48)))
 
 
 @pytest.mark.parametrize("measure", [seam, colour_step])

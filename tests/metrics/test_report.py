@@ -11,9 +11,10 @@ from g4g.metrics.report import Figure, format_table, write_report
 @pytest.mark.parametrize(
     ("value", "target", "wish", "reached"),
     [(0.7, 0.7, ">=", True), (0.69, 0.7, ">=", False), (0.3, 0.33, "<=", True), (0.4, 0.33, "<=", False),
-     (float("nan"), 0.7, ">=", False), (0.7, None, ">=", None)],
+     (float("nan"), 0.7, ">=", False), (0.7, None, ">=", None), (1.15, (0.85, 1.15), ">=", True),
+     (1.2, (0.85, 1.15), ">=", False), (0.8, (0.85, 1.15), "<=", False), (float("nan"), (0, 1), ">=", False)],
 )  # fmt: skip
-def test_verdicts(value: float, target: float | None, wish: str, reached: bool | None) -> None:
+def test_verdicts(value: float, target: float | tuple | None, wish: str, reached: bool | None) -> None:
     assert Figure("1", "s1", "share", value, 5, target=target, wish=wish).reached is reached
 
 
@@ -21,11 +22,13 @@ def test_the_table_says_what_was_missed_beside_its_baseline() -> None:
     figures = [
         Figure("1", "s1", "right sound first of 20", 0.71, 50, 0.05, "chance", 0.7),
         Figure("4", "unseen", "silence", 0.5, 4, target=0.333, wish="<="),
+        Figure("5", "s1", "articulation", 1.0, 4, target=(0.85, 1.15)),
     ]
-    head, line, first, second = format_table(figures).split("\n")
+    head, line, first, second, third = format_table(figures).split("\n")
     assert first.index("0.71") == second.index("0.5") == head.index("value")
     assert first.endswith("reached") and "0.05 chance" in first
-    assert second.endswith("<= 0.333  MISSED") and set(line) == {"-"}
+    assert second.split()[-3:] == ["<=", "0.333", "MISSED"] and set(line) == {"-"}
+    assert third.endswith("0.85 to 1.15  reached")
 
 
 def test_the_report_is_strict_json(tmp_path) -> None:

@@ -1,0 +1,123 @@
+"""Measure whether lips follow any voice: sounds put through loudness, pitch, formants, speed, room, noise and codecs.
+
+python benchmarks/voices.py [--videos FOLDER | --data PREPARED] [--weights g4g-small] [--out DIR] [--limit N]
+    [--groups s1 unseen] [--own] [--voices FILE...]
+
+The changed sound drives the dub; the judge hears the clean one, whose every moment lies at the same time: were it to
+hear the changed sound, its own deafness would count as the dub's fault. Only a change of speed moves moments: there it
+hears what the dub heard. Each clip is driven by another's sound, since what is seen of a clip's own mouth could help;
+--own takes its own. Sounds of --voices drive the first clip of each group, for the eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from changes import CHANGES, SAMPLE_RATE, SPEEDS, write_sound
+from clips import Clip, choose_foreign
+from command import Report, load_groups, make_parser, say
+from dubs import SIZE, Job, dub_all
+from sheets import draw_dub
+
+from g4g.config import SCORE_FPS
+from g4g.dubbing import Dubber
+from g4g.faces import crop_face
+from g4g.media import read_frames, read_waveform
+from g4g.metrics import Judge, SyncScore, load_judge
+from g4g.metrics.report import Figure
+from g4g.zoo import load
+
+_CLEAN = "clean"
+_MOST_FALL = 5.0
+"""Points by which the share within one frame may fall."""
+
+
+class Bench:
+    """Dubs of pairs of clips and voices with changed sounds; what goes wrong is added to `failed`."""
+
+    def __init__(self, dubber: Dubber, judge: Judge, out: Path, failed: list[str]) -> None:
+        self.dubber, self.judge, self.out, self.failed = dubber, judge, out, failed
+
+    def measure(self, group: str, pairs: list[tuple[Clip, Clip]]) -> list[Figure]:
+        """Measure all changes of the sounds of one group."""
+        waveforms = {voice.name: np.array(read_waveform(voice.source)) for _, voice in pairs}
+        scores = {}
+        for name in CHANGES:
+            say(f"{group}, {name}: {len(pairs)} dubs")
+            scores[name] = [self._score(name, clip, voice, waveforms) for clip, voice in pairs]
+            clip, voice = pairs[0]
+            if (job := self._job(name, clip, voice)).out.is_file():
+                draw_dub(job, voice, self.out / f"{group}_{job.out.parent.name}.png")
+        return report_falls(scores, group)
+
+    def _job(self, name: str, clip: Clip, voice: Clip) -> Job:
+        folder = self.out / name.split(" (")[0].replace(" ", "-").replace("/", "-")
+        folder.mkdir(exist_ok=True)
+        return Job(clip, folder / f"{voice.name}.wav", folder / f"{clip.name}-{voice.name}.mp4")
+
+    def _score(self, name: str, clip: Clip, voice: Clip, waveforms: dict[str, np.ndarray]) -> tuple[float, float]:
+        """Dub a clip with a changed sound; return the judge's offset and LSE-C, NaN for a dub that failed."""
+        job, clean = self._job(name, clip, voice), waveforms[voice.name]
+        others = [waveform for other, waveform in waveforms.items() if other != voice.name]
+        changed = CHANGES[name](clean, others or [clean], np.random.default_rng(0))
+        write_sound(job.audio, changed)
+        failed = dub_all(self.dubber, [job], lambda text: None).failed
+        self.failed += failed
+        if failed:
+            return np.nan, np.nan
+        score = judge_dub(self.judge, job, changed if name in SPEEDS else clean)
+        return score.offset_frames, score.lse_c
+
+
+def judge_dub(judge: Judge, job: Job, waveform: np.ndarray) -> SyncScore:
+    """Score the lips of a dub's file against a waveform, as long as it lasts."""
+    clip = job.clip
+    times_s = (clip.start + np.arange(len(clip.shot))) / SCORE_FPS
+    heard = int((times_s <= len(waveform) / SAMPLE_RATE).sum())
+    frames = [item.frame for item in read_frames(job.out)][clip.start :]
+    crops = [crop_face(frame, matrix, SIZE) for frame, matrix in zip(frames, clip.frame_to_crop[:heard], strict=False)]
+    return judge.score(np.stack(crops), waveform, times_s[:heard])
+
+
+def report_falls(scores: dict[str, Sequence[tuple[float, float]]], group: str) -> list[Figure]:
+    """Turn (offset, LSE-C) of every dub of every change into shares within one frame and their falls, in points."""
+    shares = {name: float(np.mean([abs(offset) <= 1 for offset, _ in rows])) for name, rows in scores.items()}
+    confidences = {name: float(np.nanmean([confidence for _, confidence in rows])) for name, rows in scores.items()}
+    figures = []
+    for name, rows in scores.items():
+        count, over = len(rows), confidences[name] / confidences[_CLEAN]
+        figures.append(Figure("1 voice", group, f"{name}: within 1 frame", shares[name], count, shares[_CLEAN], _CLEAN))
+        if name != _CLEAN:
+            fall = 100 * (shares[_CLEAN] - shares[name])
+            figures += [
+                Figure("1 voice", group, f"{name}: fall of that, points", fall, count, target=_MOST_FALL, wish="<="),
+                Figure("1 voice", group, f"{name}: LSE-C over clean sound's", over, count, 1.0, _CLEAN),
+            ]
+    return figures
+
+
+def main() -> None:
+    """Parse, measure group by group, print the table, write voices.json and the sheets."""
+    parser = make_parser(__doc__, "voices", ("s1", "unseen"))
+    parser.add_argument("--own", action="store_true", help="drive each clip by its own sound")
+    parser.add_argument("--voices", nargs="+", default=[], type=Path, metavar="FILE", help="sounds to look at")
+    options = parser.parse_args()
+    out = Path(options.out)
+    report, groups = Report(out / "voices.json", options), load_groups(options)
+    dubber = Dubber(load(options.weights))
+    bench = Bench(dubber, load_judge(options.judge), out, report.failed)
+    for group, clips in groups.items():
+        for voice in options.voices:
+            name = f"{group}_{voice.stem}"
+            say(f"{group}: {voice.name}")
+            dubber.dub(clips[0].source, voice, out / f"{name}.mp4", overwrite=True, sheet=out / f"{name}.png")
+        own = [(clip, clip) for clip in clips]
+        pairs = own if options.own or len(clips) == 1 else choose_foreign(clips)
+        report.add(bench.measure(group, pairs))
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
