@@ -12,9 +12,6 @@ _MOST_FRAMES = 1500
 _FEWEST_FRAMES = 8
 """Less does not tell what is usual."""
 
-_SKIN_SPREAD = (0.028, 0.018, 0.025)
-_LIPS_SPREAD = (0.050, 0.045, 0.037)
-"""How far light, red and blue of a place in free frames are off their median: logarithms, measured on GRID."""
 _MOST_OFF = 8.0
 """One place says no more than so many spreads: a cover is wide."""
 _QUIET = 0.6
@@ -30,27 +27,33 @@ _YAW_UNIT_DEG = 30.0
 """A head turned by so much from its usual may look twice as different."""
 
 
-def _list_places() -> np.ndarray:
-    """Shares of the 68 landmarks, (places, 68): skin between lips, jaw and nose, then the lips, then the upper face."""
-    lips, before, after = [48, 59, 58, 57, 56, 55, 54], [3, 5, 6, 8, 9, 11, 12], [4, 5, 7, 8, 10, 11, 13]
-    skin = [
-        [(lip, 1 - share), (a, share / 2), (b, share / 2)]
-        for lip, a, b in zip(lips, before, after, strict=True)
-        for share in (0.2, 0.4, 0.6, 0.8)
-    ]
-    skin += [[(31 + i, 1 - share), (49 + i, share)] for i in range(5) for share in (0.35, 0.7)]
-    on_lips = [[(a, 0.5), (b, 0.5)] for a, b in ((50, 61), (51, 62), (52, 63), (58, 67), (57, 66), (56, 65))]
-    upper = [[(a, 0.5), (b, 0.5)] for a, b in ((41, 31), (46, 35), (40, 31), (47, 35), (27, 28), (28, 29))]
-    upper += [[(brow, 1.5), (lid, -0.5)] for brow, lid in ((19, 37), (20, 38), (23, 43), (24, 44))]
-    places = np.zeros((len(skin) + len(on_lips) + len(upper), 68), np.float32)
-    for row, parts in enumerate([*skin, *on_lips, *upper]):
-        for point, share in parts:
-            places[row, point] += share
-    return places
+# Places on the face: each a list of landmarks and their shares.
+_LIPS_TO_JAW = (48, 3, 4), (59, 5, 5), (58, 6, 7), (57, 8, 8), (56, 9, 10), (55, 11, 11), (54, 12, 13)
+_SKIN = [
+    [(lip, 1 - share), (jaw, share / 2), (beside, share / 2)]
+    for lip, jaw, beside in _LIPS_TO_JAW
+    for share in (0.2, 0.4, 0.6, 0.8)
+]
+_SKIN += [[(31 + i, 1 - share), (49 + i, share)] for i in range(5) for share in (0.35, 0.7)]
+_LIPS = [[(a, 0.5), (b, 0.5)] for a, b in ((50, 61), (51, 62), (52, 63), (58, 67), (57, 66), (56, 65))]
+_UPPER = [[(a, 0.5), (b, 0.5)] for a, b in ((41, 31), (46, 35), (40, 31), (47, 35), (27, 28), (28, 29))]
+_UPPER += [[(brow, 1.5), (lid, -0.5)] for brow, lid in ((19, 37), (20, 38), (23, 43), (24, 44))]
+
+_SKIN_SPREAD, _LIPS_SPREAD = (0.028, 0.018, 0.025), (0.050, 0.045, 0.037)
+"""How far light, red and blue of a place in free frames are off their median: logarithms, measured on GRID."""
+_SPREADS = np.array([_SKIN_SPREAD] * len(_SKIN) + [_LIPS_SPREAD] * len(_LIPS), np.float32)
 
 
-_PLACES = _list_places()
-_SPREADS = np.array([_SKIN_SPREAD] * 38 + [_LIPS_SPREAD] * 6, np.float32)
+def _weigh_landmarks(places: list[list[tuple[int, float]]]) -> np.ndarray:
+    """Write places as rows of shares of all landmarks, (places, 68)."""
+    weights = np.zeros((len(places), 68), np.float32)
+    for row, parts in enumerate(places):
+        for landmark, share in parts:
+            weights[row, landmark] += share
+    return weights
+
+
+_PLACES = _weigh_landmarks([*_SKIN, *_LIPS, *_UPPER])
 _GRID = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(9, 2).astype(np.float32)
 _GRID_STEP = 0.03
 """A place is 3 x 3 pixels, so far apart: shares of the distance of the outer eye corners."""

@@ -96,10 +96,9 @@ def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: Cro
     points = np.array([points for p in pieces for points in p.landmarks], np.float32).reshape(-1, 68, 2)[order]
     colours = np.array([taken for p in pieces for taken in p.colours], np.uint8)[order]
     numbers, faces, starts = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
-    scenes, all_rows = np.cumsum(starts)[numbers], np.ones(len(order), bool)
-    other = _differs(faces) | _differs(scenes)
-    frame_to_crop = fit_crop(points, find_runs(all_rows, other | (np.diff(numbers, prepend=-1) != 1)), config)
-    covered = [find_covered(colours[a:b], points[a:b]) for a, b in find_runs(all_rows, other)]
+    every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
+    frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
+    covered = [find_covered(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
     return FaceTracks(
         np.array(times_s, np.float64), starts, numbers, faces, points, frame_to_crop,
         np.concatenate([np.zeros(0, bool), *covered]),
