@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from g4g.dubbing.people import Face, parse_face
-from g4g.dubbing.plan import NO_FACE, OTHER_FACE, TURNED_AWAY, Plan
+from g4g.dubbing.plan import COVERED, NO_FACE, OTHER_FACE, TURNED_AWAY, Plan
 from g4g.errors import ConfigError
 from g4g.faces import FaceTrack, FaceTracks
 from g4g.media import MediaInfo
@@ -64,10 +64,19 @@ def list_voices(audio, voice, face, speakers) -> dict[int | None, str | Path]:
     return {None: voice or audio}
 
 
-def tell_away(tracks: FaceTracks, track: FaceTrack, turned: np.ndarray) -> np.ndarray:
-    """Tell why each frame cannot be dubbed, (T,), None where it can; `turned` are rows of `tracks`."""
+def tell_away(tracks: FaceTracks, chosen: np.ndarray, track: FaceTrack, turned: np.ndarray) -> np.ndarray:
+    """Tell why each frame cannot be dubbed, (T,), None where it can.
+
+    Args:
+        tracks: all faces.
+        chosen: which of them is dubbed in each scene, as `choose_faces` tells.
+        track: those faces, as `tracks.select` puts them together.
+        turned: rows of `tracks` in which a face is turned too far aside, (M,), bool.
+    """
+    own = tracks.faces == chosen[tracks.scenes[tracks.frames]]
     away = np.full(len(tracks), NO_FACE, object)
     away[tracks.frames] = OTHER_FACE
     away[track.found] = None
-    away[tracks.frames[turned]] = TURNED_AWAY
+    away[tracks.frames[own & tracks.covered]] = COVERED
+    away[tracks.frames[own & turned]] = TURNED_AWAY
     return away

@@ -63,11 +63,11 @@ class Casting:
         for number, waveform in waveforms.items():
             chosen = choose_faces(tracks, appearances, face if number is None else number)
             track = tracks.select(chosen)
-            away = tell_away(tracks, track, turned & (tracks.faces == chosen[tracks.scenes[tracks.frames]]))
+            away = tell_away(tracks, chosen, track, turned)
             plan = plan_frames(track, away, info.fps, sound_s, length, start_s, end_s)
             parts.append((track, np.where(np.equal(away, None), chosen[tracks.scenes], -1), waveform, plan))
         if all((faces < 0).all() for _, faces, _, _ in parts):
-            raise FaceError(f"no face in {video} can be dubbed: all are turned aside; a frontal one is needed")
+            raise FaceError(f"no face in {video} can be dubbed: all are turned aside or covered; show one frontally")
         with self._clock.timed("references"):
             shown = self._read_references(video, [(track, faces) for track, faces, _, _ in parts])
         roles = [Role(*part, references) for part, references in zip(parts, shown, strict=True)]

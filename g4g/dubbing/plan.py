@@ -15,6 +15,7 @@ LENGTHS = ("audio", "video")
 NO_FACE = "no face"
 OTHER_FACE = "another face"
 TURNED_AWAY = "turned away"
+COVERED = "mouth covered"
 NOT_ASKED = "outside start and end"
 NO_NUMBERS = "a network gave no numbers"
 """Why frames pass through."""
@@ -99,7 +100,7 @@ def join_plans(plans: list[Plan]) -> Plan:
 
 def _first_of(reasons: tuple[str, ...]) -> str:
     """What is wrong with a face that is there says more than that there is none."""
-    return next((why for why in (NOT_ASKED, TURNED_AWAY, OTHER_FACE) if why in reasons), NO_FACE)
+    return next((why for why in (NOT_ASKED, TURNED_AWAY, COVERED, OTHER_FACE) if why in reasons), NO_FACE)
 
 
 def ease(dubbed: np.ndarray, cuts: np.ndarray) -> np.ndarray:

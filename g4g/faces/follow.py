@@ -9,6 +9,7 @@ import numpy as np
 
 from g4g.config import CropConfig
 from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
+from g4g.faces.cover import find_covered, sample_places
 from g4g.faces.crop import crop_face, find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
 from g4g.faces.looks import ALIKE, describe_looks, unit_row
@@ -35,7 +36,8 @@ class FaceTracks:
     """Every face of a video: row i tells where face `faces[i]` is in frame `frames[i]`, ordered by face, then frame.
 
     `times_s` (T,); `cuts` (T,): a new scene begins; `frames`, `faces` (M,) int32, faces numbered from 0 in the order
-    in which they appear, from left to right; `landmarks` (M, 68, 2) px; `frame_to_crop` (M, 2, 3).
+    in which they appear, from left to right; `landmarks` (M, 68, 2) px; `frame_to_crop` (M, 2, 3); `covered` (M,):
+    something is before the mouth.
     """
 
     times_s: np.ndarray
@@ -44,6 +46,7 @@ class FaceTracks:
     faces: np.ndarray
     landmarks: np.ndarray
     frame_to_crop: np.ndarray
+    covered: np.ndarray
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -90,11 +93,15 @@ def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: Cro
     faces_of = np.array([owner for p, owner in zip(pieces, owners, strict=True) for _ in p.landmarks], np.int32)
     order = np.lexsort((frames_of, faces_of))
     points = np.array([points for p in pieces for points in p.landmarks], np.float32).reshape(-1, 68, 2)[order]
-    numbers, faces, scenes = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
-    breaks = np.ones(len(order), bool)
-    breaks[1:] = (np.diff(faces) != 0) | (np.diff(numbers) != 1) | scenes[numbers[1:]]
-    frame_to_crop = fit_crop(points, find_runs(np.ones(len(order), bool), breaks), config)
-    return FaceTracks(np.array(times_s, np.float64), scenes, numbers, faces, points, frame_to_crop)
+    colours = np.array([taken for p in pieces for taken in p.colours], np.uint8)[order]
+    numbers, faces, starts = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
+    every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
+    frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
+    covered = [find_covered(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
+    return FaceTracks(
+        np.array(times_s, np.float64), starts, numbers, faces, points, frame_to_crop,
+        np.concatenate([np.zeros(0, bool), *covered]),
+    )  # fmt: skip
 
 
 @dataclass
@@ -104,6 +111,7 @@ class _Piece:
     start: int
     scene: int
     landmarks: list[np.ndarray] = field(default_factory=list)
+    colours: list[np.ndarray] = field(default_factory=list)
     looks: np.ndarray | float = 0.0
 
     @property
@@ -148,6 +156,7 @@ class _Follower:
             if len(piece.landmarks) % _LOOK_EVERY == 0:
                 piece.looks = piece.looks + _look(frame, points)
             piece.landmarks.append(points)
+            piece.colours.append(sample_places(frame, points))
         self._age += 1
 
     def _begin(self, number: int) -> _Piece:
@@ -177,6 +186,11 @@ def _join(pieces: list[_Piece]) -> list[int]:
         faces[owner].append(piece)
         owners[i] = owner
     return owners
+
+
+def _differs(numbers: np.ndarray) -> np.ndarray:
+    """Tell where each number is not the one before it, (N,); the first has none before it."""
+    return np.diff(numbers, prepend=-1) != 0
 
 
 def _look(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
