@@ -15,7 +15,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from clips import VIDEOS, Clip, choose_foreign, load_clips
+from clips import GROUPS, VIDEOS, Clip, choose_foreign, load_clips
 from dubs import Job, dub_all
 from matplotlib.figure import Figure
 
@@ -77,8 +77,9 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     files = {clip_of(file): file for file in sorted((Path(arguments.videos) / arguments.speaker).iterdir())}
     wanted = int(arguments.seconds / _CLIP_S) if arguments.seconds else None
-    learnt = list(islice((files[name] for name in split["train"] if name in files), wanted))
-    held = [files[name] for key, names in split.items() if key != "train" for name in names if name in files]
+    lessons = split["train"] + split["finetuning"]
+    learnt = list(islice((files[name] for name in lessons if name in files), wanted))
+    held = [file for name, file in files.items() if any(name in split[key] for key in GROUPS)]
     prepare(held[: arguments.limit], out / "held")
     clips = load_clips(out / "held", None)
     rows = {0.0: measure(arguments.weights, clips, out / "base")}

@@ -12,10 +12,9 @@ SCORE_FPS = 25.0
 MAX_OFFSET_FRAMES = 15
 """Largest shift between lips and sound that is tried: 0.6 s at SCORE_FPS, the field's value."""
 
-EMPHASIS, MOST_EMPHASIS = 1.45, 2.0
-"""How far dubs move the mouth, usually and at most. A network that is taught by L1 moves it as little as the mean of
-all that could be said; extrapolated from its rest by so much, as classifier-free guidance does (Ho & Salimans 2022), it
-opens as far as real ones."""
+EMPHASIS, MOST_EMPHASIS = 1.0, 2.0
+"""How far dubs move the mouth: usually as far as the person does in the video, at most twice as far as was learnt. More
+or less than was learnt is extrapolated from the mouth's rest, as classifier-free guidance does (Ho & Salimans 2022)."""
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,17 @@ from g4g.media import MediaInfo
 
 @dataclass(frozen=True)
 class ShownFace:
-    """What is shown of a person: `crops` (4, s, s, 3) uint8, s a multiple of the networks' size, and their `landmarks`
-    (4, 68, 2), px of a crop of the networks' size."""
+    """What is shown of a person.
+
+    Attributes:
+        crops: the references (4, s, s, 3) uint8, s a multiple of the networks' size.
+        landmarks: theirs, (4, 68, 2), px of a crop of the networks' size.
+        reach: how far this mouth moves, over what was learnt of others; 1 where that is not known.
+    """
 
     crops: np.ndarray
     landmarks: np.ndarray
+    reach: float = 1.0
 
 
 @dataclass(frozen=True)

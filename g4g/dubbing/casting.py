@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from g4g.dubbing.people import (
     parse_face,
 )
 from g4g.dubbing.plan import compare_sounds, join_plans, plan_frames
+from g4g.dubbing.reach import measure_reach
 from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.errors import FaceError, MediaError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_scale, follow_faces, make_backend, refine_crop
@@ -70,6 +72,8 @@ class Casting:
             raise FaceError(f"no face in {video} can be dubbed: all are turned aside or covered; show one frontally")
         with self._clock.timed("references"):
             shown = self._read_references(video, [(track, faces) for track, faces, _, _ in parts])
+        with self._clock.timed("speech"):
+            self._measure_reach(info, [(track, faces) for track, faces, _, _ in parts], shown)
         roles = [Role(*part, references) for part, references in zip(parts, shown, strict=True)]
         dubbed = {face for role in roles for face in role.references}
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
@@ -138,6 +142,21 @@ class Casting:
                 pictures, points = add_gallery(self._models.gallery, landmarks, pictures, points)
             shown[role][face] = ShownFace(pictures, points)
         return shown
+
+
+    def _measure_reach(self, info: MediaInfo, parts, shown: list[dict[int, ShownFace]]) -> None:
+        """Fill in how far the people of each (track, faces) move their mouths with the video's own sound."""
+        if not info.has_audio:
+            return
+        try:
+            waveform = read_waveform(info.path)
+        except MediaError:  # nobody asked for it
+            return
+        for (track, faces), people in zip(parts, shown, strict=True):
+            for face, person in people.items():
+                rows = np.flatnonzero(faces == face)
+                reach = measure_reach(self._models, track, rows, person.landmarks, waveform, self._device)
+                people[face] = replace(person, reach=reach)
 
 
 def choose_finer(frame_to_crop: np.ndarray) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from g4g.config import EMPHASIS
+from g4g.config import EMPHASIS, MOST_EMPHASIS
 from g4g.dubbing.cast import Cast, Role, ShownFace
 from g4g.dubbing.casting import pass_over
 from g4g.dubbing.clock import Clock
@@ -29,6 +30,12 @@ from g4g.zoo import Models
 BATCH_FRAMES = 8
 
 
+@dataclass(frozen=True)
+class _Person:
+    references: References
+    emphasis: float
+
+
 class Mouths:
     """Makes the mouths of one dub; `batch_frames` is how many at a time the memory has held so far."""
 
@@ -40,18 +47,17 @@ class Mouths:
         """Yield the frames of a dub before encoding; `alpha`: with the source's transparency."""
         plan, first = cast.plan, 0
         # Encoded references are ten times as large as their crops, and scenes are many.
-        encode = lru_cache(MOST_FACES)(
-            lambda number, face: self._encode_references(cast.roles[number].references[face])
-        )
+        encode = lru_cache(MOST_FACES)(lambda number, face: self._prepare(cast.roles[number].references[face]))
         frames = bounce_frames(cast.info.path, len(cast.tracks), len(plan), alpha=alpha, on_fault=pass_over)
         while batch := list(islice(frames, BATCH_FRAMES)):
             yield from self._dub_batch(cast, batch, first, encode)
             first += len(batch)
 
     @torch.no_grad()
-    def _encode_references(self, shown: ShownFace) -> References:
+    def _prepare(self, shown: ShownFace) -> _Person:
         points = torch.from_numpy(shown.landmarks).to(self._device)
-        return self._models.generator.encode_references(self._to_tensor(shown.crops)[None], points[None])
+        references = self._models.generator.encode_references(self._to_tensor(shown.crops)[None], points[None])
+        return _Person(references, min(self._emphasis * shown.reach, MOST_EMPHASIS))
 
     def _dub_batch(self, cast: Cast, stored: list[tuple[int, np.ndarray]], first: int, encode) -> list[DubbedFrame]:
         """Dub the plan's frames from number `first` on."""
@@ -77,10 +83,10 @@ class Mouths:
                 results.append(DubbedFrame(frame, result, stored[i][1][..., 3:], tuple(made[i]), why))
         return results
 
-    def _dub_face(self, role: Role, references: References, batch, first: int, places: np.ndarray):
+    def _dub_face(self, role: Role, person: _Person, batch, first: int, places: np.ndarray):
         """Dub one face in the given places of a batch; None where a network gave no numbers."""
         parts = [batch[i] for i in places]
-        crops, taken = self._dub_parts(role, references, parts, role.plan.times_s[first + places] - role.plan.span_s[0])
+        crops, taken = self._dub_parts(role, person, parts, role.plan.times_s[first + places] - role.plan.span_s[0])
         shares = role.plan.shares[first + places].astype(np.float32)
         numbers = np.isfinite(crops).all(axis=(1, 2, 3)) & np.isfinite(taken).all(axis=(1, 2))
         return [
@@ -89,14 +95,14 @@ class Mouths:
         ]
 
     def _dub_parts(
-        self, role: Role, references: References, batch, times_s: np.ndarray
+        self, role: Role, person: _Person, batch, times_s: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `_dub_crops`; where the memory does not hold so many frames, from then on half as many at a time."""
         parts, done = [], 0
         while done < len(batch):
             part = slice(done, done + self.batch_frames)
             try:
-                parts.append(self._dub_crops(role, references, batch[part], times_s[part]))
+                parts.append(self._dub_crops(role, person, batch[part], times_s[part]))
                 done = part.stop
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -108,7 +114,7 @@ class Mouths:
 
     @torch.no_grad()
     def _dub_crops(
-        self, role: Role, references: References, batch, times_s: np.ndarray
+        self, role: Role, person: _Person, batch, times_s: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Generate and fuse crops, fine as the references: (B, s, s, 3) in [0, 255]; the share taken (B, s, s)."""
         models = self._models
@@ -127,13 +133,13 @@ class Mouths:
             audio = embed_sound(models.aligner, role.waveform, times_s, count, self._device)
         with self._clock.timed("generator"):
             landmarks = torch.from_numpy(points).to(self._device)
-            shown = references.repeat(len(batch))
-            output = models.generator(hide_lower_half(crops), landmarks, audio, shown, self._emphasis)
+            shown = person.references.repeat(len(batch))
+            output = models.generator(hide_lower_half(crops), landmarks, audio, shown, person.emphasis)
             generated = torch.cat([crops[:, :, : models.generator.top], output.picture.clamp(-1, 1)], 2)
         with self._clock.timed("fusion"):
             fused, taken = models.fusion(generated, crops, torch.from_numpy(masks).to(self._device)[:, None])
         with self._clock.timed("detail"):
-            finer = references.fine.shape[-1] // models.generator.crop.size
+            finer = person.references.fine.shape[-1] // models.generator.crop.size
             # Light and colour are enlarged; what fusion left as it was generated is drawn anew.
             pictures = functional.interpolate(fused - generated, scale_factor=finer, mode="bilinear")
             pictures[:, :, models.generator.top * finer :] += models.generator.render_fine(output, shown)

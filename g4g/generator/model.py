@@ -54,6 +54,14 @@ class Generated:
 
 
 @dataclass
+class Moved:
+    """Jaw and mouth as sound moves them: `landmarks` (B, 37, 2) crop px, and the face's geometry as `style` (B, S)."""
+
+    landmarks: Tensor
+    style: Tensor
+
+
+@dataclass
 class References:
     """Computed once per person.
 
@@ -152,6 +160,30 @@ class Generator(nn.Module):
         features = self.reference_encoder(lower.flatten(0, 1)).unflatten(0, crops.shape[:2])
         return References(lower, _shrink(lower, 2), fine, features, landmarks, mean, deviation)
 
+    def hear(self, audio: Tensor, emphasis: float = 1.0) -> Tensor:
+        """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`."""
+        sound = self.audio_style(audio.transpose(1, 2))
+        if emphasis != 1:
+            rest = self.audio_style(self.silence[None, :, None].expand(1, -1, audio.shape[1]))
+            sound = rest + emphasis * (sound - rest)
+        return sound
+
+    def move_mouth(self, landmarks: Tensor, sound: Tensor, reference_landmarks: Tensor) -> Moved:
+        """Predict where jaw and mouth go.
+
+        Args:
+            landmarks: (B, 68, 2) px of the crop; only brows, nose and eyes are read.
+            sound: (B, S), as `hear` gives it.
+            reference_landmarks: (B, K, 68, 2) px.
+        """
+        size, middle = self.crop.size, reference_landmarks.mean(1)
+        upper = (landmarks[:, UPPER_FACE] - middle[:, UPPER_FACE]) / size * 8
+        shapes = (reference_landmarks - middle[:, None]) / size * 8
+        geometry = self.landmark_style(torch.cat([upper.flatten(1), shapes.flatten(1)], 1))
+        by = self.landmark_head(torch.cat([geometry, sound], 1)).float().unflatten(1, (37, 2)) * (size / 16)
+        style = geometry + self.geometry_style(by.flatten(1) / size * 8)
+        return Moved(torch.cat([middle[:, JAW], middle[:, MOUTH]], 1) + by, style)
+
     def forward(
         self, masked_crop: Tensor, landmarks: Tensor, audio: Tensor, references: References, emphasis: float = 1.0
     ) -> Generated:
@@ -164,24 +196,13 @@ class Generator(nn.Module):
             references: of the same B frames.
             emphasis: how far sound moves the mouth out of its rest in silence, over what was learnt.
         """
-        size = self.crop.size
-        middle = references.landmarks.mean(1)
-        upper = (landmarks[:, UPPER_FACE] - middle[:, UPPER_FACE]) / size * 8
-        shapes = (references.landmarks - middle[:, None]) / size * 8
-        geometry = self.landmark_style(torch.cat([upper.flatten(1), shapes.flatten(1)], 1))
-        sound = self.audio_style(audio.transpose(1, 2))
-        if emphasis != 1:
-            rest = self.audio_style(self.silence[None, :, None].expand(1, -1, audio.shape[1]))
-            sound = rest + emphasis * (sound - rest)
-        moved = self.landmark_head(torch.cat([geometry, sound], 1)).float().unflatten(1, (37, 2)) * (size / 16)
-        lower = torch.cat([middle[:, JAW], middle[:, MOUTH]], 1) + moved
-        intra = geometry + self.geometry_style(moved.flatten(1) / size * 8)
-        inter = torch.cat([intra, sound], 1)
-
+        size, sound = self.crop.size, self.hear(audio, emphasis)
+        moved = self.move_mouth(landmarks, sound, references.landmarks)
+        lower, inter = moved.landmarks, torch.cat([moved.style, sound], 1)
         points = torch.cat([lower[:, :17], landmarks[:, UPPER_FACE].float(), lower[:, 17:]], 1)
         flow = landmark_flow(points, references.landmarks.float(), self.top, size, 4)
         seen = self._see(masked_crop, references)
-        x = self._align(seen, flow, references, intra, inter)
+        x = self._align(seen, flow, references, moved.style, inter)
         maps = self.heads[0](x).float()
         maps = torch.cat([flow + maps[:, : flow.shape[1]] * (size / 16), maps[:, flow.shape[1] :]], 1)
         smaller = [blend(maps, _shrink(references.half, 2), 4)] if self.training else []
