@@ -22,8 +22,10 @@ from alignment import measure_aligner
 from clips import load_clips
 from quality import Bench
 
+from g4g.faces.landmarks import JAW, MOUTH
 from g4g.fusion import Fusion
-from g4g.generator import deform, loss, model
+from g4g.generator import Generator, loss
+from g4g.generator.model import Moved
 from g4g.metrics import JUDGE_WEIGHTS
 from g4g.metrics.report import format_table
 from g4g.training import aligner as aligner_stage
@@ -56,9 +58,9 @@ def leave_out(name: str) -> Iterator[None]:
         "without multi-scale supervision": [mock.patch.object(loss, "_SCALES", (0.0, 0.0, 1.0))],
         "without landmarks": [
             mock.patch.dict(weights, landmarks=0.0),
-            mock.patch.object(model, "landmark_flow", lambda *given: torch.zeros_like(deform.landmark_flow(*given))),
+            mock.patch.object(Generator, "move_mouth", _stay),
         ],
-        "without deformation": [mock.patch.object(model, "blend", _paint_only)],
+        "without deformation": [mock.patch.object(Generator, "_deform", _paint_only)],
     }
     with contextlib.ExitStack() as stack:
         for patch in patches.get(name, []):
@@ -66,11 +68,20 @@ def leave_out(name: str) -> Iterator[None]:
         yield
 
 
-def _paint_only(maps: torch.Tensor, pictures: torch.Tensor, unit_px: float) -> torch.Tensor:
-    """As `blend`, with no reference visible anywhere."""
+def _stay(self: Generator, landmarks, sound: torch.Tensor, reference_landmarks: torch.Tensor) -> Moved:
+    """As `move_mouth`, with a mouth that stays where it mostly is and no geometry told."""
+    middle = reference_landmarks.mean(1)
+    still = torch.cat([middle[:, JAW], middle[:, MOUTH]], 1)
+    return Moved(still, sound.new_zeros(len(sound), self.config.style))
+
+
+def _paint_only(
+    self: Generator, maps: torch.Tensor, pictures: torch.Tensor, reduction: int, deform=Generator._deform
+) -> torch.Tensor:
+    """As `_deform`, with no reference visible anywhere."""
     k = pictures.shape[1]
     hidden = torch.full_like(maps[:, 2 * k : 3 * k], -1e4)
-    return deform.blend(torch.cat([maps[:, : 2 * k], hidden, maps[:, 3 * k :]], 1), pictures, unit_px)
+    return deform(self, torch.cat([maps[:, : 2 * k], hidden, maps[:, 3 * k :]], 1), pictures, reduction)
 
 
 def train_variant(name: str, base: Models, data: str, out: Path, steps: int, precision: str) -> Path:

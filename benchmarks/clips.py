@@ -17,7 +17,7 @@ from g4g.training.prepare import clip_of, prepare
 
 VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
 GROUPS = {"validation": "s1", "unseen_speakers": "unseen", "validation_others": "s26+s31"}
-"""Keys of the split and what the table calls them; no training of the shipped weights saw "unseen", s26 and s31."""
+"""Keys of the split and what the table calls them; s26 and s31 have other clips in training, "unseen" none."""
 
 
 @dataclass(frozen=True)

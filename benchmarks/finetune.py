@@ -77,8 +77,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     files = {clip_of(file): file for file in sorted((Path(arguments.videos) / arguments.speaker).iterdir())}
     wanted = int(arguments.seconds / _CLIP_S) if arguments.seconds else None
-    lessons = split["train"] + split["finetuning"]
-    learnt = list(islice((files[name] for name in lessons if name in files), wanted))
+    learnt = list(islice((files[name] for name in split["train"] if name in files), wanted))
     held = [file for name, file in files.items() if any(name in split[key] for key in GROUPS)]
     prepare(held[: arguments.limit], out / "held")
     clips = load_clips(out / "held", None)

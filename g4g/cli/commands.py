@@ -178,6 +178,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--learning-rate", type=float, help="the highest (default: the stage's own)")
     train.add_argument(
+        "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers' clips, to measure on them"
+    )
+    train.add_argument(
         "--train-sound",
         action="store_true",
         help="aligner: train its sound encoder too, although the file's generator learnt to hear by it; "
@@ -295,7 +298,7 @@ def _train(options: argparse.Namespace) -> None:
         seed = 1 if options.seed is None else options.seed
         figures = train_stage(
             options.stage, options.data, options.out, weights=options.weights, seed=seed,
-            learning_rate=options.learning_rate, train_sound=options.train_sound, **settings,
+            learning_rate=options.learning_rate, train_sound=options.train_sound, without=options.without, **settings,
         )  # fmt: skip
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 

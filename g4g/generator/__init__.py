@@ -1,12 +1,12 @@
 """The generator: deforms references of the same person until the lips say the sound."""
 
 from g4g.generator.discriminator import Discriminator, adversarial_loss, discriminator_loss
-from g4g.generator.loss import edge_weights, pyramid, reconstruction_loss, texture_loss
+from g4g.generator.loss import edge_weights, pyramid, reconstruction_loss
 from g4g.generator.model import Generated, Generator, GeneratorConfig, hide_lower_half
 from g4g.generator.references import Gallery, add_gallery, choose_references, make_gallery
 
 __all__ = [
     "Discriminator", "Gallery", "Generated", "Generator", "GeneratorConfig", "add_gallery", "adversarial_loss",
     "choose_references", "discriminator_loss", "edge_weights", "hide_lower_half", "make_gallery", "pyramid",
-    "reconstruction_loss", "texture_loss",
+    "reconstruction_loss",
 ]  # fmt: skip

@@ -56,20 +56,3 @@ def reconstruction_loss(outputs: list[Tensor], truth: Tensor, weights: Tensor) -
     )
     edges = (spatial_gradient(outputs[-1]) - spatial_gradient(truth)).abs().mean(2)
     return pixels, (edges * weights).mean()
-
-
-def texture_loss(picture: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Compare how much fine detail there is, wherever in cells of 4 px it lies: a blur pays, a shift does not.
-
-    Args:
-        picture, truth: (B, 3, h, w).
-        weights: (B, 1, h, w), as `edge_weights` gives them.
-    Returns:
-        Scalar.
-    Source:
-        Our choice.
-    """
-    ours, real = (
-        (functional.avg_pool2d(spatial_gradient(x).square().sum(2), 4) + 1e-4).sqrt() for x in (picture, truth)
-    )
-    return ((ours - real).abs() * functional.avg_pool2d(weights, 4)).mean()

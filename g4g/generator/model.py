@@ -11,11 +11,8 @@ from torch.nn import functional
 from g4g.config import CropConfig
 from g4g.errors import ConfigError
 from g4g.faces.landmarks import JAW, MOUTH, UPPER_FACE
-from g4g.generator.deform import blend, landmark_flow, warp
 from g4g.nn import AdaIN, ResidualAdaIN
 
-_LEAST_DEVIATION = 0.05
-"""A face of one colour is not told by its deviation."""
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -42,8 +39,8 @@ class Generated:
         picture: (B, 3, rows, size) in [-1, 1].
         smaller: the pictures at 1/4 and 1/2 size, for multi-scale supervision; made in training only.
         landmarks: (B, 37, 2) jaw and mouth, crop px.
-        maps: (B, 3 K + 4, rows / 2, size / 2): how the references are deformed and blended, as `blend` reads it.
-        detail: (B, 3, rows, size): what was painted over the blended references, in their colours.
+        maps: (B, 3 K + 4, rows / 2, size / 2): how the references are deformed and blended.
+        detail: (B, 3, rows, size): what was painted over the blended references.
     """
 
     picture: Tensor
@@ -65,21 +62,14 @@ class Moved:
 class References:
     """Computed once per person.
 
-    Attributes:
-        pictures: lower halves (B, K, 3, rows, size), in colours of mean 0 and deviation 1.
-        half: the same at half size; `fine`: f times as large each way.
-        features: (B, K, C, rows / 8, size / 8).
-        landmarks: (B, K, 68, 2) px.
-        mean, deviation: (B, 3, 1, 1), the person's colours.
+    Lower halves as `pictures` (B, K, 3, rows, size), and f times as `fine` each way; `features`; `landmarks`
+    (B, K, 68, 2).
     """
 
     pictures: Tensor
-    half: Tensor
     fine: Tensor
     features: Tensor
     landmarks: Tensor
-    mean: Tensor
-    deviation: Tensor
 
     def repeat(self, frames: int) -> References:
         """Repeat each person's entry for `frames` frames; one person's without copying."""
@@ -88,16 +78,9 @@ class References:
             *(x.expand(frames, *x.shape[1:]) if one else x.repeat_interleave(frames, 0) for x in vars(self).values())
         )
 
-    def colour(self, picture: Tensor) -> Tensor:
-        """Give a picture (B, 3, h, w) the person's colours, [-1, 1]."""
-        return picture * self.deviation + self.mean
-
 
 class Generator(nn.Module):
-    """Paint the lower face of a crop from references of the person and the sound's embeddings.
-
-    Colours are told by the references' mean and deviation, so no light or skin is new to the networks.
-    """
+    """Paint the lower face of a crop from references of the person and the sound's embeddings."""
 
     def __init__(self, config: GeneratorConfig, crop: CropConfig = CropConfig()) -> None:
         super().__init__()
@@ -124,13 +107,13 @@ class Generator(nn.Module):
         self.at_quarter = ResidualAdaIN(quarter, 2 * style)
         self.up_half = nn.Conv2d(quarter, half, 3, padding=1)
         self.norm_half = AdaIN(half, 2 * style)
-        self.at_half = nn.Conv2d(half + 3 * k, half, 3, padding=1)
-        # Per scale what `blend` reads; at half size it is added to that of the quarter.
+        self.at_half = nn.Conv2d(half, half, 3, padding=1)
+        # Per scale: a flow (2) and a visibility (1) per reference, a colour (3) and its visibility (1).
         self.heads = nn.ModuleList(nn.Conv2d(c, 3 * k + 4, 3, padding=1) for c in (quarter, half))
         for head in self.heads:
             nn.init.normal_(head.weight, std=1e-3)
             nn.init.zeros_(head.bias)
-        self.heads[0].bias.data[-1] = -2.0  # start from the warped references
+            head.bias.data[-1] = -2.0  # start from the warped references
         # At half size with four pixels per cell: the same neighbourhood for a quarter of the memory traffic.
         self.refine = nn.Sequential(
             nn.Conv2d(2 * 12 + half, 2 * full, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(2 * full, 12, 3, padding=1)
@@ -149,16 +132,11 @@ class Generator(nn.Module):
             crops: (B, K, 3, f * size, f * size) in [-1, 1], f a whole number; the networks see them reduced to `size`.
             landmarks: (B, K, 68, 2), px of a crop of `size`.
         """
-        size = self.crop.size
-        finer = crops.shape[-1] // size
+        finer = crops.shape[-1] // self.crop.size
         fine = crops[..., self.top * finer :, :]
-        lower = _shrink(fine, finer)
-        face = lower[..., size // 4 : size * 3 // 4]
-        mean = face.mean((1, 3, 4))[..., None, None]
-        deviation = face.std((1, 3, 4))[..., None, None].clamp(min=_LEAST_DEVIATION)
-        fine, lower = ((x - mean[:, None]) / deviation[:, None] for x in (fine, lower))
-        features = self.reference_encoder(lower.flatten(0, 1)).unflatten(0, crops.shape[:2])
-        return References(lower, _shrink(lower, 2), fine, features, landmarks, mean, deviation)
+        lower = functional.avg_pool2d(fine.flatten(0, 1), finer) if finer > 1 else fine.flatten(0, 1)
+        features = self.mix_references(self.reference_encoder(lower).unflatten(0, crops.shape[:2]).flatten(1, 2))
+        return References(lower.unflatten(0, crops.shape[:2]), fine, features, landmarks)
 
     def hear(self, audio: Tensor, emphasis: float = 1.0) -> Tensor:
         """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`."""
@@ -180,7 +158,7 @@ class Generator(nn.Module):
         upper = (landmarks[:, UPPER_FACE] - middle[:, UPPER_FACE]) / size * 8
         shapes = (reference_landmarks - middle[:, None]) / size * 8
         geometry = self.landmark_style(torch.cat([upper.flatten(1), shapes.flatten(1)], 1))
-        by = self.landmark_head(torch.cat([geometry, sound], 1)).float().unflatten(1, (37, 2)) * (size / 16)
+        by = self.landmark_head(torch.cat([geometry, sound], 1)).unflatten(1, (37, 2)) * (size / 16)
         style = geometry + self.geometry_style(by.flatten(1) / size * 8)
         return Moved(torch.cat([middle[:, JAW], middle[:, MOUTH]], 1) + by, style)
 
@@ -198,25 +176,27 @@ class Generator(nn.Module):
         """
         size, sound = self.crop.size, self.hear(audio, emphasis)
         moved = self.move_mouth(landmarks, sound, references.landmarks)
-        lower, inter = moved.landmarks, torch.cat([moved.style, sound], 1)
-        points = torch.cat([lower[:, :17], landmarks[:, UPPER_FACE].float(), lower[:, 17:]], 1)
-        flow = landmark_flow(points, references.landmarks.float(), self.top, size, 4)
-        seen = self._see(masked_crop, references)
-        x = self._align(seen, flow, references, moved.style, inter)
-        maps = self.heads[0](x).float()
-        maps = torch.cat([flow + maps[:, : flow.shape[1]] * (size / 16), maps[:, flow.shape[1] :]], 1)
-        smaller = [blend(maps, _shrink(references.half, 2), 4)] if self.training else []
+        intra, inter = moved.style, torch.cat([moved.style, sound], 1)
+        hidden = torch.zeros_like(masked_crop[:, :1])
+        hidden[:, :, round(self.crop.hidden_top * size) :] = 1
+        seen = self.crop_encoder(torch.cat([masked_crop, hidden], 1)[:, :, self.top :])
+        x = self.join(torch.cat([seen, references.features], 1))
+        for block in self.align_landmarks:
+            x = block(x, intra)
+        for block in self.align_audio:
+            x = block(x, inter)
+        x = functional.leaky_relu(self.up_quarter(_double(x)), 0.2)
+        x = self.at_quarter(x, inter)
+        smaller = [self._deform(self.heads[0](x), references.pictures, 4)] if self.training else []
         x = functional.leaky_relu(self.norm_half(self.up_half(_double(x)), inter), 0.2)
-        maps = _double(maps)
-        shown = [warp(references.half[:, i], maps[:, 2 * i : 2 * i + 2], 2) for i in range(self.config.references)]
-        x = x + functional.leaky_relu(self.at_half(torch.cat([x, *shown], 1)), 0.2)
-        maps = maps + self.heads[1](x)
-        smaller += [blend(maps, references.half, 2)] if self.training else []
-        full = blend(_double(maps), references.pictures, 1)
-        known = functional.pixel_unshuffle(torch.cat([full, seen[:, :3]], 1), 2)
-        detail = functional.pixel_shuffle(self.refine(torch.cat([known, x], 1)), 2).float()
-        picture = references.colour(full + detail).clamp(-1.2, 1.2)
-        return Generated(picture, [references.colour(x) for x in smaller], lower, maps, detail)
+        x = x + functional.leaky_relu(self.at_half(x), 0.2)
+        maps = self.heads[1](x)
+        smaller += [self._deform(maps, references.pictures, 2)] if self.training else []
+        full = self._deform(_double(maps), references.pictures, 1)
+        known = functional.pixel_unshuffle(torch.cat([full, masked_crop[:, :, self.top :]], 1), 2)
+        detail = functional.pixel_shuffle(self.refine(torch.cat([known, x], 1)), 2)
+        picture = (full + detail).clamp(-1.2, 1.2)
+        return Generated(picture, smaller, moved.landmarks, maps, detail)
 
     def render_fine(self, made: Generated, references: References) -> Tensor:
         """Draw generated frames anew from finer pictures of the references: deformation knows no resolution.
@@ -232,29 +212,28 @@ class Generator(nn.Module):
         finer = references.fine.shape[-1] // self.crop.size
         enlarge = lambda x, by: functional.interpolate(x, scale_factor=by, mode="bilinear").contiguous()  # noqa: E731
         # Planes apart, not pixels: sampling takes half the time.
-        picture = blend(enlarge(made.maps, 2 * finer), references.fine, 1 / finer) + enlarge(made.detail, finer)
-        return references.colour(picture)
+        return self._deform(enlarge(made.maps, 2 * finer), references.fine, 1) + enlarge(made.detail, finer)
 
-    def _see(self, masked_crop: Tensor, references: References) -> Tensor:
-        """What is seen of the painted rows, in the references' colours, and what is hidden: (B, 4, rows, size)."""
-        hidden = torch.zeros_like(masked_crop[:, :1])
-        hidden[:, :, round(self.crop.hidden_top * self.crop.size) :] = 1
-        seen = (masked_crop - references.mean) / references.deviation * (1 - hidden)
-        return torch.cat([seen, hidden], 1)[:, :, self.top :]
-
-    def _align(self, seen: Tensor, flow: Tensor, references: References, intra: Tensor, inter: Tensor) -> Tensor:
-        """Align features of frame and references with landmarks, then with sound: at 1/4 of the crop."""
-        coarse = functional.avg_pool2d(flow, 2)
-        flows = coarse.unflatten(1, (-1, 2)).unbind(1)
-        parts = [warp(features, flow, 8) for features, flow in zip(references.features.unbind(1), flows, strict=True)]
-        x = torch.cat([self.crop_encoder(seen), self.mix_references(torch.cat(parts, 1))], 1)
-        x = self.join(x)
-        for block in self.align_landmarks:
-            x = block(x, intra)
-        for block in self.align_audio:
-            x = block(x, inter)
-        x = functional.leaky_relu(self.up_quarter(_double(x)), 0.2)
-        return self.at_quarter(x, inter)
+    def _deform(self, maps: Tensor, pictures: Tensor, reduction: int) -> Tensor:
+        """Warp each reference by its flow, blend by visibility, fill with colour what none shows."""
+        batch, k = pictures.shape[:2]
+        height, width = maps.shape[-2:]
+        if reduction > 1:
+            pictures = functional.avg_pool2d(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
+        flow = maps[:, : 2 * k].unflatten(1, (k, 2)).permute(1, 0, 3, 4, 2)
+        # Flow 1 is a tenth of the crop's width, in both directions.
+        flow = flow * maps.new_tensor([0.2, 0.2 * pictures.shape[-1] / pictures.shape[-2]])
+        rows = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=maps.device)
+        columns = torch.linspace(-1 + 1 / width, 1 - 1 / width, width, device=maps.device)
+        identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+        visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1).softmax(1)
+        picture = torch.tanh(maps[:, 3 * k : 3 * k + 3]) * visible[:, k:]
+        for i in range(k):
+            warped = functional.grid_sample(
+                pictures[:, i], identity + flow[i], padding_mode="border", align_corners=False
+            )
+            picture = torch.addcmul(picture, warped, visible[:, i : i + 1])
+        return picture
 
 
 def hide_lower_half(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:
@@ -277,8 +256,3 @@ def _mlp(inputs: int, outputs: int) -> nn.Sequential:
 
 def _double(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _shrink(pictures: Tensor, by: int) -> Tensor:
-    """Reduce pictures (B, K, C, h, w)."""
-    return functional.avg_pool2d(pictures.flatten(0, 1), by).unflatten(0, pictures.shape[:2]) if by > 1 else pictures

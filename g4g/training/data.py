@@ -40,11 +40,7 @@ class Shot:
 
 
 def read_split() -> dict[str, list[str]]:
-    """Read the one fixed split: names of clips under train, validation, finetuning, validation_others, unseen_speakers.
-
-    No training of the shipped weights saw the speakers of the last three; what fine-tuning learns from `finetuning` is
-    measured on `validation_others`.
-    """
+    """Read the one fixed split: names of clips under train, validation, validation_others, unseen_speakers."""
     return json.loads((weights_dir() / "splits.json").read_text())
 
 
@@ -80,12 +76,10 @@ def split_entries(folder: str | Path) -> tuple[list[dict], list[dict]]:
         DataError: no index, or nothing left to train on.
     """
     split = read_split()
-    validation = {name for key, names in split.items() if key not in ("train", "finetuning") for name in names}
-    known = {name for names in split.values() for name in names}
+    validation = {name for key, names in split.items() if key != "train" for name in names}
+    known = set(split["train"]) | validation
     train, held = [], []
     for number, entry in enumerate(read_entries(folder)):
-        if entry["clip"] in split["finetuning"]:
-            continue
         is_held = entry["clip"] in validation or (entry["clip"] not in known and number % 20 == 0)
         (held if is_held else train).append(entry)
     if not train:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ _RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3}
 def train_stage(
     stage: str, data: str | Path, out: str | Path, *, weights: str | Path | None = None, minutes: float = 15.0,
     steps: int = 10**9, seed: int = 1, device: str = "auto", precision: str = "32-true",
-    learning_rate: float | None = None, train_sound: bool = False, resume: bool = False,
+    learning_rate: float | None = None, train_sound: bool = False, without: Collection[str] = (), resume: bool = False,
     log: Callable[[str], None] = print,
 ) -> dict:  # fmt: skip
     """Train one network on prepared data and write the bundle of all three.
@@ -40,6 +40,7 @@ def train_stage(
         learning_rate: the highest; None: the stage's own.
         train_sound: stage "aligner" trains its sound encoder although the file's generator learnt to hear by it; train
             the generator again afterwards.
+        without: speakers whose clips are left out, so that what is learnt can be measured on new people.
         resume: go on from OUT.state with its optimiser.
     Returns:
         Figures on held-out shots.
@@ -54,6 +55,7 @@ def train_stage(
     models = build_models(out.stem) if start is None else load(start)
     history = models.info.get("history", {})
     shots, held = load_split(data)
+    shots = [shot for shot in shots if shot.speaker not in without]
     log(f"{len(shots)} shots to train on, {len(held)} held out")
     if "aligner" in history and stage != "fusion":
         shots = correct_offsets(models.aligner, shots, log)

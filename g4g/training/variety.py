@@ -13,7 +13,7 @@ from g4g.training.data import Shot
 
 _ONE_REFERENCE = 0.2
 """Share of clips in training that have one reference four times, as a still picture does."""
-_OTHER_SHAPE, _OTHER_SKIN, _TURNED, _OTHER_LIGHT = 0.6, 0.6, 0.6, 0.5
+_OTHER_SHAPE, _OTHER_SKIN, _TURNED, _OTHER_LIGHT = 0.4, 0.5, 0.2, 0.3
 """Shares of clips whose faces get other proportions, other colours, whose head turns, whose light changes."""
 _MIDDLE, _RADII = (0.5, 0.55), (0.55, 0.7)
 """The head as an ellipsoid, in shares of the crop's side: where it stands and how far it reaches."""
