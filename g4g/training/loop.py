@@ -111,7 +111,7 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
     state_file = out.with_suffix(out.suffix + ".state")
     progress = _read_state(state_file, kept) if resume else Progress()
     plan.report(min(_share_done(progress, plan), 1.0))
-    losses, last_look = {}, time.monotonic()
+    losses, figures, last_look = {}, {}, time.monotonic()
 
     def look() -> dict[str, float]:
         # A crash while all is measured loses nothing that was trained.
@@ -141,9 +141,9 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
             progress.elapsed_s += time.monotonic() - started
             plan.report(min(_share_done(progress, plan), 1.0))
             if time.monotonic() - last_look > plan.look_every_s:
-                look()
+                figures = look()
                 last_look = time.monotonic()
-        return look()
+        return figures if figures.get("steps") == progress.step else look()
 
 
 def _share_done(progress: Progress, plan: Plan) -> float:
