@@ -12,9 +12,10 @@ SCORE_FPS = 25.0
 MAX_OFFSET_FRAMES = 15
 """Largest shift between lips and sound that is tried: 0.6 s at SCORE_FPS, the field's value."""
 
-EMPHASIS, MOST_EMPHASIS = 1.0, 2.0
-"""How far dubs move the mouth: usually as far as the person does in the video, at most twice as far as was learnt. More
-or less than was learnt is extrapolated from the mouth's rest, as classifier-free guidance does (Ho & Salimans 2022)."""
+EMPHASIS, MOST_EMPHASIS = 1.5, 2.5
+"""How far dubs move the mouth, usually and at most, times how far this person's goes (`dubbing/reach.py`). What is painted
+follows the predicted points only in part; extrapolated from the mouth's rest by so much, as classifier-free guidance does
+(Ho & Salimans 2022), it opens as far as real ones."""
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,7 @@ class CropConfig:
     lips_box: tuple[float, float, float, float] = (0.25, 0.46875, 0.75, 0.90625)
     """What the aligner sees (x1, y1, x2, y2)."""
     smoothing_frames: float = 2.0
+    most_lag: float = 0.015
+    """So far, in distances of the outer eye corners, the smoothed crop may lie off the face."""
     mask_margin: float = 0.04
     mask_feather: float = 0.03

@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="remove the old sound meanwhile, leave it beneath, or lower it under speech (%(default)s)",
     )
     dub.add_argument(
-        "--emphasis", type=float, default=EMPHASIS, metavar="E", help="how far the mouth moves, 0 to 2 (%(default)s)"
+        "--emphasis", type=float, default=EMPHASIS, metavar="E", help="how far the mouth moves, 0 to 2.5 (%(default)s)"
     )
     dub.add_argument("--codec", help="h264, hevc, vp9, av1 or prores, as the container allows (its usual one)")
     dub.add_argument("--crf", type=int, help="the codec's own quality, 0 is best (h264 18, hevc 20, others 24)")
@@ -178,7 +178,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--learning-rate", type=float, help="the highest (default: the stage's own)")
     train.add_argument(
-        "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers' clips, to measure on them"
+        "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers, to measure on them"
     )
     train.add_argument(
         "--train-sound",

@@ -21,7 +21,7 @@ CACHE_VARIABLE = "G4G_CACHE"
 MOST_BYTES = 256 * 1024 * 1024
 """The oldest files go when all together are larger (an hour of one face takes 60 MB)."""
 
-_FORMAT = 2
+_FORMAT = 3
 _ENDING = ".tracks"
 _ARRAYS = ("times_s", "cuts", "frames", "faces", "landmarks", "frame_to_crop", "covered")
 

@@ -70,7 +70,7 @@ class Dubber:
                 (of the picture), "largest": also chosen anew in each scene. A number, as `list_faces` gives them, or a
                 pixel (x, y) inside the face: this person wherever seen, and nobody else.
             speakers: number of a face -> its own sound, all starting together; instead of `face` and `voice`.
-            emphasis: how far the mouth moves: 1 as far as in the video (where its own sound tells that), up to 2.
+            emphasis: how far the mouth moves, times how far it goes in the video with its own sound: 0 to 2.5.
             overwrite: replace an existing `out`.
             length: "audio": the video is cut to the sound, or plays to and fro until the sound ends;
                 "video": the sound is cut, or followed by silence.

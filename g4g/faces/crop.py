@@ -30,8 +30,8 @@ def fit_crop(landmarks: np.ndarray, runs: list[tuple[int, int]], config: CropCon
     target = template * config.size - 0.5
     frame_to_crop = np.tile(np.eye(2, 3), (len(landmarks), 1, 1))
     for start, stop in runs:
-        points = _smooth(landmarks[start:stop, STABLE].astype(np.float64), config.smoothing_frames)
-        frame_to_crop[start:stop] = fit_similarity(points, target)
+        points = landmarks[start:stop, STABLE].astype(np.float64)
+        frame_to_crop[start:stop] = fit_similarity(_follow(points, config), target)
     return frame_to_crop
 
 
@@ -86,6 +86,15 @@ def lower_half_mask(crop_landmarks: np.ndarray, config: CropConfig = CropConfig(
     border = np.minimum(np.arange(size), np.arange(size)[::-1]) / (2 * feather)
     ramp = np.clip(border, 0, 1).astype(np.float32)
     return mask * ramp[None] * ramp[:, None]
+
+
+def _follow(points: np.ndarray, config: CropConfig) -> np.ndarray:
+    """Smooth points (T, N, 2) over time, but stay near them: what moves far in a few frames is no noise."""
+    smooth = _smooth(points, config.smoothing_frames)
+    eyes = np.linalg.norm(points[:, -1] - points[:, 4], axis=-1)
+    lag = np.linalg.norm((smooth - points).mean(1), axis=-1)
+    share = np.minimum(1, config.most_lag * eyes / np.maximum(lag, 1e-9))
+    return points + share[:, None, None] * (smooth - points)
 
 
 def _smooth(points: np.ndarray, sigma: float) -> np.ndarray:

@@ -73,6 +73,24 @@ def test_the_crop_puts_the_eyes_on_their_line():
     np.testing.assert_allclose(eyes[1, 0] - eyes[0, 0], config.eye_distance * 128, atol=1)
 
 
+def test_the_crop_follows_fast_heads_and_smooths_what_trembles():
+    """A head that is thrown 40 px aside and back twice a second, and one that only trembles by half a pixel."""
+    config, count, rng = CropConfig(), 50, np.random.default_rng(5)
+    face = np.zeros((68, 2))
+    face[[27, 28, 29, 30]] = [[150, 96], [150, 113], [150, 130], [150, 139]]
+    face[[36, 39, 42, 45]] = [[100, 100], [131, 103], [169, 103], [200, 100]]
+    thrown = face + np.stack([40 * np.sin(np.arange(count) * 4 * np.pi / 25), np.zeros(count)], -1)[:, None]
+    trembling = face + rng.normal(0, 0.5, (count, 1, 2))
+    stray = []
+    for landmarks in (thrown, trembling):
+        eyes = transform_points(fit_crop(landmarks, [(0, count)], config), landmarks[:, [36, 45]]).mean(1)
+        stray.append(eyes - [63.5, config.eye_line * 128 - 0.5])
+    assert np.abs(stray[0][:, 0]).max() < 1.0, "within a pixel of the crop"
+    steps = np.diff(fit_crop(trembling, [(0, count)], config)[:, :, 2], axis=0)
+    raw = np.diff(trembling[:, 36] * config.eye_distance * 128 / 100, axis=0)
+    assert np.abs(steps).mean() < np.abs(raw).mean() / 3
+
+
 def test_runs_are_smoothed_apart():
     assert find_runs(np.array([1, 1, 0, 1], bool)) == [(0, 2), (3, 4)]
     assert find_runs(np.zeros(3, bool)) == [] == find_runs(np.zeros(0, bool))
