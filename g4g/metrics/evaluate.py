@@ -12,9 +12,10 @@ import numpy as np
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
-from g4g.metrics.clip import KINDS, ROWS, ClipScores, SheetColumn, measure_clip
+from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
 from g4g.metrics.extras import Embedder, Extras, load_extras
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
+from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.report import align_columns, finite_json
 
 SCHEMA_VERSION = 3

@@ -14,8 +14,9 @@ import torch
 from g4g import __version__
 from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
-from g4g.metrics.clip import KINDS, ROWS, ClipScores
+from g4g.metrics.clip import ClipScores
 from g4g.metrics.evaluate import Evaluation, write_json
+from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.plots import draw_comparison, plot_distances, plot_offsets, plot_openings
 
 MAX_CLIP_BYTES = 8 * 1024 * 1024
