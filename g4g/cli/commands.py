@@ -19,6 +19,7 @@ _EXAMPLE = """examples:
   g4g evaluate talk-german.mp4 --reference talk.mp4 --audio german.wav
   g4g finetune clips-of-ann/ -o ann.safetensors && g4g dub new.mp4 --audio new.wav --weights ann.safetensors -o out.mp4
   g4g prepare clips/ -o data/ && g4g train generator data/ -o my.safetensors --minutes 60"""
+_PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
 
 
 def run(arguments: list[str]) -> None:
@@ -151,6 +152,7 @@ def make_parser() -> argparse.ArgumentParser:
     tune.add_argument("--workers", type=int, default=2, help="processes that prepare clips side by side (%(default)s)")
     tune.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     tune.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (%(default)s)")
+    tune.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"), help=_PRECISION_HELP)
     tune.add_argument("--resume", action="store_true", help="go on where the same command stopped")
     tune.add_argument("--report", metavar="DIR", help="write report.json, curve.png and sheet.png")
     tune.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -174,7 +176,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--precision",
         default="32-true",
         choices=("32-true", "bf16-mixed"),
-        help="bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)",
+        help=_PRECISION_HELP,
     )
     train.add_argument("--learning-rate", type=float, help="the highest (default: the stage's own)")
     train.add_argument(
@@ -278,7 +280,7 @@ def _finetune(options: argparse.Namespace) -> None:
             options.clips, options.out, weights=options.weights, minutes=options.minutes, steps=options.steps,
             preset=options.preset, data=options.data, one_person=options.one_person, face=options.face,
             faces=options.faces, workers=options.workers, seed=options.seed, device=options.device,
-            resume=options.resume, report=options.report, progress=report,
+            precision=options.precision, resume=options.resume, report=options.report, progress=report,
             log=lambda line: print(line, file=sys.stderr),
         )  # fmt: skip
     print(result)
