@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="the base, name or file (default: %(default)s)")
     parser.add_argument("--minutes", nargs="+", type=float, default=[10.0], help="of training (default: 10)")
     parser.add_argument("--seconds", type=float, help="learn from so much video (default: all training clips)")
+    parser.add_argument("--data", help="prepared data of other people, replayed against forgetting")
     parser.add_argument("--precision", default="32-true", help="32-true or bf16-mixed (default: %(default)s)")
     parser.add_argument("--limit", type=int, default=8, help="measure on so many clips (default: %(default)s)")
     parser.add_argument(
@@ -87,7 +88,7 @@ def main() -> None:
         name = f"{arguments.speaker}-{minutes:g}"
         report = finetune(
             learnt, out / f"{name}.safetensors", weights=arguments.weights, minutes=minutes, report=out / name,
-            precision=arguments.precision,
+            precision=arguments.precision, data=arguments.data,
         )  # fmt: skip
         print(report)
         rows[minutes] = {**measure(str(report.out), clips, out / f"{name}-dubs"), "held_out": asdict(report.after)}

@@ -31,9 +31,7 @@ from g4g.training.variety import draw_example
 _CLIPS = 4
 _FRAMES = 5
 _SYNC_FROM = 0.35
-_ADVERSARIAL_FROM = 0.6
-"""Shares of the run after which these terms set in: the picture comes first. A generator that was trained before starts
-at the first of them."""
+"""Share of the run after which sync counts: the picture comes first. One that was trained before starts there."""
 _VALIDATION_CLIPS = 16
 """About so many of known and of unseen speakers each, evenly over those held out."""
 _WEIGHTS = {
@@ -48,6 +46,8 @@ class GeneratorStage(Stage):
     foreign_clips = 2
     """So many clips of a batch are driven by another clip's sound, once sync is judged: what is left of the source's
     own mouth around the hidden part must not be trusted more than the sound."""
+    adversarial_from = 0.6
+    """Share of the run after which the discriminator counts."""
     same_person = False
     """Whether clips keep their proportions and colours, as `draw_example` says."""
 
@@ -107,7 +107,7 @@ class GeneratorStage(Stage):
             in_time = self._sync_loss(self.aligner.embed_lips(fake), middle, moments)
             terms["sync"], terms["foreign_sync"] = in_time[:paired].mean(), in_time[paired:].mean()
             terms["perceptual"] = self.perceptual(fake[:paired], true[:paired])
-        if done >= _ADVERSARIAL_FROM:
+        if done >= self.adversarial_from:
             self._seen = real[:, :, top:], output.picture.detach()
             with torch.no_grad():
                 true_layers = self.discriminator(self._seen[0])

@@ -73,6 +73,7 @@ class SpeakerStage(GeneratorStage):
     """Generator and fusion on one speaker's shots, and some of other people's; the aligner stays frozen."""
 
     foreign_clips = 1
+    adversarial_from = float("inf")  # a discriminator that begins from nothing learns too little in a short run
     same_person = True
 
     def __init__(self, models: Models, train: list[Shot], held: list[Shot], replay: list[Shot], preset: str) -> None:

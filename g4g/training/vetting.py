@@ -23,6 +23,8 @@ _SILENT = -0.5
 """Highest mel level of a shot that nobody speaks in: 65 dB below GRID's loudest sounds."""
 _STEADY = 0.15
 """Sound whose level moves by less (7.5 dB) is noise: that of speech moves by 20 dB and more."""
+_FEWEST_TOGETHER, _CLEAR_TOGETHER = 3, 0.04
+"""So many unclear clips are looked at together; their mean is less noisy, so that a lower peak is clear."""
 _LIKENESS = 0.75
 """How alike a shot must look to the mean of the main person's, as `describe_looks` tells."""
 
@@ -77,7 +79,7 @@ def vet_shots(
         looks.append(_look_at(Path(folder), entry, aligner))
         if progress:
             progress(number, len(entries))
-    offsets = {clip: tell_offset(means) for clip, means in _mean_by_clip(looks).items()} if aligner else {}
+    offsets = _tell_offsets(_mean_by_clip(looks)) if aligner else {}
     faces = np.stack([look.face for look in looks])
     likeness = faces @ _main_face(faces, [look.seconds for look in looks])
     shots, verdicts = [], []
@@ -139,6 +141,24 @@ def _main_face(faces: np.ndarray, seconds: list[float]) -> np.ndarray:
     alike = faces @ faces.T >= _LIKENESS
     group = alike[np.argmax(alike @ np.array(seconds))]
     return unit_row(faces[group].mean(0))
+
+
+def _tell_offsets(means: dict[str, np.ndarray]) -> dict[str, float | None]:
+    """Tell each clip's offset; those for which it is not clear are looked at together, as one camera made them.
+
+    Of somebody whom the aligner never saw, three seconds may not tell it, while half a minute does. A clip is among the
+    best quarter of its own shifts there, or it stays out.
+    """
+    offsets = {clip: tell_offset(row) for clip, row in means.items()}
+    unclear = [clip for clip, offset in offsets.items() if offset is None]
+    if len(unclear) < _FEWEST_TOGETHER:
+        return offsets
+    together = tell_offset(np.mean([means[clip] for clip in unclear], axis=0), _CLEAR_TOGETHER)
+    if together is None:
+        return offsets
+    near = slice(max(MAX_OFFSET_FRAMES + round(together) - 1, 0), MAX_OFFSET_FRAMES + round(together) + 2)
+    fitting = [clip for clip in unclear if means[clip][near].max() >= np.percentile(means[clip], 75)]
+    return offsets | dict.fromkeys(fitting, together)
 
 
 def _mean_by_clip(looks: list[_Look]) -> dict[str, np.ndarray]:
