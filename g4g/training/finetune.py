@@ -33,7 +33,7 @@ _ENOUGH_FRAMES = 20_000
 _MOST_REPLAYED = 5_000
 """Frames of other people that are held in memory."""
 _HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.15, 25, 300
-_RATE = 1e-4
+_RATE = 3e-4
 _LOOK_EVERY_S = 45.0
 """So often all is saved and the held-out figures are taken: a crash loses less than a minute."""
 

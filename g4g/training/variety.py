@@ -79,7 +79,7 @@ def draw_example(
     Args:
         shot: of one person.
         frames: (N,) the frames to be learnt; they share one pose and light, each reference has a pose of its own.
-        same_person: keep proportions and colours, as for fine-tuning.
+        same_person: change nothing, as for fine-tuning.
     Returns:
         Crops (N, 3, size, size) in [-1, 1], landmarks (N, 68, 2) px, and the same of K references; float32.
     Source:
@@ -93,17 +93,17 @@ def draw_example(
         chosen = np.repeat(rng.choice(rest), len(chosen))
     used, n = np.concatenate([frames, chosen]), len(frames)
     crops, points = shot.crops[used], shot.landmarks[used].astype(np.float64)
-    if rng.random() < 0.5:
+    if not same_person and rng.random() < 0.5:
         crops, points = crops[:, :, ::-1], mirror_landmarks(points, crops.shape[2])
     pictures = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float() / 127.5 - 1
-    change = _draw_warp(rng, n, len(chosen), same_person)
+    change = None if same_person else _draw_warp(rng, n, len(chosen))
     if change is not None:
         pictures, points = change.move_pictures(pictures), change.move_points(points, crops.shape[2])
     if not same_person and rng.random() < _OTHER_SKIN:
         mix = torch.from_numpy(np.eye(3) + rng.normal(0, 0.12, (3, 3))).float()
         contrast = float(rng.uniform(0.7, 1.2))
         pictures = torch.einsum("dc,nchw->ndhw", mix, pictures) * contrast + float(rng.uniform(-0.2, 0.2))
-    if rng.random() < _OTHER_LIGHT:
+    if not same_person and rng.random() < _OTHER_LIGHT:
         pictures[:n] = _relight(pictures[:n], rng)
     pictures, landmarks = pictures.clamp(-1, 1), torch.from_numpy(points).float()
     return pictures[:n], landmarks[:n], pictures[n:], landmarks[n:]
@@ -114,9 +114,9 @@ def mirror_landmarks(landmarks: np.ndarray, width: int) -> np.ndarray:
     return (landmarks * [-1, 1] + [width - 1, 0])[..., _MIRROR_68, :]
 
 
-def _draw_warp(rng: np.random.Generator, frames: int, references: int, same_person: bool) -> Warp | None:
+def _draw_warp(rng: np.random.Generator, frames: int, references: int) -> Warp | None:
     """Draw a person's shape, one pose for all frames and one for each reference."""
-    shaped, turned = not same_person and rng.random() < _OTHER_SHAPE, rng.random() < _TURNED
+    shaped, turned = rng.random() < _OTHER_SHAPE, rng.random() < _TURNED
     if not shaped and not turned:
         return None
     stretch = rng.uniform(0.88, 1.12, 2) if shaped else np.ones(2)

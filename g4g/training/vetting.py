@@ -23,8 +23,8 @@ _SILENT = -0.5
 """Highest mel level of a shot that nobody speaks in: 65 dB below GRID's loudest sounds."""
 _STEADY = 0.15
 """Sound whose level moves by less (7.5 dB) is noise: that of speech moves by 20 dB and more."""
-_FEWEST_TOGETHER, _CLEAR_TOGETHER = 3, 0.04
-"""So many unclear clips are looked at together; their mean is less noisy, so that a lower peak is clear."""
+_FEWEST_TOGETHER, _CLEAR_TOGETHER, _NEAR = 3, 0.04, 2
+"""So many clips tell an offset together; their mean is less noisy, so that a lower peak is clear; frames off it."""
 _LIKENESS = 0.75
 """How alike a shot must look to the mean of the main person's, as `describe_looks` tells."""
 
@@ -144,21 +144,17 @@ def _main_face(faces: np.ndarray, seconds: list[float]) -> np.ndarray:
 
 
 def _tell_offsets(means: dict[str, np.ndarray]) -> dict[str, float | None]:
-    """Tell each clip's offset; those for which it is not clear are looked at together, as one camera made them.
+    """Tell each clip's offset; where it is not clear, all clips are looked at together, as one camera made them.
 
-    Of somebody whom the aligner never saw, three seconds may not tell it, while half a minute does. A clip is among the
-    best quarter of its own shifts there, or it stays out.
+    Of somebody whom the aligner never saw, three seconds may not tell it, while half a minute does. A clip whose own
+    best shift lies elsewhere stays out.
     """
     offsets = {clip: tell_offset(row) for clip, row in means.items()}
-    unclear = [clip for clip, offset in offsets.items() if offset is None]
-    if len(unclear) < _FEWEST_TOGETHER:
+    together = tell_offset(np.mean(list(means.values()), axis=0), _CLEAR_TOGETHER)
+    if len(means) < _FEWEST_TOGETHER or together is None:
         return offsets
-    together = tell_offset(np.mean([means[clip] for clip in unclear], axis=0), _CLEAR_TOGETHER)
-    if together is None:
-        return offsets
-    near = slice(max(MAX_OFFSET_FRAMES + round(together) - 1, 0), MAX_OFFSET_FRAMES + round(together) + 2)
-    fitting = [clip for clip in unclear if means[clip][near].max() >= np.percentile(means[clip], 75)]
-    return offsets | dict.fromkeys(fitting, together)
+    fits = {clip: abs(row.argmax() - MAX_OFFSET_FRAMES - together) <= _NEAR for clip, row in means.items()}
+    return {clip: together if offset is None and fits[clip] else offset for clip, offset in offsets.items()}
 
 
 def _mean_by_clip(looks: list[_Look]) -> dict[str, np.ndarray]:

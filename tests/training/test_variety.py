@@ -48,7 +48,7 @@ def test_frames_share_a_pose_and_references_have_their_own():
     assert tried[0][0].shape == (2, 3, 128, 128) and tried[0][2].shape == (4, 3, 128, 128)
 
 
-def test_the_same_person_keeps_colours_and_proportions():
+def test_the_same_person_is_not_changed():
     crops = np.full((40, 128, 128, 3), (200, 150, 120), np.uint8)
     points = np.tile(np.random.default_rng(0).uniform(30, 98, (1, 68, 2)), (40, 1, 1))
     shot = Shot("a", "a", "a", crops, points, np.arange(40) / 25, crops)
