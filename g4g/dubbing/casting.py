@@ -143,7 +143,6 @@ class Casting:
             shown[role][face] = ShownFace(pictures, points)
         return shown
 
-
     def _measure_reach(self, info: MediaInfo, parts, shown: list[dict[int, ShownFace]]) -> None:
         """Fill in how far the people of each (track, faces) move their mouths with the video's own sound."""
         if not info.has_audio:

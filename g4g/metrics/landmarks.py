@@ -79,9 +79,7 @@ def opening_correlation(made: np.ndarray, real: np.ndarray) -> float:
     Source:
         Our choice.
     """
-    if made.shape != real.shape:
-        raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
-    ours, theirs = (opening - opening.mean() for opening in map(mouth_opening, (made, real)))
+    ours, theirs = (opening - opening.mean() for opening in _open_both(made, real))
     size = np.sqrt((ours**2).sum() * (theirs**2).sum())
     return float((ours * theirs).sum() / size) if size else 0.0
 
@@ -118,9 +116,7 @@ def closure_share(made: np.ndarray, real: np.ndarray) -> float:
     Source:
         Our choice.
     """
-    if made.shape != real.shape:
-        raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
-    ours, theirs = mouth_opening(made), mouth_opening(real)
+    ours, theirs = _open_both(made, real)
     lowest, _ = find_peaks(-theirs, height=-CLOSED_GAP, prominence=_CLOSURE_RISE)
     near = [ours[max(frame - _CLOSURE_FRAMES, 0) : frame + _CLOSURE_FRAMES + 1] for frame in lowest]
     return float(np.mean([gaps.min() < CLOSED_GAP for gaps in near])) if near else float("nan")
@@ -149,3 +145,9 @@ def _check_points(landmarks: np.ndarray) -> np.ndarray:
     if landmarks.shape[-2:] != (68, 2):
         raise ShapeError(f"expected landmarks (..., 68, 2), got {landmarks.shape}; give all points of the face")
     return landmarks
+
+
+def _open_both(made: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if made.shape != real.shape:
+        raise ShapeError(f"expected landmarks of one shape, got {made.shape} and {real.shape}; compare frame by frame")
+    return mouth_opening(made), mouth_opening(real)

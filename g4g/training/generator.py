@@ -49,7 +49,7 @@ class GeneratorStage(Stage):
     adversarial_from = 0.6
     """Share of the run after which the discriminator counts."""
     same_person = False
-    """Whether clips keep their proportions and colours, as `draw_example` says."""
+    """Whether clips are drawn as they are, as `draw_example` says."""
 
     def __init__(
         self, generator: Generator, aligner: Aligner, train: list[Shot], validation: list[Shot], trained: bool
