@@ -27,12 +27,12 @@ from g4g.dubbing.reach import measure_reach
 from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.errors import FaceError, MediaError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_scale, follow_faces, make_backend, refine_crop
-from g4g.generator import add_gallery, choose_references
+from g4g.generator import OVERSAMPLING, add_gallery, choose_references
 from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
 from g4g.zoo import Models
 
 _MOST_FINER = 4
-"""Crops of references have at most so many times the networks' pixels each way: detail of faces up to 512 px."""
+"""Mouths are drawn with at most so many times the networks' pixels each way: detail of faces up to 512 px."""
 
 
 class Casting:
@@ -127,11 +127,11 @@ class Casting:
                 landmarks = track.crop_landmarks(rows)
                 best = choose_references(landmarks)
                 chosen.append((role, face, rows[best].tolist(), landmarks, landmarks[best]))
-                finer = choose_finer(track.frame_to_crop[rows[best]])
+                finer = OVERSAMPLING * choose_finer(track.frame_to_crop[rows[best]])
                 for row in rows[best].tolist():
                     cuts[row][role] = refine_crop(track.frame_to_crop[row], finer), size * finer
         crops = {
-            (number, role): crop_face(frame, *cut)
+            (number, role): crop_face(frame, *cut, "bicubic")
             for number, frame in pick_frames(video, cuts, on_fault=pass_over)
             for role, cut in cuts[number].items()
         }
@@ -159,7 +159,7 @@ class Casting:
 
 
 def choose_finer(frame_to_crop: np.ndarray) -> int:
-    """Say how many times finer crops must be to hold what the frames hold, affines (N, 2, 3)."""
+    """Say how many times finer mouths must be drawn to hold what the frames hold, affines (N, 2, 3)."""
     return int(np.clip(np.ceil(1 / crop_scale(frame_to_crop).mean()), 2, _MOST_FINER))
 
 

@@ -94,9 +94,7 @@ class Mouths:
             for k, (source, _) in enumerate(parts)
         ]
 
-    def _dub_parts(
-        self, role: Role, person: _Person, batch, times_s: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _dub_parts(self, role: Role, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `_dub_crops`; where the memory does not hold so many frames, from then on half as many at a time."""
         parts, done = [], 0
         while done < len(batch):
@@ -113,9 +111,7 @@ class Mouths:
         return np.concatenate([crops for crops, _ in parts]), np.concatenate([taken for _, taken in parts])
 
     @torch.no_grad()
-    def _dub_crops(
-        self, role: Role, person: _Person, batch, times_s: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _dub_crops(self, role: Role, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Generate and fuse crops, fine as the references: (B, s, s, 3) in [0, 255]; the share taken (B, s, s)."""
         models = self._models
         with self._clock.timed("crop"):
@@ -139,10 +135,11 @@ class Mouths:
         with self._clock.timed("fusion"):
             fused, taken = models.fusion(generated, crops, torch.from_numpy(masks).to(self._device)[:, None])
         with self._clock.timed("detail"):
-            finer = person.references.fine.shape[-1] // models.generator.crop.size
+            drawn = models.generator.render_fine(output, shown)
+            finer = drawn.shape[-1] // models.generator.crop.size
             # Light and colour are enlarged; what fusion left as it was generated is drawn anew.
             pictures = functional.interpolate(fused - generated, scale_factor=finer, mode="bilinear")
-            pictures[:, :, models.generator.top * finer :] += models.generator.render_fine(output, shown)
+            pictures[:, :, models.generator.top * finer :] += drawn
             taken = functional.interpolate(taken, scale_factor=finer, mode="bilinear")
         pictures = ((pictures + 1) * 127.5).permute(0, 2, 3, 1)
         return pictures.cpu().numpy(), taken[:, 0].cpu().numpy()

@@ -56,9 +56,9 @@ def refine_crop(frame_to_crop: np.ndarray, finer: int) -> np.ndarray:
     return result
 
 
-def crop_face(frame: np.ndarray, frame_to_crop: np.ndarray, size: int) -> np.ndarray:
-    """Cut the face crop (size, size, 3) uint8 out of a frame (H, W, 3) uint8; black outside the frame."""
-    crop = warp_frame(frame, invert_affine(frame_to_crop), (size, size))
+def crop_face(frame: np.ndarray, frame_to_crop: np.ndarray, size: int, mode: str = "bilinear") -> np.ndarray:
+    """Cut the face crop (size, size, 3) uint8 out of a frame (H, W, 3) uint8; black outside; `mode`: `warp_frame`'s."""
+    crop = warp_frame(frame, invert_affine(frame_to_crop), (size, size), mode)
     return np.clip(np.round(crop), 0, 255).astype(np.uint8)
 
 

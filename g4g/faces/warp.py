@@ -37,20 +37,23 @@ def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.concatenate([linear, shift], axis=-1)
 
 
-def warp_frame(frame: np.ndarray, crop_to_frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Sample a picture through an affine, bilinear, black outside; strong reductions are blurred first.
+def warp_frame(
+    frame: np.ndarray, crop_to_frame: np.ndarray, size: tuple[int, int], mode: str = "bilinear"
+) -> np.ndarray:
+    """Sample a picture through an affine, black outside; strong reductions are blurred first.
 
     Args:
         frame: shape (H, W, C), uint8 or float32.
         crop_to_frame: shape (2, 3): where each pixel of the result lies in `frame`.
         size: (height, width) of the result.
+        mode: "bilinear", or "bicubic", which keeps more of what is fine and can overshoot at edges.
     Returns:
-        Shape (height, width, C), float32, in the input's range.
+        Shape (height, width, C), float32; bilinear: in the input's range.
     """
     affine = np.asarray(crop_to_frame, dtype=np.float64)
     corners = transform_points(affine, np.array([[0, 0], [size[1], 0], [0, size[0]], [size[1], size[0]]], float))
-    low = np.maximum(np.floor(corners.min(0)).astype(int) - 2, 0)
-    high = np.minimum(np.ceil(corners.max(0)).astype(int) + 3, [frame.shape[1], frame.shape[0]])
+    low = np.maximum(np.floor(corners.min(0)).astype(int) - 3, 0)
+    high = np.minimum(np.ceil(corners.max(0)).astype(int) + 4, [frame.shape[1], frame.shape[0]])
     if (high <= low).any():
         return np.zeros((*size, frame.shape[2]), np.float32)
     part = np.ascontiguousarray(frame[low[1] : high[1], low[0] : high[0]])
@@ -63,4 +66,4 @@ def warp_frame(frame: np.ndarray, crop_to_frame: np.ndarray, size: tuple[int, in
         affine = affine / factor
         affine[:, 2] -= (factor - 1) / (2 * factor)
     matrix = torch.from_numpy(invert_affine(affine)).float()[None]
-    return warp_affine(picture, matrix, size, align_corners=True)[0].permute(1, 2, 0).numpy()
+    return warp_affine(picture, matrix, size, mode, align_corners=True)[0].permute(1, 2, 0).numpy()

@@ -30,7 +30,7 @@ def compose_frame(frame: np.ndarray, crop: np.ndarray, taken: np.ndarray, frame_
     part_to_crop[:, 2] += frame_to_crop[:, :2] @ [left, top]
     # Colour is carried premultiplied, so that nothing from outside the mask bleeds in.
     layer = np.concatenate([crop * taken[..., None], taken[..., None]], axis=-1).astype(np.float32)
-    layer = warp_frame(layer, part_to_crop, (bottom - top, right - left))
+    layer = warp_frame(layer, part_to_crop, (bottom - top, right - left), "bicubic")
     part = frame[top:bottom, left:right]
     blended = np.clip(np.round(part * (1 - layer[..., 3:]) + layer[..., :3]), 0, 255).astype(np.uint8)
     result[top:bottom, left:right] = np.where(layer[..., 3:] > 0, blended, part)

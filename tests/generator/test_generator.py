@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from g4g.config import CropConfig
 from g4g.errors import ConfigError
 from g4g.generator import (
+    OVERSAMPLING,
     Discriminator,
     Gallery,
+    Generated,
     GeneratorConfig,
     add_gallery,
     adversarial_loss,
@@ -104,7 +107,7 @@ def test_the_discriminator_learns_to_tell_blur_and_its_loss_says_so():
     critic = Discriminator()
     optimiser = torch.optim.Adam(critic.parameters(), 1e-3)
     sharp = torch.rand(8, 3, 80, 128) * 2 - 1
-    blurred = torch.nn.functional.avg_pool2d(sharp, 5, 1, 2)
+    blurred = functional.avg_pool2d(sharp, 5, 1, 2)
     before = discriminator_loss(critic(sharp), critic(blurred)).item()
     for _ in range(30):
         optimiser.zero_grad()
@@ -146,24 +149,39 @@ def test_a_gallery_helps_where_the_video_does_not_show_a_mouth_shape():
 
 
 def test_fine_drawing_agrees_with_the_generator_and_keeps_what_it_cannot_hold():
-    generator = load("g4g-tiny").generator
+    generator, side = load("g4g-tiny").generator, 256 * OVERSAMPLING
     torch.manual_seed(0)
-    fine = torch.rand(1, 4, 3, 256, 256) * 2 - 1
-    smooth = torch.nn.functional.interpolate(torch.rand(4, 3, 8, 8) * 2 - 1, size=256, mode="bicubic")[None].clamp(
-        -1, 1
-    )
+    fine = torch.rand(1, 4, 3, side, side) * 2 - 1
+    smooth = functional.interpolate(torch.rand(4, 3, 8, 8) * 2 - 1, size=side, mode="bicubic")[None].clamp(-1, 1)
     crop, points, sound = torch.rand(1, 3, 128, 128), torch.rand(1, 68, 2) * 128, torch.rand(1, 5, 16)
     for crops, difference in ((smooth, 0.02), (fine, None)):
         people = generator.encode_references(crops, torch.rand(1, 4, 68, 2) * 128)
         made = generator(hide_lower_half(crop), points, sound, people)
         drawn = generator.render_fine(made, people)
         assert drawn.shape == (1, 3, 160, 256)
-        small = torch.nn.functional.avg_pool2d(drawn, 2)
+        small = functional.avg_pool2d(drawn, 2)
         if difference:
             assert (small - made.picture).abs().mean() < difference, "the same picture, finer"
         else:
-            blurred = torch.nn.functional.interpolate(made.picture, scale_factor=2, mode="bilinear")
+            blurred = functional.interpolate(made.picture, scale_factor=2, mode="bilinear")
             assert drawn.diff(dim=-1).abs().mean() > 1.5 * blurred.diff(dim=-1).abs().mean(), "with its own detail"
+
+
+def test_blended_references_keep_the_amount_of_detail_that_each_has():
+    generator, side = load("g4g-tiny").generator, 128 * OVERSAMPLING
+    torch.manual_seed(0)
+    pores = torch.randn(1, 4, 1, side, side).expand(-1, -1, 3, -1, -1)
+    people = generator.encode_references(pores, torch.rand(1, 4, 68, 2) * 128)
+    maps = torch.zeros(1, 16, 40, 64)
+    maps[:, -1] = -20
+    alone = maps.clone()
+    alone[:, 8] = 20
+    flat = torch.zeros(1, 3, 80, 128)
+    one, blend = (
+        generator.render_fine(Generated(flat, [], torch.zeros(1, 37, 2), x, flat), people).diff(dim=-1).std()
+        for x in (alone, maps)
+    )
+    assert 0.8 < blend / one < 1.2, "a plain mean of four has half"
 
 
 def test_emphasis_moves_the_mouth_further_out_of_its_rest_and_leaves_silence_alone():

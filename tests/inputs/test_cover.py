@@ -51,7 +51,7 @@ def test_a_covered_mouth_passes_through_and_is_no_reference(tiny, grid_clip, voi
     (role,) = tiny._casting.cast(video, voice, {None: voice}, None, "video", None, None, None, None).roles
     finer = role.references[0].crops.shape[1] // 128
     crops = [
-        crop_face(x.source, refine_crop(m, finer), 128 * finer)
+        crop_face(x.source, refine_crop(m, finer), 128 * finer, "bicubic")
         for x, m in zip(items, role.track.frame_to_crop, strict=True)
     ]
     for shown in role.references[0].crops:
