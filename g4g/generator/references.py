@@ -18,7 +18,9 @@ _POSES = 3
 """A gallery holds every mouth shape for so many head poses."""
 _POSE_REACH = 0.12
 """A picture whose pose differs by more, in distances of the eyes, lends its head's turn to the mouth."""
-_GAIN = 0.25
+_LIKE_POSE = 0.06
+"""Nor does a picture of another take serve a pose that differs by more."""
+_GAIN = 0.5
 """By so many standard deviations a gallery's picture must show a mouth shape better than the video itself does."""
 
 
@@ -67,7 +69,7 @@ def add_gallery(
         person; of 61 pairs of two people none is more than 0.82.
     """
     crops, landmarks = crops.copy(), landmarks.copy()
-    if describe_looks(gallery.crops.mean(0)) @ describe_looks(crops.mean(0)) < ALIKE:
+    if not len(gallery.crops) or describe_looks(gallery.crops.mean(0)) @ describe_looks(crops.mean(0)) < ALIKE:
         return crops, landmarks
     closed = crops[0].copy()
     for place, number in enumerate(_find_better(gallery, crop_landmarks)):
@@ -133,7 +135,7 @@ def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
     own = len(crop_landmarks)
     scores = _score_shapes(np.concatenate([crop_landmarks, gallery.landmarks]))
     pose = np.median(head_pose(crop_landmarks), axis=0)
-    far = np.linalg.norm(head_pose(gallery.landmarks) - pose, axis=1) > _POSE_REACH
+    far = np.linalg.norm(head_pose(gallery.landmarks) - pose, axis=1) > _LIKE_POSE
     theirs = np.where(far, -np.inf, scores[:, own:])
     better = theirs.max(1) > scores[:, :own].max(1) + _GAIN * scores.std(1)
     return np.where(better, theirs.argmax(1), -1)

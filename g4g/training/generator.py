@@ -13,6 +13,7 @@ from g4g.audio import mel_windows, shared_windows
 from g4g.faces.landmarks import JAW, MOUTH
 from g4g.generator import (
     Discriminator,
+    Gallery,
     Generator,
     adversarial_loss,
     choose_references,
@@ -48,8 +49,8 @@ class GeneratorStage(Stage):
     own mouth around the hidden part must not be trusted more than the sound."""
     adversarial_from = 0.6
     """Share of the run after which the discriminator counts."""
-    same_person = False
-    """Whether clips are drawn as they are, as `draw_example` says."""
+    gallery: Gallery | None = None
+    """Of the one speaker to be learnt, as `draw_example` says."""
 
     def __init__(
         self, generator: Generator, aligner: Aligner, train: list[Shot], validation: list[Shot], trained: bool
@@ -85,7 +86,7 @@ class GeneratorStage(Stage):
         spoken = frames[:paired] + [_draw_frames(voice, rng, in_sync) for voice in voices[paired:]]
         sounds = [self._sounds.draw(voice, rng) for voice in voices]
         audio = torch.stack([sound[some] for sound, some in zip(sounds, spoken, strict=True)])
-        parts = [draw_example(shot, some, rng, self.same_person) for shot, some in zip(shots, frames, strict=True)]
+        parts = [draw_example(shot, some, rng, self.gallery) for shot, some in zip(shots, frames, strict=True)]
         crops, landmarks, references, reference_landmarks = (
             torch.stack(part).to(device) for part in zip(*parts, strict=True)
         )

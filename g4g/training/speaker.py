@@ -74,11 +74,10 @@ class SpeakerStage(GeneratorStage):
 
     foreign_clips = 1
     adversarial_from = float("inf")  # a discriminator that begins from nothing learns too little in a short run
-    same_person = True
 
     def __init__(self, models: Models, train: list[Shot], held: list[Shot], replay: list[Shot], preset: str) -> None:
         super().__init__(models.generator, models.aligner, train + replay, held, trained=True)
-        self._models, self._held, self._voice = models, held, train[0]
+        self._models, self._held, self._voice, self.gallery = models, held, train[0], models.gallery
         self._chances = _share_out(train, replay)
         self._seams = FusionStage(models.fusion, train + replay, held)
         self._both = nn.ModuleDict({"generator": models.generator, "fusion": models.fusion}).requires_grad_(True)

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from g4g.generator import choose_references
+from g4g.generator import Gallery, add_gallery, choose_references
 from g4g.training.data import Shot
 
 _ONE_REFERENCE = 0.2
 """Share of clips in training that have one reference four times, as a still picture does."""
+_FROM_GALLERY = 0.5
+"""Share of a speaker's clips whose references come from the gallery where that has better ones."""
 _OTHER_SHAPE, _OTHER_SKIN, _TURNED, _OTHER_LIGHT = 0.4, 0.5, 0.2, 0.3
 """Shares of clips whose faces get other proportions, other colours, whose head turns, whose light changes."""
 _MIDDLE, _RADII = (0.5, 0.55), (0.55, 0.7)
@@ -72,14 +74,14 @@ class Warp:
 
 @torch.autocast("cpu", enabled=False)
 def draw_example(
-    shot: Shot, frames: np.ndarray, rng: np.random.Generator, same_person: bool = False
+    shot: Shot, frames: np.ndarray, rng: np.random.Generator, gallery: Gallery | None = None
 ) -> tuple[torch.Tensor, ...]:
     """Draw references for frames of a shot, and change them all: one person, who may look and move otherwise.
 
     Args:
         shot: of one person.
         frames: (N,) the frames to be learnt; they share one pose and light, each reference has a pose of its own.
-        same_person: change nothing, as for fine-tuning.
+        gallery: of the one speaker to be learnt: then nothing is changed, and the gallery's pictures serve too.
     Returns:
         Crops (N, 3, size, size) in [-1, 1], landmarks (N, 68, 2) px, and the same of K references; float32.
     Source:
@@ -91,8 +93,12 @@ def draw_example(
     chosen = rest[choose_references(shot.landmarks[rest], rng)]
     if rng.random() < _ONE_REFERENCE:
         chosen = np.repeat(rng.choice(rest), len(chosen))
-    used, n = np.concatenate([frames, chosen]), len(frames)
-    crops, points = shot.crops[used], shot.landmarks[used].astype(np.float64)
+    references, shapes = shot.crops[chosen], shot.landmarks[chosen]
+    if gallery is not None and rng.random() < _FROM_GALLERY:
+        references, shapes = add_gallery(_leave_out(shot, gallery), shot.landmarks[rest], references, shapes)
+    crops, n = np.concatenate([shot.crops[frames], references]), len(frames)
+    points = np.concatenate([shot.landmarks[frames], shapes]).astype(np.float64)
+    same_person = gallery is not None
     if not same_person and rng.random() < 0.5:
         crops, points = crops[:, :, ::-1], mirror_landmarks(points, crops.shape[2])
     pictures = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float() / 127.5 - 1
@@ -112,6 +118,12 @@ def draw_example(
 def mirror_landmarks(landmarks: np.ndarray, width: int) -> np.ndarray:
     """Mirror landmarks (..., 68, 2) in a picture `width` px wide; left and right points change places."""
     return (landmarks * [-1, 1] + [width - 1, 0])[..., _MIRROR_68, :]
+
+
+def _leave_out(shot: Shot, gallery: Gallery) -> Gallery:
+    """Leave out the gallery's pictures that are frames of a shot."""
+    others = ~(gallery.landmarks[:, None] == shot.landmarks).all((2, 3)).any(1)
+    return Gallery(gallery.crops[others], gallery.landmarks[others])
 
 
 def _draw_warp(rng: np.random.Generator, frames: int, references: int) -> Warp | None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from g4g.generator import Gallery
 from g4g.training.data import Shot
 from g4g.training.variety import Warp, draw_example, mirror_landmarks
 
@@ -48,13 +49,20 @@ def test_frames_share_a_pose_and_references_have_their_own():
     assert tried[0][0].shape == (2, 3, 128, 128) and tried[0][2].shape == (4, 3, 128, 128)
 
 
-def test_the_same_person_is_not_changed():
-    crops = np.full((40, 128, 128, 3), (200, 150, 120), np.uint8)
-    points = np.tile(np.random.default_rng(0).uniform(30, 98, (1, 68, 2)), (40, 1, 1))
+def test_a_speaker_is_not_changed_and_learns_from_the_gallery_too():
+    rng = np.random.default_rng(0)
+    crops = rng.integers(0, 255, (1, 128, 128, 3)).astype(np.uint8).repeat(40, 0)
+    points = np.tile(rng.uniform(30, 98, (1, 68, 2)), (40, 1, 1))
     shot = Shot("a", "a", "a", crops, points, np.arange(40) / 25, crops)
+    own = Gallery(crops[:2], points[:2].astype(np.float32))
     for seed in range(6):
-        references = draw_example(shot, np.array([3]), np.random.default_rng(seed), same_person=True)[2]
+        references = draw_example(shot, np.array([3]), np.random.default_rng(seed), own)[2]
         torch.testing.assert_close(references, torch.from_numpy(crops[:4]).permute(0, 3, 1, 2) / 127.5 - 1)
+    wide = points[:1].copy()
+    wide[:, [57, 66], 1] += 30
+    other = Gallery(crops[:1], wide)
+    drawn = [draw_example(shot, np.array([3]), np.random.default_rng(seed), other)[3] for seed in range(20)]
+    assert 3 < sum(bool((shapes == torch.from_numpy(wide).float()).all((1, 2)).any()) for shapes in drawn) < 17
 
 
 def test_mirroring_twice_gives_the_points_back():
