@@ -6,7 +6,7 @@ import numpy as np
 from clips import Clip
 
 from g4g.faces.landmarks import MOUTH
-from g4g.generator import choose_references
+from g4g.generator import choose_references, follow_pose
 from g4g.generator.references import head_pose
 from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr
 from g4g.metrics.report import Figure
@@ -21,9 +21,9 @@ _APART_FRAMES = 12
 
 def generate_clip(models: Models, clip: Clip) -> np.ndarray:
     """Make all crops of a clip with its own sound by the generator alone, (T, size, size, 3) uint8."""
-    chosen = choose_references(clip.shot.landmarks)
-    references = clip.shot.crops[chosen], clip.shot.landmarks[chosen]
-    return generate_shot(models, clip.shot, references)
+    shot, (poses, shares) = clip.shot, follow_pose(clip.shot.landmarks)
+    made = [generate_shot(models, shot, (shot.crops[pose], shot.landmarks[pose])) for pose in poses]
+    return np.einsum("tp,pthwc->thwc", shares, made).round().astype(np.uint8)
 
 
 def mouth_errors(clip: Clip, crops: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def compare_copy(clip: Clip, made: np.ndarray, numbers: np.ndarray) -> np.ndarra
     A frame that serves as reference is known to the generator, and its own copy is perfect: the third column lets
     such frames be left out.
     """
-    used = np.isin(np.arange(len(clip.shot)), choose_references(clip.shot.landmarks))
+    used = np.isin(np.arange(len(clip.shot)), follow_pose(clip.shot.landmarks)[0])
     return np.stack([mouth_errors(clip, made), mouth_errors(clip, clip.shot.crops[numbers]), used], 1)
 
 
@@ -52,7 +52,7 @@ def compare_closed(clip: Clip, made: np.ndarray) -> np.ndarray:
 
 def nearest_references(landmarks: np.ndarray) -> np.ndarray:
     """Find for each frame of landmarks (T, 68, 2) the reference whose head pose is nearest: frame numbers (T,)."""
-    chosen, pose = choose_references(landmarks), head_pose(landmarks)
+    chosen, pose = follow_pose(landmarks)[0].ravel(), head_pose(landmarks)
     return chosen[np.linalg.norm(pose[:, None] - pose[chosen], axis=-1).argmin(1)]
 
 

@@ -16,28 +16,33 @@ from g4g.media import MediaInfo
 
 @dataclass(frozen=True)
 class ShownFace:
-    """What is shown of a person.
+    """What is shown of a person in one pose.
 
     Attributes:
         crops: the references (4, s, s, 3) uint8, s a multiple of the networks' size.
         landmarks: theirs, (4, 68, 2), px of a crop of the networks' size.
+        shares: how much each of the video's frames takes of them, (T,).
         reach: how far this mouth moves, over what was learnt of others; 1 where that is not known.
     """
 
     crops: np.ndarray
     landmarks: np.ndarray
+    shares: np.ndarray
     reach: float = 1.0
 
 
 @dataclass(frozen=True)
 class Role:
-    """Whom one sound drives: at most one face per frame, `faces` (T,) tells which, -1 for none."""
+    """Whom one sound drives: at most one face per frame, `faces` (T,) tells which, -1 for none.
+
+    `references` shows each of these faces in one or more poses.
+    """
 
     track: FaceTrack
     faces: np.ndarray
     waveform: np.ndarray
     plan: Plan
-    references: dict[int, ShownFace]
+    references: dict[int, list[ShownFace]]
 
 
 @dataclass(frozen=True)

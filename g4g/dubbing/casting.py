@@ -27,7 +27,7 @@ from g4g.dubbing.reach import measure_reach
 from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.errors import FaceError, MediaError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_scale, follow_faces, make_backend, refine_crop
-from g4g.generator import OVERSAMPLING, add_gallery, choose_references
+from g4g.generator import OVERSAMPLING, add_gallery, follow_pose
 from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
 from g4g.zoo import Models
 
@@ -118,32 +118,36 @@ class Casting:
             aligner = self._models.aligner
             return measure_fit(tracks, appearances, frames, waveform, aligner, size, self._device), []
 
-    def _read_references(self, video, parts: list[tuple[FaceTrack, np.ndarray]]) -> list[dict[int, ShownFace]]:
-        """Choose four frames of each face, for each (track, faces), and cut its crops out of them in one reading."""
+    def _read_references(self, video, parts: list[tuple[FaceTrack, np.ndarray]]) -> list[dict[int, list[ShownFace]]]:
+        """Choose the references of each face, for each (track, faces), and cut all out of one reading of the video."""
         size, cuts, chosen = self._models.generator.crop.size, defaultdict(dict), []
         for role, (track, faces) in enumerate(parts):
             for face in np.unique(faces[faces >= 0]).tolist():
                 rows = np.flatnonzero(faces == face)
-                landmarks = track.crop_landmarks(rows)
-                best = choose_references(landmarks)
-                chosen.append((role, face, rows[best].tolist(), landmarks, landmarks[best]))
-                finer = OVERSAMPLING * choose_finer(track.frame_to_crop[rows[best]])
-                for row in rows[best].tolist():
+                poses, shares = follow_pose(track.crop_landmarks(rows))
+                chosen.append((role, face, rows, rows[poses], shares))
+                finer = OVERSAMPLING * choose_finer(track.frame_to_crop[rows[poses.ravel()]])
+                for row in np.unique(rows[poses]).tolist():
                     cuts[row][role] = refine_crop(track.frame_to_crop[row], finer), size * finer
         crops = {
             (number, role): crop_face(frame, *cut, "bicubic")
             for number, frame in pick_frames(video, cuts, on_fault=pass_over)
             for role, cut in cuts[number].items()
         }
-        shown: list[dict[int, ShownFace]] = [{} for _ in parts]
-        for role, face, rows, landmarks, points in chosen:
-            pictures = np.stack([crops[row, role] for row in rows])
-            if self._models.gallery is not None:
-                pictures, points = add_gallery(self._models.gallery, landmarks, pictures, points)
-            shown[role][face] = ShownFace(pictures, points)
+        shown: list[dict[int, list[ShownFace]]] = [{} for _ in parts]
+        for role, face, rows, poses, shares in chosen:
+            track, faces = parts[role]
+            for pose, share in zip(poses, shares.T, strict=True):
+                pictures, points = np.stack([crops[row, role] for row in pose.tolist()]), track.crop_landmarks(pose)
+                if self._models.gallery is not None:
+                    alike = track.crop_landmarks(rows[share > 0])
+                    pictures, points = add_gallery(self._models.gallery, alike, pictures, points)
+                everywhere = np.zeros(len(faces))
+                everywhere[rows] = share
+                shown[role].setdefault(face, []).append(ShownFace(pictures, points, everywhere))
         return shown
 
-    def _measure_reach(self, info: MediaInfo, parts, shown: list[dict[int, ShownFace]]) -> None:
+    def _measure_reach(self, info: MediaInfo, parts, shown: list[dict[int, list[ShownFace]]]) -> None:
         """Fill in how far the people of each (track, faces) move their mouths with the video's own sound."""
         if not info.has_audio:
             return
@@ -152,10 +156,10 @@ class Casting:
         except MediaError:  # nobody asked for it
             return
         for (track, faces), people in zip(parts, shown, strict=True):
-            for face, person in people.items():
-                rows = np.flatnonzero(faces == face)
-                reach = measure_reach(self._models, track, rows, person.landmarks, waveform, self._device)
-                people[face] = replace(person, reach=reach)
+            for face, poses in people.items():
+                rows, usual = np.flatnonzero(faces == face), max(poses, key=lambda pose: pose.shares.sum())
+                reach = measure_reach(self._models, track, rows, usual.landmarks, waveform, self._device)
+                people[face] = [replace(pose, reach=reach) for pose in poses]
 
 
 def choose_finer(frame_to_crop: np.ndarray) -> int:

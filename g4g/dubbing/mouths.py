@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 
 import numpy as np
@@ -47,7 +47,7 @@ class Mouths:
         """Yield the frames of a dub before encoding; `alpha`: with the source's transparency."""
         plan, first = cast.plan, 0
         # Encoded references are ten times as large as their crops, and scenes are many.
-        encode = lru_cache(MOST_FACES)(lambda number, face: self._prepare(cast.roles[number].references[face]))
+        encode = lru_cache(MOST_FACES)(lambda *key: self._prepare(cast.roles[key[0]].references[key[1]][key[2]]))
         frames = bounce_frames(cast.info.path, len(cast.tracks), len(plan), alpha=alpha, on_fault=pass_over)
         while batch := list(islice(frames, BATCH_FRAMES)):
             yield from self._dub_batch(cast, batch, first, encode)
@@ -68,7 +68,7 @@ class Mouths:
             wanted = np.array([role.plan.passed[first + i] is None for i in range(len(batch))])
             for face in np.unique(faces[wanted]).tolist():
                 places = np.flatnonzero(wanted & (faces == face))
-                done = self._dub_face(role, encode(number, face), batch, first, places)
+                done = self._dub_face(role, face, partial(encode, number, face), batch, first, places)
                 for i, dubbed in zip(places.tolist(), done, strict=True):
                     if dubbed is not None:
                         made[i].append(dubbed)
@@ -83,15 +83,24 @@ class Mouths:
                 results.append(DubbedFrame(frame, result, stored[i][1][..., 3:], tuple(made[i]), why))
         return results
 
-    def _dub_face(self, role: Role, person: _Person, batch, first: int, places: np.ndarray):
+    def _dub_face(self, role: Role, face: int, encode, batch, first: int, places: np.ndarray):
         """Dub one face in the given places of a batch; None where a network gave no numbers."""
-        parts = [batch[i] for i in places]
-        crops, taken = self._dub_parts(role, person, parts, role.plan.times_s[first + places] - role.plan.span_s[0])
-        shares = role.plan.shares[first + places].astype(np.float32)
+        sources, times_s = [batch[i][0] for i in places], role.plan.times_s[first + places] - role.plan.span_s[0]
+        made = []
+        for pose, shown in enumerate(role.references[face]):
+            shares = shown.shares[sources].astype(np.float32)
+            if (used := np.flatnonzero(shares)).size:
+                parts = self._dub_parts(role, encode(pose), [batch[i] for i in places[used]], times_s[used])
+                made.append((used, shares[used], *parts))
+        crops, taken = (np.zeros((len(places), *part.shape[1:]), np.float32) for part in made[0][2:])
+        for used, shares, some, masks in made:
+            crops[used] += shares[:, None, None, None] * some
+            taken[used] += shares[:, None, None] * masks
+        eased = role.plan.shares[first + places].astype(np.float32)
         numbers = np.isfinite(crops).all(axis=(1, 2, 3)) & np.isfinite(taken).all(axis=(1, 2))
         return [
-            DubbedFace(crops[k], taken[k] * shares[k], role.track.frame_to_crop[source]) if numbers[k] else None
-            for k, (source, _) in enumerate(parts)
+            DubbedFace(crops[k], taken[k] * eased[k], role.track.frame_to_crop[source]) if numbers[k] else None
+            for k, source in enumerate(sources)
         ]
 
     def _dub_parts(self, role: Role, person: _Person, batch, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

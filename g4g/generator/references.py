@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from scipy.cluster.vq import kmeans2
+from scipy.ndimage import uniform_filter1d
 
 from g4g.config import CropConfig
 from g4g.faces import ALIKE, describe_looks
@@ -19,7 +21,11 @@ _POSES = 3
 _POSE_REACH = 0.12
 """A picture whose pose differs by more, in distances of the eyes, lends its head's turn to the mouth."""
 _LIKE_POSE = 0.06
-"""Nor does a picture of another take serve a pose that differs by more."""
+"""Poses that differ by more get references of their own, and a picture of another take does not serve them."""
+_MOST_POSES, _FEWEST_FRAMES = 6, 12
+"""A person has references for at most so many poses, each shown by so many frames."""
+_POSE_FRAMES, _CHANGE_FRAMES = 9, 7
+"""Poses are means over so many frames; from one pose's references to the next it takes so many."""
 _GAIN = 0.5
 """By so many standard deviations a gallery's picture must show a mouth shape better than the video itself does."""
 
@@ -48,6 +54,37 @@ def choose_references(crop_landmarks: np.ndarray, rng: np.random.Generator | Non
         return scores.argmax(1)
     reach = max(len(crop_landmarks) // 5, 1)
     return np.array([int(np.argsort(score)[-1 - rng.integers(reach)]) for score in scores])
+
+
+def follow_pose(crop_landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Choose four references for each pose in which a head is seen, and say how much of which each frame takes.
+
+    Args:
+        crop_landmarks: shape (T, 68, 2), px; frames of one person in order.
+    Returns:
+        Frame numbers, shape (P, 4), as `choose_references` chooses them; shares (T, P), which sum to 1: a frame takes
+        those of its pose, and passes from one to the next within a few frames.
+    Source:
+        Our choice.
+    """
+    poses = head_pose(crop_landmarks)
+    calm = uniform_filter1d(poses, _POSE_FRAMES, axis=0, mode="nearest")
+    centres = np.median(calm, axis=0, keepdims=True)
+    while len(centres) < _MOST_POSES and (far := _distances(calm, centres).min(1)).max() > _LIKE_POSE:
+        centres = np.concatenate([centres, calm[far.argmax(), None]])
+    if len(centres) == 1:
+        return choose_references(crop_landmarks)[None], np.ones((len(poses), 1))
+    centres = kmeans2(calm, centres, minit="matrix")[0]
+    counts = np.bincount(_distances(calm, centres).argmin(1), minlength=len(centres))
+    centres = centres[counts >= min(_FEWEST_FRAMES, counts.max())]
+    far, scores = _distances(poses, centres), _score_shapes(crop_landmarks)
+    enough = np.sort(far, axis=0)[min(_FEWEST_FRAMES, len(far) - 1)]
+    chosen = [
+        np.where(away <= max(_LIKE_POSE, least), scores, -np.inf).argmax(1)
+        for away, least in zip(far.T, enough, strict=True)
+    ]
+    nearest = np.eye(len(centres))[_distances(calm, centres).argmin(1)]
+    return np.stack(chosen), uniform_filter1d(nearest, _CHANGE_FRAMES, axis=0, mode="nearest")
 
 
 def add_gallery(
@@ -139,6 +176,11 @@ def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
     theirs = np.where(far, -np.inf, scores[:, own:])
     better = theirs.max(1) > scores[:, :own].max(1) + _GAIN * scores.std(1)
     return np.where(better, theirs.argmax(1), -1)
+
+
+def _distances(poses: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """How far each pose (T, 2) is from each centre (P, 2): (T, P)."""
+    return np.linalg.norm(poses[:, None] - centres, axis=-1)
 
 
 def _is_usual(poses: np.ndarray) -> np.ndarray:

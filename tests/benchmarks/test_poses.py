@@ -11,7 +11,7 @@ from pictures import compare_copy, nearest_frames, nearest_references
 from poses import draw_poses, lay_beside, measure
 
 from g4g.faces import transform_points
-from g4g.generator import choose_references
+from g4g.generator import follow_pose
 from g4g.media import VideoWriter, read_frames
 from g4g.metrics import JUDGE_WEIGHTS
 from g4g.metrics.report import Figure
@@ -34,7 +34,7 @@ def draw_heads(turns: np.ndarray) -> np.ndarray:
 def test_the_nearest_pose_is_found_among_the_references_and_far_from_the_frame_itself():
     turns = np.tile(np.linspace(-10, 10, 20), 2)
     landmarks = draw_heads(turns)
-    chosen = choose_references(landmarks)
+    chosen = follow_pose(landmarks)[0].ravel()
     for frame, number in enumerate(nearest_references(landmarks)):
         assert number in chosen and abs(turns[number] - turns[frame]) == np.abs(turns[chosen] - turns[frame]).min()
     assert (nearest_frames(landmarks) == (np.arange(40) + 20) % 40).all()
@@ -46,7 +46,7 @@ def test_copies_of_the_right_frame_have_no_error():
     clip = SimpleNamespace(shot=Shot(crops, draw_heads(np.zeros(20)).astype(np.float32)))
     table = compare_copy(clip, np.zeros_like(crops), np.arange(20))
     assert (table[:, 1] == 0).all() and (table[:, 0] > 0).all()
-    assert np.flatnonzero(table[:, 2]).tolist() == sorted(set(choose_references(clip.shot.landmarks)))
+    assert np.flatnonzero(table[:, 2]).tolist() == sorted(set(follow_pose(clip.shot.landmarks)[0].ravel()))
 
 
 class Shot(SimpleNamespace):
@@ -105,6 +105,6 @@ def test_a_clip_is_measured_with_the_tiny_networks(real_clip, tmp_path):
     failed = []
     figures = {f.name: f for f in measure(load("g4g-tiny"), JUDGE_WEIGHTS, [real_clip], tmp_path, failed)}
     assert not failed and figures["real clips: offset within 1 frame of 0"].value == 1
-    assert figures["generator: mouth PSNR, dB"].count == 75 - len(set(choose_references(real_clip.shot.landmarks)))
+    assert figures["generator: mouth PSNR, dB"].count == 75 - len(set(follow_pose(real_clip.shot.landmarks)[0].ravel()))
     assert figures["generator: above copying the nearest reference, dB"].reached is False, "it never learnt anything"
     assert (tmp_path / f"{real_clip.name}.png").is_file()

@@ -17,6 +17,7 @@ from g4g.generator import (
     adversarial_loss,
     choose_references,
     discriminator_loss,
+    follow_pose,
     hide_lower_half,
     make_gallery,
     pyramid,
@@ -119,6 +120,23 @@ def test_the_discriminator_learns_to_tell_blur_and_its_loss_says_so():
         told, features = adversarial_loss(critic(sharp), critic(blurred))
         told_of_truth, same = adversarial_loss(critic(sharp), critic(sharp))
     assert told > told_of_truth and features > same == 0
+
+
+def test_each_pose_of_a_head_has_references_of_its_own_and_frames_pass_over_between_them():
+    turns = np.repeat([0.0, 30.0, 0.0], 30)
+    landmarks = np.tile(np.random.default_rng(0).uniform(30, 98, (1, 68, 2)), (90, 1, 1)).astype(np.float32)
+    landmarks[:, 30, 0] += turns
+    landmarks[:, [57, 66], 1] += np.arange(90)[:, None] % 9
+    poses, shares = follow_pose(landmarks)
+    assert poses.shape == (2, 4) and shares.shape == (90, 2)
+    np.testing.assert_allclose(shares.sum(1), 1)
+    for pose, share in zip(poses, shares.T, strict=True):
+        assert len(set(turns[pose])) == 1 and (share[turns == turns[pose[0]]] >= 0.4).all()
+    assert np.abs(np.diff(shares, axis=0)).max() < 0.2, "no jump"
+    still, all_of_them = follow_pose(landmarks[:30])
+    np.testing.assert_array_equal(still, choose_references(landmarks[:30])[None])
+    assert (all_of_them == 1).all()
+    assert follow_pose(landmarks[:1])[0].tolist() == [[0, 0, 0, 0]]
 
 
 def test_a_gallery_helps_where_the_video_does_not_show_a_mouth_shape():

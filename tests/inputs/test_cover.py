@@ -49,12 +49,12 @@ def test_a_covered_mouth_passes_through_and_is_no_reference(tiny, grid_clip, voi
     shares = [items[last - i].taken.max() for i in range(EASE_FRAMES + 1)]
     assert shares == sorted(shares) and shares[0] < 0.3 < 0.9 < shares[-1]
     (role,) = tiny._casting.cast(video, voice, {None: voice}, None, "video", None, None, None, None).roles
-    finer = role.references[0].crops.shape[1] // 128
+    finer = role.references[0][0].crops.shape[1] // 128
     crops = [
         crop_face(x.source, refine_crop(m, finer), 128 * finer, "bicubic")
         for x, m in zip(items, role.track.frame_to_crop, strict=True)
     ]
-    for shown in role.references[0].crops:
+    for shown in role.references[0][0].crops:
         same = [number for number, crop in enumerate(crops) if np.array_equal(crop, shown)]
         assert len(same) == 1 and hidden[same[0]] == 0 and not covered[same[0]]
 

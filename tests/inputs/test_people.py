@@ -146,8 +146,8 @@ def test_shot_and_counter_shot_are_dubbed_in_turn_each_from_its_own_references(t
     frames = [item.frame for item in read_frames(dialogue)]
     for face, spans in ((0, (slice(0, 15), slice(30, 45))), (1, (slice(15, 30),))):
         colours = [frames[i][150:220, 80:160].mean((0, 1)) for span in spans for i in range(45)[span]]
-        finer = role.references[face].crops.shape[1] // 128
-        shown = role.references[face].crops[:, 60 * finer : 100 * finer, 30 * finer : 100 * finer].mean((0, 1, 2))
+        finer = role.references[face][0].crops.shape[1] // 128
+        shown = role.references[face][0].crops[:, 60 * finer : 100 * finer, 30 * finer : 100 * finer].mean((0, 1, 2))
         assert np.abs(shown - np.mean(colours, 0)).max() < 20
     report = tiny.dub(dialogue, voice, tmp_path / "one.mp4", length="video", face=1)
     assert report.passed_why == {OTHER_FACE: 30} and report.frames_dubbed == 15

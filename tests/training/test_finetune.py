@@ -330,7 +330,7 @@ def test_a_gallery_serves_its_speakers_face_only(clips, tmp_path):
         cast = Casting(some, "mediapipe", "cpu", Clock()).cast(
             clips / "two.mkv", None, voices, None, "video", None, None, None, raise_fault
         )
-        shown.append([role.references[face].crops for face, role in enumerate(cast.roles)])
+        shown.append([role.references[face][0].crops for face, role in enumerate(cast.roles)])
     (hers, theirs), (plain_hers, plain_theirs) = shown
     assert (hers != plain_hers).any() and (theirs == plain_theirs).all()
 
