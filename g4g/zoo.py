@@ -13,7 +13,7 @@ from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError
 from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Gallery, Generator, GeneratorConfig
-from g4g.nn import channels_last
+from g4g.nn import channels_last, check_device
 
 DEFAULT_WEIGHTS = "g4g-small"
 TINY_WEIGHTS = "g4g-tiny"
@@ -62,8 +62,9 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
     Returns:
         The networks in evaluation mode.
     Raises:
-        CheckpointError: unknown name, damaged file, or a file of another kind.
+        CheckpointError: unknown name, damaged file, or a file of another kind. ConfigError: no such device here.
     """
+    check_device(device)
     if str(name) == TINY_WEIGHTS:
         models = _make_tiny()
     else:

@@ -17,7 +17,7 @@ from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
 from g4g.generator import make_gallery
-from g4g.nn import channels_last
+from g4g.nn import channels_last, check_device
 from g4g.training.data import Shot, load_shot, split_entries
 from g4g.training.finetune_report import FinetuneReport, list_notes, write_report
 from g4g.training.keeper import Keeper
@@ -74,6 +74,7 @@ def finetune(
         Our choice.
     """
     out, work = Path(out), Path(f"{out}.work")
+    check_device(device)
     _check(out, minutes, steps, preset)
     base, origin = load(weights), _describe_base(weights)
     judge = base.aligner if "aligner" in base.info.get("history", {}) else None

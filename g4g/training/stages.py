@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from g4g.errors import ConfigError
-from g4g.nn import channels_last
+from g4g.nn import channels_last, check_device
 from g4g.training.aligner import AlignerStage
 from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
@@ -49,6 +49,7 @@ def train_stage(
     """
     if stage not in STAGES:
         raise ConfigError(f"unknown stage {stage!r}; train one of {', '.join(STAGES)}")
+    check_device(device)
     out = Path(out)
     torch.manual_seed(seed)
     start = weights or (out if out.is_file() else None)

@@ -32,15 +32,18 @@ def test_dub_writes_and_then_refuses_without_force(portrait_file, voice_file, tm
         ({"audio": "portrait"}, "sound"),
         ({"weights": "g4g-huge"}, "unknown weights 'g4g-huge'"),
         ({"faces": "none"}, "unknown face backend"),
+        ({"device": "nope"}, "device 'nope' cannot be used"),
     ],
 )
 def test_wrong_input_is_one_sentence(change, message, portrait_file, voice_file, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("not a video")
-    given = {"video": portrait_file, "audio": voice_file, "weights": "g4g-tiny", "faces": "mediapipe", **change}
+    given = {"video": portrait_file, "audio": voice_file, "weights": "g4g-tiny", **change}
     given = {key: portrait_file if value == "portrait" else value for key, value in given.items()}
-    command = ["dub", given["video"], "--audio", given["audio"], "-o", "out.mp4"]
-    line = _fail([*command, "--weights", given["weights"], "--faces", given["faces"]], capsys)
+    options = [
+        word for key in ("audio", "weights", "faces", "device") if key in given for word in (f"--{key}", given[key])
+    ]
+    line = _fail(["dub", given["video"], *options, "-o", "out.mp4"], capsys)
     assert "g4g: " in line and message in line
     assert not (tmp_path / "out.mp4").exists()
 
