@@ -162,8 +162,9 @@ def make_parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     train.add_argument(
         "stage",
-        choices=("aligner", "generator", "fusion", "judge"),
-        help="the first three in this order; the judge only scores sync and stands apart",
+        choices=("aligner", "generator", "fusion", "ear", "judge"),
+        help="the first three in this order; ear teaches a trained aligner other voices, rooms and noise; the judge "
+        "only scores sync and stands apart",
     )
     train.add_argument("data", help="folder that g4g prepare wrote")
     train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")

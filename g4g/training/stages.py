@@ -12,14 +12,15 @@ from g4g.errors import ConfigError
 from g4g.nn import channels_last, check_device
 from g4g.training.aligner import AlignerStage
 from g4g.training.data import Shot, describe_data, load_split
+from g4g.training.ear import EarStage
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
 from g4g.training.offsets import correct_offsets
 from g4g.zoo import Models, build_models, load, save_models
 
-STAGES = ("aligner", "generator", "fusion")
-_RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3}
+STAGES = ("aligner", "generator", "fusion", "ear")
+_RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3, "ear": 5e-4}
 
 
 def train_stage(
@@ -31,7 +32,7 @@ def train_stage(
     """Train one network on prepared data and write the bundle of all three.
 
     Args:
-        stage: "aligner", "generator" or "fusion", best in this order.
+        stage: "aligner", "generator" or "fusion", best in this order; "ear" teaches a trained aligner other voices.
         data: folder that `prepare` wrote.
         out: weight file; where it exists, training starts from its networks.
         weights: start from these instead.
@@ -58,7 +59,9 @@ def train_stage(
     shots, held = load_split(data)
     shots = [shot for shot in shots if shot.speaker not in without]
     log(f"{len(shots)} shots to train on, {len(held)} held out")
-    if "aligner" in history and stage != "fusion":
+    if stage == "ear" and "aligner" not in history:
+        raise ConfigError(f"{start or 'the network'} has no trained aligner; train the aligner first")
+    if "aligner" in history and stage in ("aligner", "generator"):
         shots = correct_offsets(models.aligner, shots, log)
     # A run that is resumed keeps the schedule that it began with.
     continued = history.get(stage, {}).get("continued", False) if resume else stage in history
@@ -70,7 +73,7 @@ def train_stage(
         note |= describe_data([shot.name for shot in shots])
         note["figures"] = {k: float(v) for k, v in figures.items()}
         info = {**models.info, "history": {**history, stage: note}}
-        save_models(out, replace(models, info=info, **{stage: network}))
+        save_models(out, replace(models, info=info, **{"aligner" if stage == "ear" else stage: network}))
 
     rate = learning_rate or _RATES[stage]
     plan = Plan(minutes, steps, rate, seed=seed, device=device, precision=precision, log=log)
@@ -84,4 +87,6 @@ def _make_stage(
         return AlignerStage(models.aligner, shots, held, keep_sound)
     if stage == "generator":
         return GeneratorStage(models.generator, models.aligner, shots, held, continued)
+    if stage == "ear":
+        return EarStage(models.aligner, shots, held)
     return FusionStage(models.fusion, shots, held)

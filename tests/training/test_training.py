@@ -2,18 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from g4g.audio import mel_windows
-from g4g.errors import DataError
+from g4g.errors import ConfigError, DataError
 from g4g.training.data import Shot, augment_mel, describe_data, load_shots, load_split, read_split, speaker_chances
 from g4g.training.prepare import prepare
 from g4g.training.sounds import Sounds
 from g4g.training.stages import STAGES, train_stage
-from g4g.zoo import load
+from g4g.zoo import load, save_models
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_prepared_shots_hold_what_training_reads(prepared):
     assert prepare([shot["source"] for shot in before], prepared)["shots"] == before
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "ear"])
 def test_a_stage_trains_and_resumes_to_the_same_weights(prepared, stage, tmp_path):
     run = lambda out, steps, **more: train_stage(  # noqa: E731
         stage,
@@ -147,6 +148,20 @@ def test_brain_floats_train(prepared, tmp_path):
     figures = train_stage("aligner", prepared, tmp_path / "out.safetensors", weights="g4g-tiny", steps=2, minutes=100,
                           device="cpu", precision="bf16-mixed", log=lambda line: None)  # fmt: skip
     assert np.isfinite(list(figures.values())).all()
+
+
+def test_an_ear_learns_other_voices_and_leaves_the_rest(prepared, tmp_path):
+    run = {"steps": 3, "minutes": 100, "device": "cpu", "log": lambda line: None}
+    with pytest.raises(ConfigError, match="no trained aligner"):
+        train_stage("ear", prepared, tmp_path / "ear.safetensors", weights="g4g-tiny", **run)
+    save_models(tmp_path / "ear.safetensors", replace(load("g4g-tiny"), info={"history": {"aligner": {}}}))
+    before = load(tmp_path / "ear.safetensors").aligner.state_dict()
+    figures = train_stage("ear", prepared, tmp_path / "ear.safetensors", **run)
+    assert figures["changed_cosine"] < figures["clean_cosine"] <= 1
+    taught = load(tmp_path / "ear.safetensors")
+    assert set(taught.info["history"]) == {"aligner", "ear"}
+    moved = {key.split(".")[0] for key, value in taught.aligner.state_dict().items() if not value.equal(before[key])}
+    assert moved == {"audio_encoder"}
 
 
 def test_an_aligner_whose_generator_is_trained_keeps_its_ear(prepared, tmp_path):

@@ -1,0 +1,19 @@
+"""Where networks run."""
+
+from __future__ import annotations
+
+import torch
+
+from g4g.errors import ConfigError
+
+
+def check_device(name: str) -> None:
+    """Raise ConfigError where torch cannot compute on a device of this name: cpu, cuda, mps; auto is always right."""
+    if name == "auto":
+        return
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        raise ConfigError(
+            f"device {name!r} cannot be used on this machine; take cpu, or cuda or mps where there is one"
+        ) from error
