@@ -116,13 +116,13 @@ def load_shot(folder: Path, entry: dict) -> Shot:
 def augment_mel(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Say the same with another voice, elsewhere: timing stays.
 
-    Loudness (-20..+10 dB), a longer or shorter throat (frequencies times 0.74..1.35: a man's, a child's), sometimes a
+    Loudness (-20..+10 dB), a longer or shorter throat (frequencies times 0.67..1.49: a man's, a child's), sometimes a
     room (0.2 to 0.8 s), a telephone's or codec's bands, noise or other speech (20 to 5 dB below).
     """
     mel = mel + np.float32(rng.uniform(-0.4, 0.2))
     if rng.random() < _OTHER_VOICE:
         centres = _band_centres(len(mel))
-        where = np.interp(centres / np.exp(rng.uniform(-0.3, 0.3)), centres, np.arange(len(mel)))
+        where = np.interp(centres / np.exp(rng.uniform(-0.4, 0.4)), centres, np.arange(len(mel)))
         low = np.minimum(where.astype(int), len(mel) - 2)
         share = (where - low)[:, None].astype(np.float32)
         mel = mel[low] * (1 - share) + mel[low + 1] * share
