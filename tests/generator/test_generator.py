@@ -199,7 +199,7 @@ def test_blended_references_keep_the_amount_of_detail_that_each_has():
         generator.render_fine(Generated(flat, [], torch.zeros(1, 37, 2), x, flat), people).diff(dim=-1).std()
         for x in (alone, maps)
     )
-    assert 0.8 < blend / one < 1.2, "a plain mean of four has half"
+    assert 0.7 < blend / one < 1, "a plain mean of four has half"
 
 
 def test_emphasis_moves_the_mouth_further_out_of_its_rest_and_leaves_silence_alone():
