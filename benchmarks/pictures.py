@@ -7,7 +7,7 @@ from clips import Clip
 
 from g4g.faces.landmarks import MOUTH
 from g4g.generator import choose_references, follow_pose
-from g4g.generator.references import head_pose
+from g4g.generator.references import head_pose, pose_distances
 from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr
 from g4g.metrics.report import Figure
 from g4g.training.speaker import generate_shot
@@ -53,13 +53,13 @@ def compare_closed(clip: Clip, made: np.ndarray) -> np.ndarray:
 def nearest_references(landmarks: np.ndarray) -> np.ndarray:
     """Find for each frame of landmarks (T, 68, 2) the reference whose head pose is nearest: frame numbers (T,)."""
     chosen, pose = follow_pose(landmarks)[0].ravel(), head_pose(landmarks)
-    return chosen[np.linalg.norm(pose[:, None] - pose[chosen], axis=-1).argmin(1)]
+    return chosen[pose_distances(pose, pose[chosen]).argmin(1)]
 
 
 def nearest_frames(landmarks: np.ndarray) -> np.ndarray:
     """Find for each frame the one whose head pose is nearest among all that are far from it in time: numbers (T,)."""
     pose, numbers = head_pose(landmarks), np.arange(len(landmarks))
-    distance = np.linalg.norm(pose[:, None] - pose, axis=-1)
+    distance = pose_distances(pose, pose)
     apart = np.abs(numbers[:, None] - numbers)
     # In a clip shorter than that, the farthest.
     return np.where(apart > np.minimum(_APART_FRAMES, apart.max(1, keepdims=True) - 1), distance, np.inf).argmin(1)

@@ -70,21 +70,19 @@ def follow_pose(crop_landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     poses = head_pose(crop_landmarks)
     calm = uniform_filter1d(poses, _POSE_FRAMES, axis=0, mode="nearest")
     centres = np.median(calm, axis=0, keepdims=True)
-    while len(centres) < _MOST_POSES and (far := _distances(calm, centres).min(1)).max() > _LIKE_POSE:
+    while len(centres) < _MOST_POSES and (far := pose_distances(calm, centres).min(1)).max() > _LIKE_POSE:
         centres = np.concatenate([centres, calm[far.argmax(), None]])
     if len(centres) == 1:
         return choose_references(crop_landmarks)[None], np.ones((len(poses), 1))
     centres = kmeans2(calm, centres, minit="matrix")[0]
-    counts = np.bincount(_distances(calm, centres).argmin(1), minlength=len(centres))
+    counts = np.bincount(pose_distances(calm, centres).argmin(1), minlength=len(centres))
     centres = centres[counts >= min(_FEWEST_FRAMES, counts.max())]
-    far, scores = _distances(poses, centres), _score_shapes(crop_landmarks)
+    far, scores = pose_distances(poses, centres), _score_shapes(crop_landmarks)
     enough = np.sort(far, axis=0)[min(_FEWEST_FRAMES, len(far) - 1)]
-    chosen = [
-        np.where(away <= max(_LIKE_POSE, least), scores, -np.inf).argmax(1)
-        for away, least in zip(far.T, enough, strict=True)
-    ]
-    nearest = np.eye(len(centres))[_distances(calm, centres).argmin(1)]
-    return np.stack(chosen), uniform_filter1d(nearest, _CHANGE_FRAMES, axis=0, mode="nearest")
+    near = far <= np.maximum(_LIKE_POSE, enough)
+    chosen = np.where(near.T[:, None], scores, -np.inf).argmax(2)
+    nearest = np.eye(len(centres))[pose_distances(calm, centres).argmin(1)]
+    return chosen, uniform_filter1d(nearest, _CHANGE_FRAMES, axis=0, mode="nearest")
 
 
 def add_gallery(
@@ -167,6 +165,11 @@ def head_pose(landmarks: np.ndarray) -> np.ndarray:
     return (landmarks[..., 30, :] - middle) / eyes
 
 
+def pose_distances(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How far each pose (T, 2), as `head_pose` measures it, is from each other pose (P, 2): (T, P)."""
+    return np.linalg.norm(poses[:, None] - others, axis=-1)
+
+
 def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
     """Number of the gallery's picture that shows each mouth shape better, or -1: shape (4,)."""
     own = len(crop_landmarks)
@@ -176,11 +179,6 @@ def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
     theirs = np.where(far, -np.inf, scores[:, own:])
     better = theirs.max(1) > scores[:, :own].max(1) + _GAIN * scores.std(1)
     return np.where(better, theirs.argmax(1), -1)
-
-
-def _distances(poses: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """How far each pose (T, 2) is from each centre (P, 2): (T, P)."""
-    return np.linalg.norm(poses[:, None] - centres, axis=-1)
 
 
 def _is_usual(poses: np.ndarray) -> np.ndarray:

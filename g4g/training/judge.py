@@ -20,7 +20,7 @@ from g4g.errors import DataError
 from g4g.metrics.judge import Judge, JudgeConfig, cut_mouths, middle_times, save_judge, standardise
 from g4g.metrics.mfcc import mfcc, mfcc_windows
 from g4g.metrics.sync import match_windows
-from g4g.nn import channels_last
+from g4g.nn import channels_last, check_device
 from g4g.training.data import describe_data, read_entries, read_split
 from g4g.training.loop import Plan, Stage, train
 
@@ -98,8 +98,10 @@ def train_judge(
     Returns:
         Figures on held-out shots: right sound first of 20, nearest within one frame, offset of whole clips.
     Raises:
-        DataError: no prepared data, or none of the split's training or validation shots in it.
+        DataError: no prepared data, or none of the split's training or validation shots in it. ConfigError: no such
+            device here.
     """
+    check_device(device)
     out = Path(out)
     torch.manual_seed(seed)
     judge = channels_last(Judge(config or JudgeConfig()))

@@ -104,7 +104,7 @@ class SpeakerStage(GeneratorStage):
 def measure_speaker(
     models: Models, held: list[Shot], voice: Shot
 ) -> tuple[SpeakerFigures, list[tuple[np.ndarray, np.ndarray]]]:
-    """Measure networks on held-out shots, with references as a dub takes them: from the shot and from the gallery.
+    """Measure networks on held-out shots, with references of the usual pose, from the shot and from the gallery.
 
     Args:
         models: with the speaker's gallery, or without one.

@@ -48,6 +48,13 @@ def test_wrong_input_is_one_sentence(change, message, portrait_file, voice_file,
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.parametrize("command", ["train judge data", "train generator data", "finetune data"])
+def test_a_device_that_is_not_there_is_told_before_any_data_is_read(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = _fail([*command.split(), "-o", "out.safetensors", "--device", "nope"], capsys)
+    assert "device 'nope' cannot be used" in line
+
+
 def test_usage_errors_exit_with_2(capsys):
     assert "required" in _fail(["dub", "x.mp4"], capsys, code=2)
     _fail(["sing"], capsys, code=2)
