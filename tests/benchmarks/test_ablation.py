@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from ablation import ALIGNERS, GENERATORS, leave_out
+from ablation import ALIGNERS, GENERATORS, leave_out, measure_dubs
 
 from g4g.generator import hide_lower_half, loss
 from g4g.training import aligner, generator
@@ -61,3 +61,9 @@ def test_every_variant_ends(name):
         changed = state() != before
     assert state() == before
     assert changed == (name in ("without the diagonal loss", "without sync", "without landmarks", GENERATORS[3]))
+
+
+def test_dubs_of_a_variant_give_every_figure_of_the_table(real_clip, tmp_path):
+    figures = measure_dubs("g4g-tiny", tmp_path / "tiny", "s1", [real_clip])
+    for what in ("mouth PSNR", "above copying", "offset", "LSE-C", "sharpness", "edge"):
+        assert any(what in figure.name for figure in figures), what
