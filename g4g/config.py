@@ -67,5 +67,6 @@ class CropConfig:
     smoothing_frames: float = 2.0
     most_lag: float = 0.015
     """So far, in distances of the outer eye corners, the smoothed crop may lie off the face."""
-    mask_margin: float = 0.04
+    mask_margin: float = 0.12
+    """Beyond the jaw, which moves with speech: what is left of the old one contradicts the new sound."""
     mask_feather: float = 0.03

@@ -18,7 +18,7 @@ OVERSAMPLING = 2
 """References have so many times the pixels that are drawn, each way: bilinear sampling between pixels blurs."""
 _FINE = 0.7
 """What is finer than a Gaussian of so many px of the crop suffers when pictures are blended (our choice)."""
-_GIVEN_BACK = 0.7
+_GIVEN_BACK = 0.9
 """Share of it that is given back; all of it darkens the line between closed lips as if they parted (our choice)."""
 
 
