@@ -6,7 +6,6 @@ python benchmarks/quality.py [--videos FOLDER | --data PREPARED] [--weights g4g-
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from pathlib import Path
@@ -34,9 +33,9 @@ _SILENT_CLIPS = 10
 class Bench:
     """One run over the groups of clips; what goes wrong is added to `failed`."""
 
-    def __init__(self, options: argparse.Namespace, failed: list[str]) -> None:
-        self.models, self.judge = load(options.weights), options.judge
-        self.out, self.pages, self.failed = Path(options.out), options.report, failed
+    def __init__(self, weights: str | Path, judge: str, out: Path, failed: list[str], pages: bool = False) -> None:
+        self.models, self.judge = load(weights), judge
+        self.out, self.pages, self.failed = out, pages, failed
         self.dubber = Dubber(self.models)
         self.silence = write_silence(self.out / "silence.wav", 1.0)
 
@@ -88,7 +87,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     report, groups = Report(Path(options.out) / "quality.json", options), load_groups(options)
-    bench = Bench(options, report.failed)
+    bench = Bench(options.weights, options.judge, Path(options.out), report.failed, options.report)
     for group, clips in groups.items():
         report.add(bench.measure(group, clips))
     report.end()
