@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors import safe_open
 
-from g4g.audio import log_mel
 from g4g.errors import DataError
-from g4g.training.data import Shot, read_entries, read_split
+from g4g.training.data import Shot, load_shot, read_entries, read_split
 from g4g.training.prepare import clip_of, prepare
 
 VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
@@ -96,9 +95,7 @@ def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
         raise DataError(f"the video {source} of {entry['name']} is gone; put it back or prepare the data again")
     if abs(entry["fps"] - 25) > 0.01:
         raise DataError(f"{source} has {entry['fps']} fps; sync is scored at 25: prepare a 25 fps copy")
-    tensors = load_file(folder / entry["file"])
-    mel = log_mel(tensors["waveform"])
-    names = entry["name"], entry["clip"], entry["speaker"]
-    shot = Shot(*names, tensors["crops"], tensors["landmarks"], tensors["times_s"], mel)
     start = entry["name"].removeprefix(entry["clip"]).lstrip("_")
-    return Clip(group, source, int(start or 0), shot, tensors["frame_to_crop"])
+    with safe_open(folder / entry["file"], "np") as tensors:
+        frame_to_crop = tensors.get_tensor("frame_to_crop")
+    return Clip(group, source, int(start or 0), load_shot(folder, entry), frame_to_crop)

@@ -10,7 +10,7 @@ from torch import nn
 
 from g4g.aligner import Aligner, AlignerConfig
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
-from g4g.errors import CheckpointError
+from g4g.errors import CheckpointError, ConfigError
 from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Gallery, Generator, GeneratorConfig
 from g4g.nn import channels_last, check_device
@@ -73,12 +73,29 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         for prefix, network in models.parts().items():
             own = {k.removeprefix(prefix + "."): v for k, v in checkpoint.tensors.items() if k.startswith(prefix + ".")}
             load_part(network, own, f"{prefix} of {name}")
-        gallery = _read_gallery(checkpoint.tensors, models.generator.crop.size, name)
+        gallery = _read_gallery(checkpoint.tensors, models.generator.size, name)
         models = replace(models, gallery=gallery, info=checkpoint.info)
     for network in models.parts().values():
         channels_last(network).to(device).eval().requires_grad_(False)
     models.generator.hear_silence(models.aligner.embed_silence())
     return models
+
+
+def grow(models: Models, finer: int) -> Models:
+    """Give a generator a last stage that paints `finer` times the crop's pixels each way; untrained it changes nothing.
+
+    Raises:
+        ConfigError: it paints finer already, or a speaker's gallery of coarser pictures comes with it.
+    """
+    old = models.generator
+    if finer == old.config.finer:
+        return models
+    if finer < old.config.finer or models.gallery is not None:
+        raise ConfigError(f"{models.name} cannot be made {finer} times as fine: take weights like {DEFAULT_WEIGHTS}")
+    generator = Generator(replace(old.config, finer=finer), old.crop)
+    generator.load_state_dict(old.state_dict(), strict=False)
+    generator.hear_silence(old.silence)
+    return replace(models, generator=channels_last(generator).eval().requires_grad_(False))
 
 
 def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], what: str) -> None:

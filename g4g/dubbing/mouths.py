@@ -126,11 +126,9 @@ class Mouths:
         with self._clock.timed("crop"):
             sources = [source for source, _ in batch]
             matrices = role.track.frame_to_crop[sources]
-            crops = self._to_tensor(
-                np.stack(
-                    [crop_face(f, m, models.generator.crop.size) for (_, f), m in zip(batch, matrices, strict=True)]
-                )
-            )
+            finer, size = models.generator.config.finer, models.generator.size
+            frames = zip((frame for _, frame in batch), refine_crop(matrices, finer), strict=True)
+            crops = self._to_tensor(np.stack([crop_face(frame, matrix, size) for frame, matrix in frames]))
             points = role.track.crop_landmarks(sources)
             masks = np.stack([lower_half_mask(p) for p in points])
         with self._clock.timed("aligner"):
@@ -142,13 +140,14 @@ class Mouths:
             output = models.generator(hide_lower_half(crops), landmarks, audio, shown, person.emphasis)
             generated = torch.cat([crops[:, :, : models.generator.top], output.picture.clamp(-1, 1)], 2)
         with self._clock.timed("fusion"):
+            generated, crops = (functional.avg_pool2d(x, finer) for x in (generated, crops))
             fused, taken = models.fusion(generated, crops, torch.from_numpy(masks).to(self._device)[:, None])
         with self._clock.timed("detail"):
             drawn = models.generator.render_fine(output, shown)
             finer = drawn.shape[-1] // models.generator.crop.size
             # Light and colour are enlarged; what fusion left as it was generated is drawn anew.
             pictures = functional.interpolate(fused - generated, scale_factor=finer, mode="bilinear")
-            pictures[:, :, models.generator.top * finer :] += drawn
+            pictures[:, :, -drawn.shape[2] :] += drawn
             taken = functional.interpolate(taken, scale_factor=finer, mode="bilinear")
         pictures = ((pictures + 1) * 127.5).permute(0, 2, 3, 1)
         return pictures.cpu().numpy(), taken[:, 0].cpu().numpy()

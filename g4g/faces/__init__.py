@@ -3,7 +3,7 @@
 from g4g.faces.backends import BACKENDS, make_backend
 from g4g.faces.crop import crop_face, crop_scale, find_runs, fit_crop, lower_half_mask, refine_crop
 from g4g.faces.follow import FaceTracks, follow_faces
-from g4g.faces.landmarks import eye_distance, head_yaw, mouth_shape
+from g4g.faces.landmarks import eye_distance, head_yaw, mouth_shape, steady_upper_face
 from g4g.faces.looks import ALIKE, describe_looks, unit_row
 from g4g.faces.track import FaceTrack, track_faces
 from g4g.faces.warp import fit_similarity, invert_affine, transform_points, warp_frame
@@ -11,5 +11,6 @@ from g4g.faces.warp import fit_similarity, invert_affine, transform_points, warp
 __all__ = [
     "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "crop_face", "crop_scale", "describe_looks", "eye_distance",
     "find_runs", "fit_crop", "fit_similarity", "follow_faces", "head_yaw", "invert_affine", "lower_half_mask",
-    "make_backend", "mouth_shape", "refine_crop", "track_faces", "transform_points", "unit_row", "warp_frame",
+    "make_backend", "mouth_shape", "refine_crop", "steady_upper_face", "track_faces", "transform_points", "unit_row",
+    "warp_frame",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from g4g.config import CropConfig
 from g4g.faces.backends import FaceBackend
 from g4g.faces.crop import find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
+from g4g.faces.landmarks import steady_upper_face
 from g4g.faces.warp import transform_points
 
 
@@ -45,6 +47,14 @@ class FaceTrack:
     def crop_landmarks(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return the landmarks of all or some frames in crop pixels, shape (T, 68, 2), float32."""
         return transform_points(self.frame_to_crop[rows], self.landmarks[rows]).astype(np.float32)
+
+    @cached_property
+    def steady_landmarks(self) -> np.ndarray:
+        """What the networks see: all landmarks in crop pixels, the upper face smoothed, (T, 68, 2), float32."""
+        points = self.crop_landmarks()
+        for start, stop in self.runs():
+            points[start:stop] = steady_upper_face(points[start:stop], self.times_s[start:stop])
+        return points
 
 
 def track_faces(

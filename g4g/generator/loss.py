@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from g4g.faces.landmarks import MOUTH
 
-_SCALES = (0.5, 0.5, 1.0)
+_COARSER = 0.5
+"""A coarser picture counts so much of the full one."""
 
 
 def edge_weights(landmarks: Tensor, top: int, size: int, mouth: float = 4.0) -> Tensor:
@@ -35,24 +36,23 @@ def edge_weights(landmarks: Tensor, top: int, size: int, mouth: float = 4.0) -> 
     return weights / weights.mean()
 
 
-def pyramid(picture: Tensor) -> list[Tensor]:
-    """Return the picture at 1/4, 1/2 and full size."""
-    return [functional.avg_pool2d(picture, 4), functional.avg_pool2d(picture, 2), picture]
+def pyramid(picture: Tensor, sizes: int = 3) -> list[Tensor]:
+    """Return the picture in so many sizes, by default at 1/4, 1/2 and full size."""
+    return [functional.avg_pool2d(picture, 2**k) for k in range(sizes - 1, 0, -1)] + [picture]
 
 
 def reconstruction_loss(outputs: list[Tensor], truth: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Compare pictures at every scale with the truth: weighted L1, and L1 of gradients at full size.
 
     Args:
-        outputs: (B, 3, h, w) at 1/4, 1/2 and full size.
+        outputs: (B, 3, h, w), each twice as large as the one before, the last at full size.
         truth: (B, 3, h, w) at full size.
         weights: (B, 1, h, w), as `edge_weights` gives them.
     Returns:
         Both terms, scalars.
     """
-    pixels = sum(
-        scale * ((output - target).abs() * weight).mean()
-        for scale, output, target, weight in zip(_SCALES, outputs, pyramid(truth), pyramid(weights), strict=True)
-    )
+    targets, shares = (pyramid(x, len(outputs)) for x in (truth, weights))
+    terms = [((output - x).abs() * share).mean() for output, x, share in zip(outputs, targets, shares, strict=True)]
+    pixels = _COARSER * sum(terms[:-1]) + terms[-1]
     edges = (spatial_gradient(outputs[-1]) - spatial_gradient(truth)).abs().mean(2)
     return pixels, (edges * weights).mean()

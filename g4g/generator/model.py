@@ -33,19 +33,23 @@ class GeneratorConfig:
     style: int = 256
     channels: tuple[int, int, int, int] = (24, 40, 64, 128)
     """At 1/1, 1/2, 1/4 and 1/8 of the crop."""
+    finer: int = 1
+    """2: a last stage paints twice the crop's pixels each way (g4g-base); everything before it sees crops reduced."""
 
     def __post_init__(self) -> None:
+        if self.finer not in (1, 2):
+            raise ConfigError(f"a generator paints 1 or 2 times the crop's pixels each way, got {self.finer}")
         if self.audio_windows % 2 == 0:
             raise ConfigError(f"audio_windows must be odd to have a middle, got {self.audio_windows}; use 5, 7 or 9")
 
 
 @dataclass
 class Generated:
-    """What the generator returns for the rows from `generated_top` down.
+    """What the generator returns for the rows from `generated_top` down; `rows` and `size` as fine as it paints.
 
     Attributes:
         picture: (B, 3, rows, size) in [-1, 1].
-        smaller: the pictures at 1/4 and 1/2 size, for multi-scale supervision; made in training only.
+        smaller: the pictures at 1/2, 1/4 and so on, coarsest first, for multi-scale supervision; made in training only.
         landmarks: (B, 37, 2) jaw and mouth, crop px.
         maps: (B, 3 K + 4, rows / 2, size / 2): how the references are deformed and blended.
         detail: (B, 3, rows, size): what was painted over the blended references.
@@ -70,8 +74,8 @@ class Moved:
 class References:
     """Computed once per person.
 
-    Lower halves as `pictures` (B, K, 3, rows, size), and f times as `fine` each way; `features`; `landmarks`
-    (B, K, 68, 2).
+    Lower halves as `pictures` (B, K, 3, rows, size) of what is painted, and as `fine` as they came; `features`;
+    `landmarks` (B, K, 68, 2).
     """
 
     pictures: Tensor
@@ -93,7 +97,9 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig, crop: CropConfig = CropConfig()) -> None:
         super().__init__()
         self.config, self.crop = config, crop
-        self.top = round(crop.generated_top * crop.size)
+        self.size = crop.size * config.finer
+        """Side of the crops that it sees and paints, px; `top` is the first row painted."""
+        self.top = round(crop.generated_top * crop.size) * config.finer
         full, half, quarter, eighth = config.channels
         k, style = config.references, config.style
         self.reference_encoder = _encoder(3, half, quarter, eighth)
@@ -122,12 +128,13 @@ class Generator(nn.Module):
             nn.init.normal_(head.weight, std=1e-3)
             nn.init.zeros_(head.bias)
             head.bias.data[-1] = -2.0  # start from the warped references
-        # At half size with four pixels per cell: the same neighbourhood for a quarter of the memory traffic.
-        self.refine = nn.Sequential(
-            nn.Conv2d(2 * 12 + half, 2 * full, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(2 * full, 12, 3, padding=1)
-        )
-        nn.init.zeros_(self.refine[-1].weight)
-        nn.init.zeros_(self.refine[-1].bias)
+        self.refine = _painter(half, full)
+        if config.finer > 1:  # as it begins, it changes nothing
+            self.up_full = nn.Conv2d(half, full, 3, padding=1)
+            self.head_full = nn.Conv2d(full, 3 * k + 4, 3, padding=1)
+            nn.init.zeros_(self.head_full.weight)
+            nn.init.zeros_(self.head_full.bias)
+            self.refine_full = _painter(full, full)
 
     def hear_silence(self, embedding: Tensor) -> None:
         """Take the aligner's embedding of silence (D,): from the mouth's rest in it, `emphasis` moves away."""
@@ -137,14 +144,15 @@ class Generator(nn.Module):
         """Encode a person's references, once.
 
         Args:
-            crops: (B, K, 3, f * size, f * size) in [-1, 1], f a whole number; the networks see them reduced to `size`.
-            landmarks: (B, K, 68, 2), px of a crop of `size`.
+            crops: (B, K, 3, f * size, f * size) in [-1, 1], f a whole number; the networks see them reduced.
+            landmarks: (B, K, 68, 2), px of a crop of `crop.size`.
         """
-        finer = crops.shape[-1] // self.crop.size
+        finer = crops.shape[-1] // self.size
         fine = crops[..., self.top * finer :, :]
-        lower = functional.avg_pool2d(fine.flatten(0, 1), finer) if finer > 1 else fine.flatten(0, 1)
-        features = self.mix_references(self.reference_encoder(lower).unflatten(0, crops.shape[:2]).flatten(1, 2))
-        return References(lower.unflatten(0, crops.shape[:2]), fine, features, landmarks)
+        pictures = _reduce(fine.flatten(0, 1), finer)
+        features = self.reference_encoder(_reduce(pictures, self.config.finer))
+        features = self.mix_references(features.unflatten(0, crops.shape[:2]).flatten(1, 2))
+        return References(pictures.unflatten(0, crops.shape[:2]), fine, features, landmarks)
 
     def hear(self, audio: Tensor, emphasis: float = 1.0) -> Tensor:
         """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`."""
@@ -177,32 +185,38 @@ class Generator(nn.Module):
 
         Args:
             masked_crop: (B, 3, size, size) in [-1, 1], the lower half hidden by `hide_lower_half`.
-            landmarks: (B, 68, 2) px of the crop; only brows, nose and eyes are read.
+            landmarks: (B, 68, 2) px of a crop of `crop.size`; only brows, nose and eyes are read.
             audio: (B, audio_windows, D) embeddings around each frame.
             references: of the same B frames.
             emphasis: how far sound moves the mouth out of its rest in silence, over what was learnt.
         """
-        size, sound = self.crop.size, self.hear(audio, emphasis)
+        finer, sound = self.config.finer, self.hear(audio, emphasis)
         moved = self.move_mouth(landmarks, sound, references.landmarks)
         intra, inter = moved.style, torch.cat([moved.style, sound], 1)
-        hidden = torch.zeros_like(masked_crop[:, :1])
-        hidden[:, :, round(self.crop.hidden_top * size) :] = 1
-        seen = self.crop_encoder(torch.cat([masked_crop, hidden], 1)[:, :, self.top :])
-        x = self.join(torch.cat([seen, references.features], 1))
+        masked = masked_crop[:, :, self.top :]
+        seen = _reduce(masked, finer)
+        hidden = torch.zeros_like(seen[:, :1])
+        hidden[:, :, round((self.crop.hidden_top - self.crop.generated_top) * self.crop.size) :] = 1
+        x = self.join(torch.cat([self.crop_encoder(torch.cat([seen, hidden], 1)), references.features], 1))
         for block in self.align_landmarks:
             x = block(x, intra)
         for block in self.align_audio:
             x = block(x, inter)
         x = functional.leaky_relu(self.up_quarter(_double(x)), 0.2)
         x = self.at_quarter(x, inter)
-        smaller = [self._deform(self.heads[0](x), references.pictures, 4)] if self.training else []
+        smaller = [self._deform(self.heads[0](x), references.pictures, 4 * finer)] if self.training else []
         x = functional.leaky_relu(self.norm_half(self.up_half(_double(x)), inter), 0.2)
         x = x + functional.leaky_relu(self.at_half(x), 0.2)
         maps = self.heads[1](x)
-        smaller += [self._deform(maps, references.pictures, 2)] if self.training else []
-        full = self._deform(_double(maps), references.pictures, 1)
-        known = functional.pixel_unshuffle(torch.cat([full, masked_crop[:, :, self.top :]], 1), 2)
-        detail = functional.pixel_shuffle(self.refine(torch.cat([known, x], 1)), 2)
+        smaller += [self._deform(maps, references.pictures, 2 * finer)] if self.training else []
+        full = self._deform(_double(maps), references.pictures, finer)
+        detail = self._paint(self.refine, full, seen, x)
+        if finer > 1:
+            smaller += [full + detail] if self.training else []
+            x = functional.leaky_relu(self.up_full(_double(x)), 0.2)
+            maps = _double(maps) + self.head_full(x)
+            full = self._deform(_double(maps), references.pictures, 1)
+            detail = _double(detail) + self._paint(self.refine_full, full, masked, x)
         picture = (full + detail).clamp(-1.2, 1.2)
         return Generated(picture, smaller, moved.landmarks, maps, detail)
 
@@ -211,29 +225,35 @@ class Generator(nn.Module):
 
         Args:
             made: what `forward` returned for B frames.
-            references: the same that `forward` had, encoded from crops OVERSAMPLING * f times as fine as the networks'.
+            references: the same that `forward` had, encoded from crops OVERSAMPLING * f times as fine as `crop.size`.
         Returns:
-            (B, 3, f * rows, f * size); what was painted is enlarged.
+            (B, 3, f * rows, f * crop.size); what was painted is enlarged.
         Source:
             Our choice; what blending takes away is given back as in Heitz and Neyret 2018 (variance-preserving).
         """
         finer = references.fine.shape[-1] // (OVERSAMPLING * self.crop.size)
-        enlarge = lambda x, by: functional.interpolate(x, scale_factor=by, mode="bilinear").contiguous()  # noqa: E731
+        size = [side * finer // self.config.finer for side in made.picture.shape[-2:]]
         # Planes apart, not pixels: sampling takes half the time.
-        picture = self._deform(enlarge(made.maps, 2 * finer), references.fine, 1)
+        enlarge = lambda x: functional.interpolate(x, size, mode="bilinear").contiguous()  # noqa: E731
+        picture = self._deform(enlarge(made.maps), references.fine, 1)
         # Pores and edges of several pictures do not coincide: a mean with shares v keeps sqrt(sum v^2) of them.
         shares = made.maps[:, 2 * self.config.references : 3 * self.config.references].softmax(1)
         lost = 1 / shares.square().sum(1, keepdim=True).sqrt() - 1
         grey, reach = picture.mean(1, keepdim=True), 2 * round(2 * _FINE * finer) + 1
         details = grey - gaussian_blur2d(grey, (reach, reach), (_FINE * finer, _FINE * finer), "replicate")
-        return picture + _GIVEN_BACK * enlarge(lost, 2 * finer) * details + enlarge(made.detail, finer)
+        return picture + _GIVEN_BACK * enlarge(lost) * details + enlarge(made.detail)
+
+    def _paint(self, painter: nn.Module, picture: Tensor, seen: Tensor, features: Tensor) -> Tensor:
+        """Say what to add to a deformed picture; `features` have half its size."""
+        known = functional.pixel_unshuffle(torch.cat([picture, seen], 1), 2)
+        return functional.pixel_shuffle(painter(torch.cat([known, features], 1)), 2)
 
     def _deform(self, maps: Tensor, pictures: Tensor, reduction: int) -> Tensor:
         """Warp each reference by its flow, blend by visibility, fill with colour what none shows."""
         batch, k = pictures.shape[:2]
         height, width = maps.shape[-2:]
         if reduction > 1:
-            pictures = functional.avg_pool2d(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
+            pictures = _reduce(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
         flow = maps[:, : 2 * k].unflatten(1, (k, 2)).permute(1, 0, 3, 4, 2)
         # Flow 1 is a tenth of the crop's width, in both directions.
         flow = flow * maps.new_tensor([0.2, 0.2 * pictures.shape[-1] / pictures.shape[-2]])
@@ -251,9 +271,9 @@ class Generator(nn.Module):
 
 
 def hide_lower_half(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:
-    """Blank what the generator must not see (everything below `hidden_top`) of crops (..., size, size)."""
+    """Blank what the generator must not see (everything below `hidden_top`) of crops (..., size, size), any size."""
     masked = crops.clone()
-    masked[..., round(config.hidden_top * config.size) :, :] = 0
+    masked[..., round(config.hidden_top * crops.shape[-1]) :, :] = 0
     return masked
 
 
@@ -266,6 +286,18 @@ def _encoder(inputs: int, half: int, quarter: int, eighth: int) -> nn.Sequential
 
 def _mlp(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, 256), nn.LeakyReLU(0.2), nn.Linear(256, outputs))
+
+
+def _painter(features: int, channels: int) -> nn.Sequential:
+    """At half size with four pixels per cell: the same neighbourhood for a quarter of the memory traffic."""
+    layers = nn.Conv2d(2 * 12 + features, 2 * channels, 3, padding=1), nn.Conv2d(2 * channels, 12, 3, padding=1)
+    nn.init.zeros_(layers[-1].weight)
+    nn.init.zeros_(layers[-1].bias)
+    return nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1])
+
+
+def _reduce(pictures: Tensor, by: int) -> Tensor:
+    return functional.avg_pool2d(pictures, by) if by > 1 else pictures
 
 
 def _double(x: Tensor) -> Tensor:

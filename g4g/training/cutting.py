@@ -18,7 +18,7 @@ from g4g.checkpoints.atomic import write_whole
 from g4g.config import AudioConfig, CropConfig
 from g4g.dubbing.people import choose_faces, list_appearances, parse_face
 from g4g.errors import FaceError
-from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, make_backend
+from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, make_backend, refine_crop
 from g4g.media import MediaInfo, probe, read_frames, read_waveform
 from g4g.media.read import VideoFrame
 
@@ -44,11 +44,12 @@ class Job:
     face: str | int | tuple | None
     faces: str
     enough_frames: int | None
+    finer: int
 
     @property
     def part(self) -> Path:
         """The file that says how far the job has come."""
-        return self.folder / "shots" / f"{self.clip}.part"
+        return self.folder / "shots" / f"{self.clip}.{self.finer}.part"
 
 
 @dataclass
@@ -117,6 +118,7 @@ def _cut_stretch(
     """Cut the shots of one stretch, whose frames `shown` gives once more; it is read to its end."""
     track = _choose_track(job, cut, tracks, info.fps)
     left, number, frames = len(tracks) if track else 0, -1, enumerate(shown)
+    size = CropConfig().size * job.finer
     for rows in _list_pieces(track) if track else ():
         if _has_enough(job, cut):
             break
@@ -124,7 +126,7 @@ def _cut_stretch(
         for row in rows.tolist():
             while number < row:
                 number, item = next(frames)
-            crops.append(crop_face(item.frame, track.frame_to_crop[row], CropConfig().size))
+            crops.append(crop_face(item.frame, refine_crop(track.frame_to_crop[row], job.finer), size))
         cut.shots.append(_save_shot(job, cut, info.fps, track, waveform, rows, np.stack(crops)))
         left -= int(np.ptp(rows)) + 1
     if left and not _has_enough(job, cut):

@@ -15,7 +15,7 @@ from scipy.signal import lfilter
 
 from g4g.audio import log_mel
 from g4g.checkpoints import weights_dir
-from g4g.config import AudioConfig
+from g4g.config import AudioConfig, CropConfig
 from g4g.errors import DataError
 
 _OTHER_VOICE, _ROOM, _BANDS, _NOISY = 0.7, 0.2, 0.15, 0.2
@@ -25,7 +25,11 @@ windows are told apart."""
 
 @dataclass(frozen=True)
 class Shot:
-    """One shot of a `clip`: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel`."""
+    """One shot of a `clip`: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel`.
+
+    The landmarks' upper face is smoothed over time, as in use. `fine`: the crops with the pixels that a finer generator
+    paints; None where the crops are as fine.
+    """
 
     name: str
     clip: str
@@ -34,9 +38,15 @@ class Shot:
     landmarks: np.ndarray
     times_s: np.ndarray
     mel: np.ndarray
+    fine: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """What the generator learns to paint, (T, f * size, f * size, 3) uint8."""
+        return self.crops if self.fine is None else self.fine
 
 
 def read_split() -> dict[str, list[str]]:
@@ -87,9 +97,9 @@ def split_entries(folder: str | Path) -> tuple[list[dict], list[dict]]:
     return train, held
 
 
-def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
-    """Load training and validation shots, split as by `split_entries`."""
-    train, held = ([load_shot(Path(folder), entry) for entry in part] for part in split_entries(folder))
+def load_split(folder: str | Path, finer: int = 1) -> tuple[list[Shot], list[Shot]]:
+    """Load training and validation shots, split as by `split_entries`; `finer` as for `load_shot`."""
+    train, held = ([load_shot(Path(folder), entry, finer) for entry in part] for part in split_entries(folder))
     return train, held or train[:1]
 
 
@@ -104,13 +114,33 @@ def speaker_chances(shots: list[Shot]) -> np.ndarray:
     return counts[where] ** (-2 / 3) / np.cbrt(counts).sum()
 
 
-def load_shot(folder: Path, entry: dict) -> Shot:
-    """Load one shot of a prepared folder by its entry in the index."""
+def load_shot(folder: Path, entry: dict, finer: int = 1) -> Shot:
+    """Load one shot of a prepared folder by its entry in the index, also with `finer` times a crop's pixels each way.
+
+    Raises:
+        DataError: it was prepared with fewer.
+    """
     tensors = load_file(folder / entry["file"])
+    stored, size = tensors["crops"], CropConfig().size
+    if stored.shape[1] < finer * size:
+        raise DataError(
+            f"{entry['name']} in {folder} has crops of {stored.shape[1]} px, this generator paints {finer * size}: "
+            f"prepare the videos with --finer {finer} into another folder"
+        )
+    landmarks = tensors["landmarks"]
     return Shot(
-        entry["name"], entry["clip"], entry["speaker"], tensors["crops"], tensors["landmarks"], tensors["times_s"],
-        log_mel(tensors["waveform"]),
+        entry["name"], entry["clip"], entry["speaker"], reduce_crops(stored, size), landmarks, tensors["times_s"],
+        log_mel(tensors["waveform"]), reduce_crops(stored, finer * size) if finer > 1 else None,
     )  # fmt: skip
+
+
+def reduce_crops(crops: np.ndarray, size: int) -> np.ndarray:
+    """Average pixels of crops (T, f * size, f * size, 3) uint8 down to `size`."""
+    f = crops.shape[1] // size
+    if f == 1:
+        return crops
+    cells = crops.reshape(len(crops), size, f, size, f, 3)
+    return np.stack([frame.mean((1, 3)).round().astype(np.uint8) for frame in cells])
 
 
 def augment_mel(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:

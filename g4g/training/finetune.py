@@ -25,11 +25,11 @@ from g4g.training.loop import Plan, train
 from g4g.training.prepare import list_videos, prepare
 from g4g.training.speaker import PRESETS, SpeakerStage, measure_speaker
 from g4g.training.vetting import Verdict, hold_out_tail, vet_shots
-from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, load
+from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, grow, load
 
 _MIN_SECONDS = 3.0
 _ENOUGH_FRAMES = 20_000
-"""13 minutes at 25 frames/s, a gigabyte of crops: more teaches a short training nothing."""
+"""13 minutes at 25 frames/s, a gigabyte of crops: more teaches a short training nothing. A quarter of 256 px ones."""
 _MOST_REPLAYED = 5_000
 """Frames of other people that are held in memory."""
 _HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.15, 25, 300
@@ -40,10 +40,11 @@ _LOOK_EVERY_S = 45.0
 
 def finetune(
     clips: Iterable[str | Path], out: str | Path, *, weights: str | Path = DEFAULT_WEIGHTS, minutes: float = 10.0,
-    steps: int = 10**9, preset: str = "all", data: str | Path | None = None, one_person: bool = False,
-    face: str | int | tuple | None = None, faces: str = "mediapipe", workers: int = 2, seed: int = 1,
-    device: str = "auto", precision: str = "32-true", resume: bool = False, report: str | Path | None = None,
-    progress: Callable[[str, int, int], None] | None = None, log: Callable[[str], None] = print,
+    steps: int = 10**9, preset: str = "all", finer: int | None = None, data: str | Path | None = None,
+    one_person: bool = False, face: str | int | tuple | None = None, faces: str = "mediapipe", workers: int = 2,
+    seed: int = 1, device: str = "auto", precision: str = "32-true", resume: bool = False,
+    report: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
+    log: Callable[[str], None] = print,
 ) -> FinetuneReport:  # fmt: skip
     """Learn one speaker's teeth, lips and skin from a few minutes of video.
 
@@ -56,6 +57,7 @@ def finetune(
         weights: the base, by name or file.
         minutes, steps: length of training, whichever ends first; the clips are prepared before.
         preset: "all", or "decoder", which trains half of the generator: for a few seconds of video.
+        finer: 2 paints crops of 256 px instead of 128, for sharp video whose faces are as large; None: as the base.
         data: other people's prepared data (`g4g prepare`), replayed against forgetting.
         one_person: never set a shot aside because it looks like another person.
         face: whom to learn in videos of several people, as for `Dubber.dub`; None leaves out where two are seen.
@@ -77,24 +79,27 @@ def finetune(
     check_device(device)
     _check(out, minutes, steps, preset)
     base, origin = load(weights), _describe_base(weights)
+    finer = finer or base.generator.config.finer
     judge = base.aligner if "aligner" in base.info.get("history", {}) else None
     if base.gallery is not None:
         raise ConfigError(f"{weights} is one speaker's already; start from its base, with all of the speaker's clips")
-    replay = _load_replay(data) if data else []
-    _begin(work, {"base": origin, "preset": preset, "seed": seed, "face": str(face), "faces": faces}, resume)
+    base = grow(base, finer)
+    replay = _load_replay(data, finer) if data else []
+    begun = {"base": origin, "preset": preset, "seed": seed, "face": str(face), "faces": faces, "finer": finer}
+    _begin(work, begun, resume)
     if report is not None:
         _make_folder(Path(report))
     torch.manual_seed(seed)
     tell = progress or (lambda stage, done, total: None)
-    shots, verdicts = _collect(clips, work, judge, face, faces, workers, one_person, tell)
+    shots, verdicts = _collect(clips, work, judge, face, faces, finer, workers, one_person, tell)
     learnt, held = hold_out_tail(shots, _HELD_SHARE, _HELD_LEAST, _HELD_MOST)
     if not learnt:
         raise DataError("nothing is left to learn from beside the second that is held out; give a longer clip")
-    gallery = make_gallery([shot.crops for shot in learnt], [shot.landmarks for shot in learnt])
+    gallery = make_gallery([shot.pictures for shot in learnt], [shot.landmarks for shot in learnt])
     before, _ = measure_speaker(base, held, learnt[0])
     log(f"base: {before}")
     settings = {"preset": preset, "seed": seed, "minutes": minutes, "precision": precision, "learning_rate": _RATE}
-    settings["replayed"] = len(replay)
+    settings |= {"replayed": len(replay), "finer": finer}
     note = {"base": origin, "settings": settings, "clips": _describe_clips(verdicts)}
     keeper = Keeper(out, work / "curve.json", replace(base, gallery=gallery), note, before, log)
     if resume:
@@ -153,7 +158,7 @@ def _begin(work: Path, settings: dict, resume: bool) -> None:
     file = work / "run.json"
     if not resume:
         before = json.loads(file.read_text()) if file.is_file() else {}
-        if any(before.get(name, settings[name]) != settings[name] for name in ("face", "faces")):
+        if any(before.get(name, settings[name]) != settings[name] for name in ("face", "faces", "finer")):
             shutil.rmtree(work)  # its crops show somebody else, or are other ones
         _make_folder(work)
         for old in ("run.state", "curve.json"):
@@ -176,18 +181,23 @@ def _say(setting: object) -> str:
 
 
 def _collect(
-    clips, work: Path, judge: Aligner | None, face, faces: str, workers: int, one_person: bool, tell
+    clips, work: Path, judge: Aligner | None, face, faces: str, finer: int, workers: int, one_person: bool, tell
 ) -> tuple[list[Shot], list[Verdict]]:
     """Prepare the clips and choose the usable shots."""
     files = list_videos(clips)
     index = prepare(
-        files, work, face=face, faces=faces, workers=workers, enough_frames=_ENOUGH_FRAMES,
-        progress=lambda done, total, what: tell("prepare", done, total),
+        files, work, face=face, faces=faces, workers=workers, enough_frames=_ENOUGH_FRAMES // finer**2,
+        finer=finer, progress=lambda done, total, what: tell("prepare", done, total),
     )  # fmt: skip
     wanted = {str(file.resolve()) for file in files}
     entries = [entry for entry in index["shots"] if entry["source"] in wanted]
     shots, verdicts = vet_shots(
-        work, entries, judge, one_person=one_person, progress=lambda done, total: tell("vet", done, total)
+        work,
+        entries,
+        judge,
+        one_person=one_person,
+        finer=finer,
+        progress=lambda done, total: tell("vet", done, total),
     )
     verdicts += [
         Verdict(row["source"], "", row["seconds"], False, f"{row['reason']}, for {row['seconds']:.1f} s")
@@ -203,7 +213,7 @@ def _collect(
     return shots, verdicts
 
 
-def _load_replay(data: str | Path) -> list[Shot]:
+def _load_replay(data: str | Path, finer: int) -> list[Shot]:
     """Load other people's shots, from each speaker in turn, as many as the memory is to hold."""
     speakers: dict[str, list[dict]] = {}
     for entry in split_entries(data)[0]:
@@ -211,9 +221,9 @@ def _load_replay(data: str | Path) -> list[Shot]:
     turns = (entry for turn in zip_longest(*speakers.values()) for entry in turn if entry)
     shots: list[Shot] = []
     for entry in turns:
-        if sum(map(len, shots)) + entry["frames"] > _MOST_REPLAYED:
+        if sum(map(len, shots)) + entry["frames"] > _MOST_REPLAYED // finer**2:
             break
-        shots.append(load_shot(Path(data), entry))
+        shots.append(load_shot(Path(data), entry, finer))
     return shots
 
 

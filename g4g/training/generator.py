@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from g4g.aligner import Aligner, cut_lips
 from g4g.audio import mel_windows, shared_windows
@@ -93,16 +94,19 @@ class GeneratorStage(Stage):
         people = self.generator.encode_references(references, reference_landmarks).repeat(_FRAMES)
         real, points = crops.flatten(0, 1), landmarks.flatten(0, 1)
         output = self.generator(hide_lower_half(real), points, audio.flatten(0, 1), people)
-        top, known = self.generator.top, paired * _FRAMES
+        top, finer, known = self.generator.top, self.generator.config.finer, paired * _FRAMES
         terms = {}
         pictures = [picture[:known] for picture in (*output.smaller, output.picture)]
-        weights = edge_weights(points[:known], top, real.shape[-1])
+        weights = edge_weights(points[:known] * finer, top, real.shape[-1])
         terms["pixels"], terms["edges"] = reconstruction_loss(pictures, real[:known, :, top:], weights)
         off = (output.landmarks[:known] - torch.cat([points[:known, JAW], points[:known, MOUTH]], 1)).abs() / 8
         terms["landmarks"] = off[:, :17].mean() / 4 + off[:, 17:].mean() * 3 / 4
         if in_sync:
             whole = torch.cat([real[:, :, :top], output.picture], 2)
-            fake, true = (cut_lips(x).unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2) for x in (whole, real))
+            fake, true = (
+                cut_lips(functional.avg_pool2d(x, finer)).unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2)
+                for x in (whole, real)
+            )
             moments = [int(some[_FRAMES // 2]) for some in spoken]
             middle = [sound[:, sound.shape[1] // 2] for sound in sounds]
             in_time = self._sync_loss(self.aligner.embed_lips(fake), middle, moments)
@@ -151,22 +155,23 @@ class GeneratorStage(Stage):
             for shot in shots[:: max(len(shots) // _VALIDATION_CLIPS, 1)]:
                 chosen = choose_references(shot.landmarks)
                 frames = np.setdiff1d(np.arange(5, len(shot) - 5, 8), chosen)
-                references = shot.crops[chosen], shot.landmarks[chosen]
+                references = shot.pictures[chosen], shot.landmarks[chosen]
                 made = generate_frames(network, self.aligner, shot, frames, *references)
                 for picture, frame in zip(made, frames, strict=True):
-                    box = mouth_box(shot.landmarks[frame, MOUTH], network.crop.size)
-                    pictures = picture, shot.crops[chosen[0]], shot.crops[frame]
+                    box = mouth_box(shot.landmarks[frame, MOUTH] * network.config.finer, network.size)
+                    pictures = picture, shot.pictures[chosen[0]], shot.pictures[frame]
                     made_mouth, closed, real = (cut_box(x, box) for x in pictures)
                     ours.append(psnr(made_mouth, real))
                     copied.append(psnr(closed, real))
                 if len(ours) < 40:
-                    rows += [np.concatenate(list(x[:8, 48:]), 1) for x in (shot.crops[frames], made)]
+                    rows += [np.concatenate(list(x[:8, network.top :]), 1) for x in (shot.pictures[frames], made)]
             if shots:
                 mean = np.mean(ours)
                 figures |= {f"{group}_psnr_db": mean, f"{group}_above_copy_db": mean - np.mean(copied)}
         width = max(row.shape[1] for row in rows)
         rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
-        Image.fromarray(np.concatenate(rows)).resize((2 * width, len(rows) * 160)).save(sheet)
+        whole = Image.fromarray(np.concatenate(rows))
+        whole.resize((2048, 2048 * whole.height // width)).save(sheet)
         return figures
 
 
@@ -179,13 +184,13 @@ def generate_frames(
 
     Args:
         shot: whose `frames` are made; by their number in the shot.
-        crops, landmarks: the references, (4, size, size, 3) uint8 and (4, 68, 2) px.
+        crops, landmarks: the references, (4, size, size, 3) uint8, as fine as the generator paints, and (4, 68, 2) px.
         voice: whose sound drives them; None: the shot's own.
     Returns:
         (N, size, size, 3) uint8.
     """
     device, voice = next(network.parameters()).device, voice or shot
-    real = _to_tensor(shot.crops[frames]).to(device)
+    real = _to_tensor(shot.pictures[frames]).to(device)
     times, where = shared_windows(voice.times_s[frames], network.config.audio_windows)
     audio = aligner.embed_audio(torch.from_numpy(mel_windows(voice.mel, times)).to(device))[where]
     points = torch.from_numpy(shot.landmarks[frames]).to(device)

@@ -30,7 +30,7 @@ VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4
 
 def prepare(
     videos: Iterable[str | Path], folder: str | Path, *, face: str | int | tuple | None = "largest",
-    faces: str = "mediapipe", workers: int = 1, enough_frames: int | None = None,
+    faces: str = "mediapipe", workers: int = 1, enough_frames: int | None = None, finer: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict:  # fmt: skip
     """Cut videos into shots of face crops with their sound; videos that are already in the index are skipped.
@@ -43,20 +43,23 @@ def prepare(
         faces: face backend by name.
         workers: processes side by side.
         enough_frames: no more are cut, at 25 frames/s, shared out among the videos.
+        finer: crops get so many times 128 pixels each way, for generators that paint so fine.
         progress: called with (done, total, what happened).
     Returns:
-        The index: {"version", "crop", "shots": [...], "left_out": [{"source", "seconds", "reason"}],
+        The index: {"version", "crop", "finer", "shots": [...], "left_out": [{"source", "seconds", "reason"}],
         "failed": [{"source", "reason"}]}; videos that were not needed are in no list.
     Raises:
         DataError: no video given, or nothing usable in any.
-        ConfigError: no worker.
+        ConfigError: no worker, or crops finer than generators paint.
         ResourceError: a worker died.
     """
     if workers < 1:
         raise ConfigError(f"at least one worker is needed, got {workers}")
+    if finer not in (1, 2):
+        raise ConfigError(f"crops have 1 or 2 times 128 px each way, got {finer}")
     folder, files = Path(folder), list_videos(videos)
     (folder / "shots").mkdir(parents=True, exist_ok=True)
-    index = _read_index(folder / "index.json", files)
+    index = _read_index(folder / "index.json", files, finer)
     done = {shot["source"] for shot in index["shots"]}
     todo = [file for file in files if str(file.resolve()) not in done]
     names = _name_clips(todo, {shot["clip"] for shot in index["shots"]})
@@ -67,7 +70,7 @@ def prepare(
             share = _share_out(index, enough_frames, len(todo) - first)
             if share is not None and share < MIN_SHOT_FRAMES:
                 break
-            jobs = [Job(file, names[file], folder, face, faces, share) for file in todo[first : first + part]]
+            jobs = [Job(file, names[file], folder, face, faces, share, finer) for file in todo[first : first + part]]
             for job, (cut, reason) in zip(jobs, pool.map(_cut_or_say_why, jobs), strict=True):
                 number += 1
                 _enter(index, job, cut, reason)
@@ -162,13 +165,14 @@ def _name_clips(files: list[Path], taken: set[str]) -> dict[Path, str]:
     return names
 
 
-def _read_index(path: Path, files: list[Path]) -> dict:
+def _read_index(path: Path, files: list[Path], finer: int) -> dict:
     """Read the index of an earlier run, without those of the `files` that were changed since."""
-    fresh = {"version": INDEX_VERSION, "crop": asdict(CropConfig()), "shots": [], "left_out": [], "failed": []}
+    fresh = {"version": INDEX_VERSION, "crop": asdict(CropConfig()), "finer": finer}
+    fresh |= {"shots": [], "left_out": [], "failed": []}
     if not path.is_file():
         return fresh
-    index = {"left_out": [], **json.loads(path.read_text())}
-    if index["version"] != INDEX_VERSION or json.dumps(index["crop"]) != json.dumps(fresh["crop"]):
+    index = {"left_out": [], "finer": 1, **json.loads(path.read_text())}
+    if any(json.dumps(index[name]) != json.dumps(fresh[name]) for name in ("version", "crop", "finer")):
         raise DataError(f"{path} was prepared by another version or with other crops; prepare into an empty folder")
     stamps = {str(file.resolve()): stamp_file(file) for file in files if file.is_file()}
     # Older versions of g4g wrote no stamp.

@@ -16,7 +16,7 @@ from g4g.faces.landmarks import MOUTH
 from g4g.generator import add_gallery, choose_references
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.training.aligner import embed_shot
-from g4g.training.data import Shot
+from g4g.training.data import Shot, reduce_crops
 from g4g.training.fusion import FusionStage, mend_seams
 from g4g.training.generator import GeneratorStage, generate_frames
 from g4g.zoo import Models
@@ -116,17 +116,17 @@ def measure_speaker(
     quality, own, foreign, pairs = [], [], [], []
     for shot in held:
         chosen = choose_references(shot.landmarks)
-        references = shot.crops[chosen], shot.landmarks[chosen]
+        references = shot.pictures[chosen], shot.landmarks[chosen]
         if models.gallery is not None:
             references = add_gallery(models.gallery, shot.landmarks, *references)
         made = generate_shot(models, shot, references)
         for frame in np.setdiff1d(np.arange(len(shot)), chosen):
-            box = mouth_box(shot.landmarks[frame, MOUTH], made.shape[1])
-            quality.append(psnr(cut_box(made[frame], box), cut_box(shot.crops[frame], box)))
+            box = mouth_box(shot.landmarks[frame, MOUTH] * models.generator.config.finer, made.shape[1])
+            quality.append(psnr(cut_box(made[frame], box), cut_box(shot.pictures[frame], box)))
         own.append(_measure_sync(models, made, shot))
         other = replace(voice, times_s=voice.times_s[np.arange(len(shot)) % len(voice)])
         foreign.append(_measure_sync(models, generate_shot(models, shot, references, other), other))
-        pairs += [(shot.crops[row], made[row]) for row in range(0, len(shot), 6)]
+        pairs += [(shot.pictures[row], made[row]) for row in range(0, len(shot), 6)]
     seams = mend_seams(models.fusion, held)[1]["error_levels"]
     figures = SpeakerFigures(float(np.mean(quality)), float(np.mean(own)), float(np.mean(foreign)), seams)
     return figures, [pairs[i] for i in np.linspace(0, len(pairs) - 1, 12).astype(int)]
@@ -157,7 +157,8 @@ def generate_shot(
 
 
 def _measure_sync(models: Models, made: np.ndarray, voice: Shot) -> float:
-    lips, sound = embed_shot(models.aligner, replace(voice, crops=made))
+    crops = reduce_crops(made, models.generator.crop.size)
+    lips, sound = embed_shot(models.aligner, replace(voice, crops=crops))
     similarity = (lips @ sound.T).numpy()
     apart = np.abs(np.subtract.outer(np.arange(len(made)), np.arange(len(made)))) > 2
     return float(np.diagonal(similarity).mean() - similarity[apart].mean())

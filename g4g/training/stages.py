@@ -17,7 +17,7 @@ from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
 from g4g.training.offsets import correct_offsets
-from g4g.zoo import Models, build_models, load, save_models
+from g4g.zoo import Models, build_models, grow, load, save_models
 
 STAGES = ("aligner", "generator", "fusion", "ear")
 _RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3, "ear": 5e-4}
@@ -26,8 +26,8 @@ _RATES = {"aligner": 1e-3, "generator": 6e-4, "fusion": 1e-3, "ear": 5e-4}
 def train_stage(
     stage: str, data: str | Path, out: str | Path, *, weights: str | Path | None = None, minutes: float = 15.0,
     steps: int = 10**9, seed: int = 1, device: str = "auto", precision: str = "32-true",
-    learning_rate: float | None = None, train_sound: bool = False, without: Collection[str] = (), resume: bool = False,
-    log: Callable[[str], None] = print,
+    learning_rate: float | None = None, train_sound: bool = False, without: Collection[str] = (),
+    finer: int | None = None, resume: bool = False, log: Callable[[str], None] = print,
 ) -> dict:  # fmt: skip
     """Train one network on prepared data and write the bundle of all three.
 
@@ -42,6 +42,8 @@ def train_stage(
         train_sound: stage "aligner" trains its sound encoder although the file's generator learnt to hear by it; train
             the generator again afterwards.
         without: speakers whose clips are left out, so that what is learnt can be measured on new people.
+        finer: stage "generator" learns to paint so many times 128 pixels each way, from data prepared so; None: as the
+            weights do.
         resume: go on from OUT.state with its optimiser.
     Returns:
         Figures on held-out shots.
@@ -55,8 +57,11 @@ def train_stage(
     torch.manual_seed(seed)
     start = weights or (out if out.is_file() else None)
     models = build_models(out.stem) if start is None else load(start)
+    if finer is not None and stage != "generator":
+        raise ConfigError(f"only the generator paints: leave out finer for the {stage}")
+    models = grow(models, finer or models.generator.config.finer)
     history = models.info.get("history", {})
-    shots, held = load_split(data)
+    shots, held = load_split(data, models.generator.config.finer if stage == "generator" else 1)
     shots = [shot for shot in shots if shot.speaker not in without]
     log(f"{len(shots)} shots to train on, {len(held)} held out")
     if stage == "ear" and "aligner" not in history:

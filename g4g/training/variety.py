@@ -61,14 +61,14 @@ class Warp:
             moved = moved + points - self.find_source(moved, size)
         return moved
 
-    def move_pictures(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Change pictures (N, 3, size, size)."""
-        size = pictures.shape[-1]
+    def move_pictures(self, pictures: torch.Tensor, size: int) -> torch.Tensor:
+        """Change pictures (N, 3, f * size, f * size)."""
+        side = pictures.shape[-1]
         ticks = np.linspace(0, size - 1, _CELLS)
         grid = np.stack(np.meshgrid(ticks, ticks), -1).reshape(1, -1, 2).repeat(len(pictures), 0)
         source = self.find_source(grid, size).reshape(-1, _CELLS, _CELLS, 2) * (2 / (size - 1)) - 1
         coarse = torch.from_numpy(source).float().permute(0, 3, 1, 2)
-        fine = functional.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=True)
+        fine = functional.interpolate(coarse, size=(side, side), mode="bilinear", align_corners=True)
         return functional.grid_sample(pictures, fine.permute(0, 2, 3, 1), padding_mode="border", align_corners=True)
 
 
@@ -83,7 +83,8 @@ def draw_example(
         frames: (N,) the frames to be learnt; they share one pose and light, each reference has a pose of its own.
         gallery: of the one speaker to be learnt: then nothing is changed, and the gallery's pictures serve too.
     Returns:
-        Crops (N, 3, size, size) in [-1, 1], landmarks (N, 68, 2) px, and the same of K references; float32.
+        Crops (N, 3, f * size, f * size) in [-1, 1], landmarks (N, 68, 2) px of `size`, and the same of K references;
+        float32.
     Source:
         Our choice.
     """
@@ -93,18 +94,18 @@ def draw_example(
     chosen = rest[choose_references(shot.landmarks[rest], rng)]
     if rng.random() < _ONE_REFERENCE:
         chosen = np.repeat(rng.choice(rest), len(chosen))
-    references, shapes = shot.crops[chosen], shot.landmarks[chosen]
+    references, shapes = shot.pictures[chosen], shot.landmarks[chosen]
     if gallery is not None and rng.random() < _FROM_GALLERY:
         references, shapes = add_gallery(_leave_out(shot, gallery), shot.landmarks[rest], references, shapes)
-    crops, n = np.concatenate([shot.crops[frames], references]), len(frames)
+    crops, n = np.concatenate([shot.pictures[frames], references]), len(frames)
     points = np.concatenate([shot.landmarks[frames], shapes]).astype(np.float64)
-    same_person = gallery is not None
+    same_person, size = gallery is not None, shot.crops.shape[2]
     if not same_person and rng.random() < 0.5:
-        crops, points = crops[:, :, ::-1], mirror_landmarks(points, crops.shape[2])
+        crops, points = crops[:, :, ::-1], mirror_landmarks(points, size)
     pictures = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float() / 127.5 - 1
     change = None if same_person else _draw_warp(rng, n, len(chosen))
     if change is not None:
-        pictures, points = change.move_pictures(pictures), change.move_points(points, crops.shape[2])
+        pictures, points = change.move_pictures(pictures, size), change.move_points(points, size)
     if not same_person and rng.random() < _OTHER_SKIN:
         mix = torch.from_numpy(np.eye(3) + rng.normal(0, 0.12, (3, 3))).float()
         contrast = float(rng.uniform(0.7, 1.2))

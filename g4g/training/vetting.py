@@ -58,7 +58,7 @@ class _Look:
 
 def vet_shots(
     folder: str | Path, entries: list[dict], aligner: Aligner | None, *, one_person: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    finer: int = 1, progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Shot], list[Verdict]]:  # fmt: skip
     """Load the shots that show one speaker, speaking, in sync; a clip's offset of up to 15 frames is corrected.
 
@@ -66,6 +66,7 @@ def vet_shots(
         folder: what `prepare` wrote, with its `entries`.
         aligner: judges the sync; None where none was trained: then nobody does.
         one_person: all faces are the speaker: do not set shots aside by looks (other light, hair, glasses).
+        finer: as for `load_shot`.
         progress: called with (done, total).
     Returns:
         The usable shots, and a verdict on every one.
@@ -76,7 +77,7 @@ def vet_shots(
         return [], []
     looks = []
     for number, entry in enumerate(entries, 1):
-        looks.append(_look_at(Path(folder), entry, aligner))
+        looks.append(_look_at(Path(folder), entry, aligner, finer))
         if progress:
             progress(number, len(entries))
     offsets = _tell_offsets(_mean_by_clip(looks)) if aligner else {}
@@ -113,8 +114,8 @@ def hold_out_tail(shots: list[Shot], share: float, least: int, most: int) -> tup
     return train, held
 
 
-def _look_at(folder: Path, entry: dict, aligner: Aligner | None) -> _Look:
-    shot = load_shot(folder, entry)
+def _look_at(folder: Path, entry: dict, aligner: Aligner | None, finer: int) -> _Look:
+    shot = load_shot(folder, entry, finer)
     with safe_open(folder / entry["file"], "numpy") as file:
         frame_to_crop = file.get_tensor("frame_to_crop")
     means = compare_shifts(*embed_shot(aligner, shot, _EVERY), _EVERY) if aligner else None
@@ -172,5 +173,5 @@ def _cut(shot: Shot, start: int, stop: int) -> Shot:
     rows = slice(start, stop)
     return replace(
         shot, name=f"{shot.name}[{start}:{stop}]", crops=shot.crops[rows], landmarks=shot.landmarks[rows],
-        times_s=shot.times_s[rows],
+        times_s=shot.times_s[rows], fine=None if shot.fine is None else shot.fine[rows],
     )  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from g4g.errors import FaceError
-from g4g.faces import make_backend, mouth_shape, track_faces
+from g4g.faces import FaceTrack, make_backend, mouth_shape, track_faces
 from g4g.media import VideoFrame
 
 
@@ -30,6 +30,18 @@ def test_a_moved_face_is_followed_and_an_empty_frame_passes(portrait):
     shift = (track.landmarks[1] - track.landmarks[0]).mean(0)
     np.testing.assert_allclose(shift, [12, 0], atol=2)
     assert track.crop_landmarks().shape == (4, 68, 2)
+
+
+def test_the_upper_face_is_steady_within_a_scene_and_the_mouth_as_it_was():
+    points = np.random.default_rng(0).normal(0, 1, (400, 68, 2)).astype(np.float32)
+    points[200:] += 50
+    still, found, cuts = np.tile(np.eye(2, 3), (400, 1, 1)), np.ones(400, bool), np.arange(400) == 200
+    steady, slow = (FaceTrack(np.arange(400) / fps, points, found, still, cuts).steady_landmarks for fps in (25, 50))
+    for part in (slice(0, 17), slice(48, 68)):
+        np.testing.assert_array_equal(steady[:, part], points[:, part])
+    upper = steady[:, 17:48]
+    assert upper[:200].std() < 0.35 and abs(upper[199].mean()) < 0.5, "trembling goes, one scene does not move another"
+    assert slow[:200, 17:48].std() < 0.8 * upper[:200].std(), "over the same time at twice the frames"
 
 
 def test_a_cut_ends_a_run_and_movement_does_not(portrait):

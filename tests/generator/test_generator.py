@@ -23,7 +23,7 @@ from g4g.generator import (
     pyramid,
     reconstruction_loss,
 )
-from g4g.zoo import load
+from g4g.zoo import grow, load
 
 
 @pytest.fixture
@@ -62,6 +62,30 @@ def test_untrained_it_starts_from_the_reference(generator):
     assert output.picture.shape == (1, 3, 128 - top, 128)
     assert [p.shape[-1] for p in output.smaller] == [32, 64]
     assert (output.picture - smooth[:, :, top:]).abs().mean() < 0.12
+
+
+def test_a_grown_generator_paints_finer_and_begins_as_it_was():
+    models = load("g4g-tiny")
+    before, after = models.generator.train(), grow(models, 2).generator.train()
+    torch.manual_seed(0)
+    smooth = functional.interpolate(torch.rand(5, 3, 8, 8) * 2 - 1, size=256, mode="bicubic").clamp(-1, 1)
+    small, points, sound = functional.avg_pool2d(smooth, 2), torch.rand(1, 4, 68, 2) * 128, torch.rand(1, 5, 16)
+    made, finer = (
+        network(hide_lower_half(crops[:1]), points[:, 0], sound, network.encode_references(crops[None, 1:], points))
+        for network, crops in ((before, small), (after, smooth))
+    )
+    assert finer.picture.shape == (1, 3, 160, 256) and [x.shape[-1] for x in finer.smaller] == [32, 64, 128]
+    torch.testing.assert_close(finer.landmarks, made.landmarks)
+    torch.testing.assert_close(finer.smaller[-1], made.picture)
+    assert (functional.avg_pool2d(finer.picture, 2) - made.picture).abs().mean() < 0.01
+    side = torch.nn.functional.interpolate(smooth[1:], scale_factor=4, mode="bilinear")[None]
+    drawn = [
+        network.render_fine(output, network.encode_references(side, points))
+        for network, output in ((before, made), (after, finer))
+    ]
+    assert drawn[0].shape == drawn[1].shape == (1, 3, 320, 512) and (drawn[0] - drawn[1]).abs().mean() < 0.01
+    with pytest.raises(ConfigError, match="1 times as fine"):
+        grow(grow(models, 2), 1)
 
 
 def test_references_show_the_shapes_that_they_are_named_for():

@@ -249,7 +249,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_a_crash_goes_on(clips, tmp_path, monke
 def test_an_interrupted_cutting_goes_on_where_it_was(clips, tmp_path, monkeypatch):
     (tmp_path / "shots").mkdir()
     job, followed, follow = (
-        Job(clips / "first.mkv", "first", tmp_path, None, "mediapipe", None),
+        Job(clips / "first.mkv", "first", tmp_path, None, "mediapipe", None, 1),
         [],
         cutting.follow_faces,
     )
@@ -305,8 +305,10 @@ def test_a_video_is_shared_out_cut_at_25_fps_and_what_it_lacks_is_listed(clips, 
 def test_other_people_are_replayed_in_turn_and_take_bounded_memory(monkeypatch):
     entries = [{"speaker": speaker, "frames": 2000} for speaker in "aaab"]
     monkeypatch.setattr("g4g.training.finetune.split_entries", lambda data: (entries, []))
-    monkeypatch.setattr("g4g.training.finetune.load_shot", lambda folder, entry: entry["speaker"] * entry["frames"])
-    assert [shot[0] for shot in _load_replay("data")] == ["a", "b"], "5,000 frames"
+    monkeypatch.setattr(
+        "g4g.training.finetune.load_shot", lambda folder, entry, finer: entry["speaker"] * entry["frames"]
+    )
+    assert [shot[0] for shot in _load_replay("data", 1)] == ["a", "b"], "5,000 frames"
 
 
 def test_of_two_people_the_named_one_is_learnt(clips, tmp_path):
@@ -346,3 +348,15 @@ def test_the_command_line_learns_and_dubs(clips, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_code:
         main(["finetune", str(clips / "second.mkv"), "-o", str(out), "--preset", "half"])
     assert exit_code.value.code == 1 and "unknown preset" in capsys.readouterr().err
+
+
+def test_a_sharp_video_is_learnt_with_256_px(clips, ffmpeg, tmp_path):
+    ffmpeg("-i", clips / "first.mkv", "-vf", "scale=2*iw:-2", "-c:a", "copy", tmp_path / "sharp.mkv")
+    settings = {"weights": "g4g-tiny", "steps": 2, "workers": 1, "log": lambda line: None}
+    finetune([tmp_path / "sharp.mkv"], tmp_path / "a", finer=2, **settings)
+    assert load_checkpoint(tmp_path / "a").info["speaker"]["settings"]["finer"] == 2
+    with pytest.raises(ConfigError, match="another finer: 2, not 1"):
+        finetune([tmp_path / "sharp.mkv"], tmp_path / "a", resume=True, **settings)
+    models = load(tmp_path / "a")
+    if models.gallery is not None:  # two steps may not have helped
+        assert models.gallery.crops.shape[1] == models.generator.size == 256

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from g4g.audio import mel_windows
+from g4g.dubbing import Dubber
 from g4g.errors import ConfigError, DataError
 from g4g.training.data import Shot, augment_mel, describe_data, load_shots, load_split, read_split, speaker_chances
 from g4g.training.prepare import prepare
@@ -162,6 +163,26 @@ def test_an_ear_learns_other_voices_and_leaves_the_rest(prepared, tmp_path):
     assert set(taught.info["history"]) == {"aligner", "ear"}
     moved = {key.split(".")[0] for key, value in taught.aligner.state_dict().items() if not value.equal(before[key])}
     assert moved == {"audio_encoder"}
+
+
+def test_a_finer_generator_is_grown_trained_and_dubs(data_dir, prepared, tmp_path):
+    video, settings = data_dir / "grid/s1/bbaf3s.mp4", {"minutes": 100, "device": "cpu", "log": lambda line: None}
+    data, out = tmp_path / "data", tmp_path / "fine.safetensors"
+    prepare([video], data, finer=2)
+    with pytest.raises(DataError, match="other crops"):
+        prepare([video], data)
+    [shot] = load_split(data, 2)[0]
+    assert shot.fine.shape == (75, 256, 256, 3) and shot.crops.shape == (75, 128, 128, 3)
+    assert np.abs(shot.crops.astype(float) - load_shots(prepared, limit=1)[0].crops).mean() < 3
+    with pytest.raises(DataError, match="--finer 2"):
+        train_stage("generator", prepared, out, weights="g4g-tiny", finer=2, steps=1, **settings)
+    train_stage("generator", data, out, weights="g4g-tiny", finer=2, steps=2, **settings)
+    train_stage("generator", data, out, steps=2, **settings)
+    models = load(out)
+    assert models.generator.size == 256 and models.generator.refine_full[-1].weight.abs().max() > 0
+    train_stage("aligner", data, out, steps=1, **settings)
+    result = Dubber(models).dub(video, video, tmp_path / "dubbed.mp4", end_s=0.4)
+    assert result.frames_dubbed == 10 and (tmp_path / "dubbed.mp4").stat().st_size > 1000
 
 
 def test_an_aligner_whose_generator_is_trained_keeps_its_ear(prepared, tmp_path):

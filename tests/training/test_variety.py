@@ -21,12 +21,13 @@ def test_points_move_to_where_they_came_from(change):
     np.testing.assert_allclose(change.find_source(change.move_points(points, 128), 128), points, atol=0.02)
 
 
-def test_what_lies_under_a_point_moves_with_it(change):
+@pytest.mark.parametrize("finer", [1, 2])
+def test_what_lies_under_a_point_moves_with_it(change, finer):
     """A soft spot is painted where the point is; after the change it is where the point is told to be."""
     points = np.array([[[50.0, 60.0]], [[80.0, 90.0]]])
-    rows, columns = np.mgrid[:128, :128]
+    rows, columns = (np.mgrid[: 128 * finer, : 128 * finer] + 0.5) / finer - 0.5
     spots = np.exp(-((columns - points[:, :, 0, None]) ** 2 + (rows - points[:, :, 1, None]) ** 2) / 18)
-    moved = change.move_pictures(torch.from_numpy(spots[:, None].repeat(3, 1)).float())[:, 0].numpy()
+    moved = change.move_pictures(torch.from_numpy(spots[:, None].repeat(3, 1)).float(), 128)[:, 0].numpy()
     found = [(np.average(columns, weights=spot), np.average(rows, weights=spot)) for spot in moved]
     np.testing.assert_allclose(found, change.move_points(points, 128)[:, 0], atol=0.6)
 
