@@ -55,7 +55,7 @@ def leave_out(name: str) -> Iterator[None]:
         ],
         "without fusion": [mock.patch.object(Fusion, "forward", lambda self, made, real, mask: (made, mask))],
         "without sync": [mock.patch.dict(weights, sync=0.0, foreign_sync=0.0)],
-        "without multi-scale supervision": [mock.patch.object(loss, "_SCALES", (0.0, 0.0, 1.0))],
+        "without multi-scale supervision": [mock.patch.object(loss, "_COARSER", 0.0)],
         "without landmarks": [
             mock.patch.dict(weights, landmarks=0.0),
             mock.patch.object(Generator, "move_mouth", _stay),

@@ -35,9 +35,12 @@ class Clip:
 
 
 def load_clips(
-    folder: str | Path, limit: int | None = None, groups: Sequence[str] = tuple(GROUPS.values())
+    folder: str | Path, limit: int | None = None, groups: Sequence[str] = tuple(GROUPS.values()), finer: int = 1
 ) -> list[Clip]:
-    """Load the held-out clips of some groups, at most `limit` of each, the groups in the order of GROUPS."""
+    """Load the held-out clips of some groups, at most `limit` of each, the groups in the order of GROUPS.
+
+    `finer` as for `load_shot`.
+    """
     folder = Path(folder)
     entries = read_entries(folder)
     prepared = {entry["clip"] for entry in entries}
@@ -45,7 +48,7 @@ def load_clips(
     for group, names in _list_held_out(groups).items():
         missing += [name for name in names if name not in prepared]
         members = [entry for entry in entries if entry["clip"] in names]
-        clips += [_load_clip(folder, entry, group) for entry in members[:limit]]
+        clips += [_load_clip(folder, entry, group, finer) for entry in members[:limit]]
     if missing and limit is None:
         print(f"{len(missing)} held-out clips are not in {folder}: {', '.join(missing[:5])} ...")
     if not clips:
@@ -61,15 +64,16 @@ def load_videos(files: Sequence[Path], folder: Path, group: str) -> list[Clip]:
 
 
 def prepare_held_out(
-    videos: str | Path, folder: Path, groups: Sequence[str] = tuple(GROUPS.values()), limit: int | None = None
-) -> Path:
+    videos: str | Path, folder: Path, groups: Sequence[str] = tuple(GROUPS.values()), limit: int | None = None,
+    finer: int = 1,
+) -> Path:  # fmt: skip
     """Prepare held-out clips, at most `limit` of each group, out of the folders of videos under `videos`.
 
     What is prepared already stays.
     """
     wanted = {name for names in _list_held_out(groups).values() for name in names[:limit]}
     files = [file for file in sorted(Path(videos).glob("*/*")) if clip_of(file) in wanted]
-    prepare(files, folder, workers=os.cpu_count() or 1)
+    prepare(files, folder, workers=os.cpu_count() or 1, finer=finer)
     return folder
 
 
@@ -89,7 +93,7 @@ def _list_held_out(groups: Sequence[str]) -> dict[str, list[str]]:
     return {group: split[key] for key, group in GROUPS.items() if group in groups}
 
 
-def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
+def _load_clip(folder: Path, entry: dict, group: str, finer: int = 1) -> Clip:
     source = Path(entry["source"])
     if not source.is_file():
         raise DataError(f"the video {source} of {entry['name']} is gone; put it back or prepare the data again")
@@ -98,4 +102,4 @@ def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
     start = entry["name"].removeprefix(entry["clip"]).lstrip("_")
     with safe_open(folder / entry["file"], "np") as tensors:
         frame_to_crop = tensors.get_tensor("frame_to_crop")
-    return Clip(group, source, int(start or 0), load_shot(folder, entry), frame_to_crop)
+    return Clip(group, source, int(start or 0), load_shot(folder, entry, finer), frame_to_crop)

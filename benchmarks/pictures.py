@@ -10,6 +10,7 @@ from g4g.generator import choose_references, follow_pose
 from g4g.generator.references import head_pose, pose_distances
 from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr
 from g4g.metrics.report import Figure
+from g4g.training.data import reduce_crops
 from g4g.training.speaker import generate_shot
 from g4g.zoo import Models
 
@@ -20,9 +21,10 @@ _APART_FRAMES = 12
 
 
 def generate_clip(models: Models, clip: Clip) -> np.ndarray:
-    """Make all crops of a clip with its own sound by the generator alone, (T, size, size, 3) uint8."""
+    """Make all crops of a clip with its own sound by the generator alone, reduced to (T, size, size, 3) uint8."""
     shot, (poses, shares) = clip.shot, follow_pose(clip.shot.landmarks)
-    made = [generate_shot(models, shot, (shot.crops[pose], shot.landmarks[pose])) for pose in poses]
+    made = [generate_shot(models, shot, (shot.pictures[pose], shot.landmarks[pose])) for pose in poses]
+    made = [reduce_crops(crops, shot.crops.shape[1]) for crops in made]
     return np.einsum("tp,pthwc->thwc", shares, made).round().astype(np.uint8)
 
 

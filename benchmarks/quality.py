@@ -86,9 +86,9 @@ def main() -> None:
         "--report", action="store_true", help="also write the page of g4g evaluate for each kind of dub"
     )
     options = parser.parse_args()
-    report, groups = Report(Path(options.out) / "quality.json", options), load_groups(options)
+    report = Report(Path(options.out) / "quality.json", options)
     bench = Bench(options.weights, options.judge, Path(options.out), report.failed, options.report)
-    for group, clips in groups.items():
+    for group, clips in load_groups(options, bench.models.generator.config.finer).items():
         report.add(bench.measure(group, clips))
     report.end()
 

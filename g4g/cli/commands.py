@@ -193,6 +193,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="aligner: train its sound encoder too, although the file's generator learnt to hear by it; "
         "train the generator again afterwards",
     )
+    train.add_argument(
+        "--picture-first", action="store_true", help="generator: a trained one too begins with a third without sync"
+    )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
@@ -309,7 +312,7 @@ def _train(options: argparse.Namespace) -> None:
         figures = train_stage(
             options.stage, options.data, options.out, weights=options.weights, seed=seed,
             learning_rate=options.learning_rate, train_sound=options.train_sound, without=options.without,
-            finer=options.finer, **settings,
+            finer=options.finer, picture_first=options.picture_first, **settings,
         )  # fmt: skip
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 

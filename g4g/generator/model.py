@@ -146,8 +146,14 @@ class Generator(nn.Module):
         Args:
             crops: (B, K, 3, f * size, f * size) in [-1, 1], f a whole number; the networks see them reduced.
             landmarks: (B, K, 68, 2), px of a crop of `crop.size`.
+        Raises:
+            ConfigError: the crops are coarser than what is painted.
         """
         finer = crops.shape[-1] // self.size
+        if not finer:
+            raise ConfigError(
+                f"references of {crops.shape[-1]} px for a generator that paints {self.size}; see --finer"
+            )
         fine = crops[..., self.top * finer :, :]
         pictures = _reduce(fine.flatten(0, 1), finer)
         features = self.reference_encoder(_reduce(pictures, self.config.finer))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from g4g.checkpoints import load_checkpoint
 from g4g.errors import ConfigError
 from g4g.nn import channels_last, check_device
 from g4g.training.aligner import AlignerStage
@@ -27,7 +28,7 @@ def train_stage(
     stage: str, data: str | Path, out: str | Path, *, weights: str | Path | None = None, minutes: float = 15.0,
     steps: int = 10**9, seed: int = 1, device: str = "auto", precision: str = "32-true",
     learning_rate: float | None = None, train_sound: bool = False, without: Collection[str] = (),
-    finer: int | None = None, resume: bool = False, log: Callable[[str], None] = print,
+    finer: int | None = None, picture_first: bool = False, resume: bool = False, log: Callable[[str], None] = print,
 ) -> dict:  # fmt: skip
     """Train one network on prepared data and write the bundle of all three.
 
@@ -42,6 +43,7 @@ def train_stage(
         train_sound: stage "aligner" trains its sound encoder although the file's generator learnt to hear by it; train
             the generator again afterwards.
         without: speakers whose clips are left out, so that what is learnt can be measured on new people.
+        picture_first: stage "generator" goes on without sync for a third of the run, as a first training begins.
         finer: stage "generator" learns to paint so many times 128 pixels each way, from data prepared so; None: as the
             weights do.
         resume: go on from OUT.state with its optimiser.
@@ -68,8 +70,9 @@ def train_stage(
         raise ConfigError(f"{start or 'the network'} has no trained aligner; train the aligner first")
     if "aligner" in history and stage in ("aligner", "generator"):
         shots = correct_offsets(models.aligner, shots, log)
-    # A run that is resumed keeps the schedule that it began with.
-    continued = history.get(stage, {}).get("continued", False) if resume else stage in history
+    continued = stage in history and not picture_first
+    if resume and out.is_file():  # it keeps the schedule that it began with
+        continued = load_checkpoint(out).info["history"][stage]["continued"]
     job = _make_stage(stage, models, shots, held, continued, "generator" in history and not train_sound)
     channels_last(job.trained().train().requires_grad_(True))
 

@@ -55,7 +55,7 @@ def test_without_fusion_the_soft_mask_is_taken_as_it_is(make):
 
 @pytest.mark.parametrize("name", [*ALIGNERS, *GENERATORS])
 def test_every_variant_ends(name):
-    state = lambda: (dict(generator._WEIGHTS), loss._SCALES, aligner._CLIPS, aligner._WINDOWS)  # noqa: E731
+    state = lambda: (dict(generator._WEIGHTS), loss._COARSER, aligner._CLIPS, aligner._WINDOWS)  # noqa: E731
     before = state()
     with leave_out(name):
         changed = state() != before

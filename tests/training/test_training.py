@@ -165,6 +165,20 @@ def test_an_ear_learns_other_voices_and_leaves_the_rest(prepared, tmp_path):
     assert moved == {"audio_encoder"}
 
 
+def test_a_resumed_run_keeps_its_schedule(prepared, tmp_path):
+    run = lambda out, **more: train_stage(  # noqa: E731
+        "generator", prepared, tmp_path / out, minutes=100, device="cpu", log=lambda line: None, **more
+    )
+    noted = lambda out: load(tmp_path / out).info["history"]["generator"]["continued"]  # noqa: E731
+    run("first", weights="g4g-tiny", steps=1)
+    for steps, resume in ((1, False), (2, True)):
+        run("more", weights=tmp_path / "first", steps=steps, resume=resume)
+        run("anew", weights=tmp_path / "first", steps=steps, resume=resume, picture_first=True)
+        assert noted("more") and not noted("anew")
+    run("more", weights="g4g-tiny", steps=3, resume=True)
+    assert noted("more"), "whatever it began from"
+
+
 def test_a_finer_generator_is_grown_trained_and_dubs(data_dir, prepared, tmp_path):
     video, settings = data_dir / "grid/s1/bbaf3s.mp4", {"minutes": 100, "device": "cpu", "log": lambda line: None}
     data, out = tmp_path / "data", tmp_path / "fine.safetensors"
