@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from clips import Clip
 
+from g4g.dubbing.views import list_tried
 from g4g.faces.landmarks import MOUTH
-from g4g.generator import choose_references, follow_pose
+from g4g.generator import choose_references, follow_pose, try_references
 from g4g.generator.references import head_pose, pose_distances
 from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr
 from g4g.metrics.report import Figure
 from g4g.training.data import reduce_crops
+from g4g.training.generator import embed_moments
 from g4g.training.speaker import generate_shot
 from g4g.zoo import Models
 
@@ -20,12 +24,38 @@ _APART_FRAMES = 12
 """Pictures so near in time to a frame look like it: copying them says nothing."""
 
 
-def generate_clip(models: Models, clip: Clip) -> np.ndarray:
-    """Make all crops of a clip with its own sound by the generator alone, reduced to (T, size, size, 3) uint8."""
-    shot, (poses, shares) = clip.shot, follow_pose(clip.shot.landmarks)
-    made = [generate_shot(models, shot, (shot.pictures[pose], shot.landmarks[pose])) for pose in poses]
-    made = [reduce_crops(crops, shot.crops.shape[1]) for crops in made]
-    return np.einsum("tp,pthwc->thwc", shares, made).round().astype(np.uint8)
+@dataclass(frozen=True)
+class Made:
+    """What the generator alone makes of a clip.
+
+    Attributes:
+        crops: (T, size, size, 3) uint8.
+        references: frame numbers of all that served.
+        known: frames that are references, or that references were tried on, (T,) bool.
+    """
+
+    crops: np.ndarray
+    references: np.ndarray
+    known: np.ndarray
+
+
+def generate_clip(models: Models, clip: Clip) -> Made:
+    """Make all crops of a clip with its own sound, from references that are chosen as in a dub."""
+    shot, (candidates, shares) = clip.shot, follow_pose(clip.shot.landmarks)
+    known, references, made = np.zeros(len(shot), bool), [], []
+    for share, numbers in zip(shares.T, candidates, strict=True):
+        chosen, tried = numbers[:, 0], list_tried(share, numbers)
+        if len(tried):
+            audio = embed_moments(models.aligner, shot, tried, models.generator.config.audio_windows)
+            shown = shot.pictures[numbers], shot.landmarks[numbers]
+            picked = try_references(models.generator, shot.pictures[tried], shot.landmarks[tried], audio, *shown)
+            chosen = numbers[np.arange(len(picked)), picked]
+        known[tried] = known[chosen] = True
+        references.append(chosen)
+        crops = generate_shot(models, shot, (shot.pictures[chosen], shot.landmarks[chosen]))
+        made.append(reduce_crops(crops, shot.crops.shape[1]))
+    crops = np.einsum("tp,pthwc->thwc", shares, made).round().astype(np.uint8)
+    return Made(crops, np.concatenate(references), known)
 
 
 def mouth_errors(clip: Clip, crops: np.ndarray) -> np.ndarray:
@@ -37,25 +67,24 @@ def mouth_errors(clip: Clip, crops: np.ndarray) -> np.ndarray:
     return np.array(errors)
 
 
-def compare_copy(clip: Clip, made: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Compare what was made with copies of the frames `numbers` (T,): errors of both, 1 for references, (T, 3).
+def compare_copy(clip: Clip, made: Made, numbers: np.ndarray) -> np.ndarray:
+    """Compare what was made with copies of the frames `numbers` (T,): errors of both, 1 for known frames, (T, 3).
 
     A frame that serves as reference is known to the generator, and its own copy is perfect: the third column lets
     such frames be left out.
     """
-    used = np.isin(np.arange(len(clip.shot)), follow_pose(clip.shot.landmarks)[0])
-    return np.stack([mouth_errors(clip, made), mouth_errors(clip, clip.shot.crops[numbers]), used], 1)
+    return np.stack([mouth_errors(clip, made.crops), mouth_errors(clip, clip.shot.crops[numbers]), made.known], 1)
 
 
-def compare_closed(clip: Clip, made: np.ndarray) -> np.ndarray:
+def compare_closed(clip: Clip, made: Made) -> np.ndarray:
     """Compare what was made with copying the most closed reference, as `compare_copy`."""
     return compare_copy(clip, made, np.full(len(clip.shot), choose_references(clip.shot.landmarks)[0]))
 
 
-def nearest_references(landmarks: np.ndarray) -> np.ndarray:
+def nearest_references(landmarks: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Find for each frame of landmarks (T, 68, 2) the reference whose head pose is nearest: frame numbers (T,)."""
-    chosen, pose = follow_pose(landmarks)[0].ravel(), head_pose(landmarks)
-    return chosen[pose_distances(pose, pose[chosen]).argmin(1)]
+    pose = head_pose(landmarks)
+    return references[pose_distances(pose, pose[references]).argmin(1)]
 
 
 def nearest_frames(landmarks: np.ndarray) -> np.ndarray:

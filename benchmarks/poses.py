@@ -13,13 +13,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from clips import Clip, load_videos
 from command import Report, load_groups, make_parser, say
 from dubs import SIZE, Job, dub_all
 from judging import report_rest, report_sync
 from motions import MOTIONS, move_clip
-from pictures import compare_copy, generate_clip, nearest_frames, nearest_references, report_pictures
+from pictures import Made, compare_copy, generate_clip, nearest_frames, nearest_references, report_pictures
 from sheets import MOUTH, draw_rows, read_columns, sheet_columns
 
 from g4g.dubbing import Dubber
@@ -37,10 +36,8 @@ _SHEETS = 3
 def measure(models: Models, judge: str, clips: list[Clip], out: Path, failed: list[str]) -> list[Figure]:
     """Measure shots of one group: the generator alone, then their videos' dubs; draw the first few."""
     group, pairs = clips[0].group, [(clip, generate_clip(models, clip)) for clip in clips]
-    near, far = (
-        [compare_copy(clip, crops, choose(clip.shot.landmarks)) for clip, crops in pairs]
-        for choose in (nearest_references, nearest_frames)
-    )
+    near = [compare_copy(clip, made, nearest_references(clip.shot.landmarks, made.references)) for clip, made in pairs]
+    far = [compare_copy(clip, made, nearest_frames(clip.shot.landmarks)) for clip, made in pairs]
     figures = report_pictures(near, "6 motion", group, "copying the nearest reference", _ABOVE_NEAREST)
     figures.append(report_pictures(far, "6 motion", group, "copying the nearest frame")[1])  # the others are the same
 
@@ -51,20 +48,20 @@ def measure(models: Models, judge: str, clips: list[Clip], out: Path, failed: li
     dubbed = dub_all(Dubber(models), jobs, lambda text: say(f"{group}: {text}", end="\r"))
     failed += dubbed.failed
     scores = evaluate([job.out for job in jobs], [job.clip.source for job in jobs], judge=judge)
-    for clip, crops in pairs[:_SHEETS]:
+    for clip, made in pairs[:_SHEETS]:
         if (dub := folder / f"{clip.source.stem}.mp4").is_file():
-            draw_poses(clip, crops, dub, out / f"{clip.name}.png")
+            draw_poses(clip, made, dub, out / f"{clip.name}.png")
     return figures + report_sync(scores, None, group) + report_rest(scores, group)
 
 
-def draw_poses(clip: Clip, made: np.ndarray, dub: Path, path: Path) -> None:
+def draw_poses(clip: Clip, made: Made, dub: Path, path: Path) -> None:
     """Draw frames of source and dub, then mouths: real, dubbed, the generator's own, and that of the nearest pose."""
     numbers = sheet_columns(len(clip.shot))
-    copied = clip.shot.crops[nearest_references(clip.shot.landmarks)]
+    copied = clip.shot.crops[nearest_references(clip.shot.landmarks, made.references)]
     frames = read_columns(dub, clip, numbers)
     crops = [crop_face(frame, clip.frame_to_crop[i], SIZE) for i, frame in zip(numbers, frames, strict=True)]
     mouths = {
-        "real mouth": clip.shot.crops[numbers], "dubbed mouth": crops, "generated, as trained": made[numbers],
+        "real mouth": clip.shot.crops[numbers], "dubbed mouth": crops, "generated, as trained": made.crops[numbers],
         "copied from the nearest reference": copied[numbers],
     }  # fmt: skip
     rows = {"source": read_columns(clip.source, clip, numbers), "dubbed": frames}

@@ -25,14 +25,15 @@ from g4g.dubbing.people import (
 from g4g.dubbing.plan import compare_sounds, join_plans, plan_frames
 from g4g.dubbing.reach import measure_reach
 from g4g.dubbing.speech import measure_fit, needs_sound
+from g4g.dubbing.views import choose_tried, list_views
 from g4g.errors import FaceError, MediaError
-from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_scale, follow_faces, make_backend, refine_crop
-from g4g.generator import OVERSAMPLING, add_gallery, follow_pose
+from g4g.faces import FaceTrack, FaceTracks, crop_face, follow_faces, make_backend, refine_crop
+from g4g.generator import add_gallery
 from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
 from g4g.zoo import Models
 
-_MOST_FINER = 4
-"""Mouths are drawn with at most so many times the networks' pixels each way: detail of faces up to 512 px."""
+_MOST_CANDIDATE_BYTES = 128 * 1024 * 1024
+"""Where the candidates of all faces and poses together are larger, the first of them serve untried."""
 
 
 class Casting:
@@ -70,10 +71,11 @@ class Casting:
             parts.append((track, np.where(np.equal(away, None), chosen[tracks.scenes], -1), waveform, plan))
         if all((faces < 0).all() for _, faces, _, _ in parts):
             raise FaceError(f"no face in {video} can be dubbed: all are turned aside or covered; show one frontally")
+        own = _read_own(info)
         with self._clock.timed("references"):
-            shown = self._read_references(video, [(track, faces) for track, faces, _, _ in parts])
+            shown = self._read_references(video, [(track, faces) for track, faces, _, _ in parts], own)
         with self._clock.timed("speech"):
-            self._measure_reach(info, [(track, faces) for track, faces, _, _ in parts], shown)
+            self._measure_reach([(track, faces) for track, faces, _, _ in parts], shown, own)
         roles = [Role(*part, references) for part, references in zip(parts, shown, strict=True)]
         dubbed = {face for role in roles for face in role.references}
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
@@ -118,53 +120,58 @@ class Casting:
             aligner = self._models.aligner
             return measure_fit(tracks, appearances, frames, waveform, aligner, size, self._device), []
 
-    def _read_references(self, video, parts: list[tuple[FaceTrack, np.ndarray]]) -> list[dict[int, list[ShownFace]]]:
-        """Choose the references of each face, for each (track, faces), and cut all out of one reading of the video."""
-        size, cuts, chosen = self._models.generator.crop.size, defaultdict(dict), []
-        for role, (track, faces) in enumerate(parts):
-            for face in np.unique(faces[faces >= 0]).tolist():
-                rows = np.flatnonzero(faces == face)
-                poses, shares = follow_pose(track.crop_landmarks(rows))
-                chosen.append((role, face, rows, rows[poses], shares))
-                finer = OVERSAMPLING * choose_finer(track.frame_to_crop[rows[poses.ravel()]])
-                for row in np.unique(rows[poses]).tolist():
-                    cuts[row][role] = refine_crop(track.frame_to_crop[row], finer), size * finer
+    def _read_references(
+        self, video, parts: list[tuple[FaceTrack, np.ndarray]], own: np.ndarray | None
+    ) -> list[dict[int, list[ShownFace]]]:
+        """Choose the references of each face, for each (track, faces), and cut all out of one reading of the video.
+
+        Where the video's own sound is there, candidates are tried on it.
+        """
+        size = self._models.generator.crop.size
+        views = [view for role, part in enumerate(parts) for view in list_views(role, *part)]
+        if own is None or sum(view.candidate_pixels for view in views) * 3 * size**2 > _MOST_CANDIDATE_BYTES:
+            views = [view.settle() for view in views]
+        wanted = defaultdict(dict)
+        for view in views:
+            for row, finer in view.list_crops(self._models.generator.config.finer):
+                wanted[row][view.role, finer] = refine_crop(view.track.frame_to_crop[row], finer)
         crops = {
-            (number, role): crop_face(frame, *cut, "bicubic")
-            for number, frame in pick_frames(video, cuts, on_fault=pass_over)
-            for role, cut in cuts[number].items()
+            (row, *key): crop_face(frame, matrix, size * key[1], "bicubic")
+            for row, frame in pick_frames(video, wanted, on_fault=pass_over)
+            for key, matrix in wanted[row].items()
         }
         shown: list[dict[int, list[ShownFace]]] = [{} for _ in parts]
-        for role, face, rows, poses, shares in chosen:
-            track, faces = parts[role]
-            for pose, share in zip(poses, shares.T, strict=True):
-                pictures, points = np.stack([crops[row, role] for row in pose.tolist()]), track.crop_landmarks(pose)
-                if self._models.gallery is not None:
-                    alike = track.crop_landmarks(rows[share > 0])
-                    pictures, points = add_gallery(self._models.gallery, alike, pictures, points)
-                everywhere = np.zeros(len(faces))
-                everywhere[rows] = share
-                shown[role].setdefault(face, []).append(ShownFace(pictures, points, everywhere))
+        for view in views:
+            chosen = view.candidates[:, 0]
+            if len(view.tried):
+                chosen = choose_tried(self._models, view, crops, own, self._device)
+            pictures = np.stack([crops[row, view.role, view.finer] for row in chosen.tolist()])
+            points = view.track.steady_landmarks[chosen]
+            if self._models.gallery is not None:
+                alike = view.track.steady_landmarks[np.flatnonzero(view.shares)]
+                pictures, points = add_gallery(self._models.gallery, alike, pictures, points)
+            shown[view.role].setdefault(view.face, []).append(ShownFace(pictures, points, view.shares))
         return shown
 
-    def _measure_reach(self, info: MediaInfo, parts, shown: list[dict[int, list[ShownFace]]]) -> None:
+    def _measure_reach(self, parts, shown: list[dict[int, list[ShownFace]]], own: np.ndarray | None) -> None:
         """Fill in how far the people of each (track, faces) move their mouths with the video's own sound."""
-        if not info.has_audio:
-            return
-        try:
-            waveform = read_waveform(info.path)
-        except MediaError:  # nobody asked for it
+        if own is None:
             return
         for (track, faces), people in zip(parts, shown, strict=True):
             for face, poses in people.items():
                 rows, usual = np.flatnonzero(faces == face), max(poses, key=lambda pose: pose.shares.sum())
-                reach = measure_reach(self._models, track, rows, usual.landmarks, waveform, self._device)
+                reach = measure_reach(self._models, track, rows, usual.landmarks, own, self._device)
                 people[face] = [replace(pose, reach=reach) for pose in poses]
 
 
-def choose_finer(frame_to_crop: np.ndarray) -> int:
-    """Say how many times finer mouths must be drawn to hold what the frames hold, affines (N, 2, 3)."""
-    return int(np.clip(np.ceil(1 / crop_scale(frame_to_crop).mean()), 2, _MOST_FINER))
+def _read_own(info: MediaInfo) -> np.ndarray | None:
+    """Read a video's own sound, where it has any: nobody asked for it."""
+    if not info.has_audio:
+        return None
+    try:
+        return read_waveform(info.path)
+    except MediaError:
+        return None
 
 
 def _duration_s(waveform: np.ndarray) -> float:

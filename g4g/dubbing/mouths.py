@@ -22,7 +22,7 @@ from g4g.errors import ResourceError
 from g4g.faces import crop_face, lower_half_mask, refine_crop
 from g4g.faces.follow import MOST_FACES
 from g4g.fusion import compose_frame
-from g4g.generator import hide_lower_half
+from g4g.generator import hide_lower_half, to_tensor
 from g4g.generator.model import References
 from g4g.media.bounce import bounce_frames
 from g4g.zoo import Models
@@ -56,7 +56,8 @@ class Mouths:
     @torch.no_grad()
     def _prepare(self, shown: ShownFace) -> _Person:
         points = torch.from_numpy(shown.landmarks).to(self._device)
-        references = self._models.generator.encode_references(self._to_tensor(shown.crops)[None], points[None])
+        crops = to_tensor(shown.crops).to(self._device)
+        references = self._models.generator.encode_references(crops[None], points[None])
         return _Person(references, min(self._emphasis * shown.reach, MOST_EMPHASIS))
 
     def _dub_batch(self, cast: Cast, stored: list[tuple[int, np.ndarray]], first: int, encode) -> list[DubbedFrame]:
@@ -128,8 +129,8 @@ class Mouths:
             matrices = role.track.frame_to_crop[sources]
             finer, size = models.generator.config.finer, models.generator.size
             frames = zip((frame for _, frame in batch), refine_crop(matrices, finer), strict=True)
-            crops = self._to_tensor(np.stack([crop_face(frame, matrix, size) for frame, matrix in frames]))
-            points = role.track.crop_landmarks(sources)
+            crops = to_tensor(np.stack([crop_face(*pair, size) for pair in frames])).to(self._device)
+            points = role.track.steady_landmarks[sources]
             masks = np.stack([lower_half_mask(p) for p in points])
         with self._clock.timed("aligner"):
             count = models.generator.config.audio_windows
@@ -151,9 +152,6 @@ class Mouths:
             taken = functional.interpolate(taken, scale_factor=finer, mode="bilinear")
         pictures = ((pictures + 1) * 127.5).permute(0, 2, 3, 1)
         return pictures.cpu().numpy(), taken[:, 0].cpu().numpy()
-
-    def _to_tensor(self, crops: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def is_out_of_memory(error: BaseException) -> bool:

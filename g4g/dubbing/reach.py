@@ -38,7 +38,7 @@ def measure_reach(
     rows = rows[:_MOST_FRAMES]
     if len(rows) < _FEWEST_FRAMES:
         return 1.0
-    generator, points = models.generator, track.crop_landmarks(rows)
+    generator, points = models.generator, track.steady_landmarks[rows]
     audio = embed_sound(models.aligner, waveform, track.times_s[rows], generator.config.audio_windows, device)
     references = torch.from_numpy(reference_landmarks).to(device).expand(len(rows), -1, -1, -1)
     moved = generator.move_mouth(torch.from_numpy(points).to(device), generator.hear(audio), references).landmarks

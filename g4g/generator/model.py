@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
@@ -274,6 +275,11 @@ class Generator(nn.Module):
             )
             picture = torch.addcmul(picture, warped, visible[:, i : i + 1])
         return picture
+
+
+def to_tensor(crops: np.ndarray) -> Tensor:
+    """Turn crops (N, s, s, 3) uint8 into the networks' pictures (N, 3, s, s) in [-1, 1]."""
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def hide_lower_half(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:

@@ -26,6 +26,8 @@ _MOST_POSES, _FEWEST_FRAMES = 6, 12
 """A person has references for at most so many poses, each shown by so many frames."""
 _POSE_FRAMES, _CHANGE_FRAMES = 9, 7
 """Poses are means over so many frames; from one pose's references to the next it takes so many."""
+_CANDIDATES, _OUTER = 3, 8
+"""So many pictures of each mouth shape may serve, the best of all and others out of the best eighth."""
 _GAIN = 0.5
 """By so many standard deviations a gallery's picture must show a mouth shape better than the video itself does."""
 
@@ -49,7 +51,7 @@ def choose_references(crop_landmarks: np.ndarray, rng: np.random.Generator | Non
     Source:
         Our choice.
     """
-    scores = np.where(_is_usual(head_pose(crop_landmarks)), _score_shapes(crop_landmarks), -np.inf)
+    scores = _score_usual(crop_landmarks)
     if rng is None:
         return scores.argmax(1)
     reach = max(len(crop_landmarks) // 5, 1)
@@ -57,13 +59,14 @@ def choose_references(crop_landmarks: np.ndarray, rng: np.random.Generator | Non
 
 
 def follow_pose(crop_landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Choose four references for each pose in which a head is seen, and say how much of which each frame takes.
+    """List references for each pose in which a head is seen, and say how much of which each frame takes.
 
     Args:
         crop_landmarks: shape (T, 68, 2), px; frames of one person in order.
     Returns:
-        Frame numbers, shape (P, 4), as `choose_references` chooses them; shares (T, P), which sum to 1: a frame takes
-        those of its pose, and passes from one to the next within a few frames.
+        Frame numbers, shape (P, 4, C): for each mouth shape what `choose_references` chooses, and others that show it
+        well; shares (T, P), which sum to 1: a frame takes those of its pose, and passes from one to the next within a
+        few frames.
     Source:
         Our choice.
     """
@@ -73,14 +76,14 @@ def follow_pose(crop_landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     while len(centres) < _MOST_POSES and (far := pose_distances(calm, centres).min(1)).max() > _LIKE_POSE:
         centres = np.concatenate([centres, calm[far.argmax(), None]])
     if len(centres) == 1:
-        return choose_references(crop_landmarks)[None], np.ones((len(poses), 1))
+        return _list_candidates(_score_usual(crop_landmarks))[None], np.ones((len(poses), 1))
     centres = kmeans2(calm, centres, minit="matrix")[0]
     counts = np.bincount(pose_distances(calm, centres).argmin(1), minlength=len(centres))
     centres = centres[counts >= min(_FEWEST_FRAMES, counts.max())]
     far, scores = pose_distances(poses, centres), _score_shapes(crop_landmarks)
     enough = np.sort(far, axis=0)[min(_FEWEST_FRAMES, len(far) - 1)]
     near = far <= np.maximum(_LIKE_POSE, enough)
-    chosen = np.where(near.T[:, None], scores, -np.inf).argmax(2)
+    chosen = np.stack([_list_candidates(np.where(pose, scores, -np.inf)) for pose in near.T])
     nearest = np.eye(len(centres))[pose_distances(calm, centres).argmin(1)]
     return chosen, uniform_filter1d(nearest, _CHANGE_FRAMES, axis=0, mode="nearest")
 
@@ -179,6 +182,17 @@ def _find_better(gallery: Gallery, crop_landmarks: np.ndarray) -> np.ndarray:
     theirs = np.where(far, -np.inf, scores[:, own:])
     better = theirs.max(1) > scores[:, :own].max(1) + _GAIN * scores.std(1)
     return np.where(better, theirs.argmax(1), -1)
+
+
+def _score_usual(crop_landmarks: np.ndarray) -> np.ndarray:
+    """As `_score_shapes`; minus infinity where the head is turned."""
+    return np.where(_is_usual(head_pose(crop_landmarks)), _score_shapes(crop_landmarks), -np.inf)
+
+
+def _list_candidates(scores: np.ndarray) -> np.ndarray:
+    """List the best picture of each mouth shape and others down to the best eighth: (4, C) out of scores (4, T)."""
+    ranks = np.linspace(0, np.isfinite(scores[0]).sum() / _OUTER, _CANDIDATES).astype(int)
+    return np.argsort(-scores, axis=1, kind="stable")[:, ranks]
 
 
 def _is_usual(poses: np.ndarray) -> np.ndarray:

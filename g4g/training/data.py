@@ -17,6 +17,7 @@ from g4g.audio import log_mel
 from g4g.checkpoints import weights_dir
 from g4g.config import AudioConfig, CropConfig
 from g4g.errors import DataError
+from g4g.faces import steady_upper_face
 
 _OTHER_VOICE, _ROOM, _BANDS, _NOISY = 0.7, 0.2, 0.15, 0.2
 """Shares of sounds that get another voice, a room, narrow bands, noise. More noise buries the breaths by which quiet
@@ -127,7 +128,7 @@ def load_shot(folder: Path, entry: dict, finer: int = 1) -> Shot:
             f"{entry['name']} in {folder} has crops of {stored.shape[1]} px, this generator paints {finer * size}: "
             f"prepare the videos with --finer {finer} into another folder"
         )
-    landmarks = tensors["landmarks"]
+    landmarks = steady_upper_face(tensors["landmarks"], tensors["times_s"])
     return Shot(
         entry["name"], entry["clip"], entry["speaker"], reduce_crops(stored, size), landmarks, tensors["times_s"],
         log_mel(tensors["waveform"]), reduce_crops(stored, finer * size) if finer > 1 else None,

@@ -22,6 +22,7 @@ from g4g.generator import (
     edge_weights,
     hide_lower_half,
     reconstruction_loss,
+    to_tensor,
 )
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.training.data import Shot, speaker_chances
@@ -190,14 +191,20 @@ def generate_frames(
         (N, size, size, 3) uint8.
     """
     device, voice = next(network.parameters()).device, voice or shot
-    real = _to_tensor(shot.pictures[frames]).to(device)
-    times, where = shared_windows(voice.times_s[frames], network.config.audio_windows)
-    audio = aligner.embed_audio(torch.from_numpy(mel_windows(voice.mel, times)).to(device))[where]
+    real = to_tensor(shot.pictures[frames]).to(device)
+    audio = embed_moments(aligner, voice, frames, network.config.audio_windows)
     points = torch.from_numpy(shot.landmarks[frames]).to(device)
-    person = network.encode_references(_to_tensor(crops).to(device)[None], torch.from_numpy(landmarks).to(device)[None])
+    person = network.encode_references(to_tensor(crops).to(device)[None], torch.from_numpy(landmarks).to(device)[None])
     output = network(hide_lower_half(real), points, audio, person.repeat(len(frames)))
     whole = torch.cat([real[:, :, : network.top], output.picture.clamp(-1, 1)], 2)
     return ((whole + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def embed_moments(aligner: Aligner, voice: Shot, frames: np.ndarray, count: int) -> torch.Tensor:
+    """Embed `count` sync windows of a shot's sound around each of some frames, (N, count, D)."""
+    times, where = shared_windows(voice.times_s[frames], count)
+    windows = torch.from_numpy(mel_windows(voice.mel, times))
+    return aligner.embed_audio(windows.to(next(aligner.parameters()).device))[where]
 
 
 def _draw_frames(shot: Shot, rng: np.random.Generator, neighbours: bool) -> np.ndarray:
@@ -205,7 +212,3 @@ def _draw_frames(shot: Shot, rng: np.random.Generator, neighbours: bool) -> np.n
     if neighbours:
         return int(rng.integers(len(shot) - _FRAMES + 1)) + np.arange(_FRAMES)
     return rng.choice(len(shot), size=_FRAMES, replace=False)
-
-
-def _to_tensor(crops: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1

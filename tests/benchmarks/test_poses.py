@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from motions import MOTIONS, Motion, map_to_source, move_clip
-from pictures import compare_copy, nearest_frames, nearest_references
+from pictures import Made, compare_copy, nearest_frames, nearest_references
 from poses import draw_poses, lay_beside, measure
 
+from g4g.dubbing.views import list_tried
 from g4g.faces import transform_points
 from g4g.generator import follow_pose
 from g4g.media import VideoWriter, read_frames
@@ -35,7 +36,7 @@ def test_the_nearest_pose_is_found_among_the_references_and_far_from_the_frame_i
     turns = np.tile(np.linspace(-10, 10, 20), 2)
     landmarks = draw_heads(turns)
     chosen = follow_pose(landmarks)[0].ravel()
-    for frame, number in enumerate(nearest_references(landmarks)):
+    for frame, number in enumerate(nearest_references(landmarks, chosen)):
         assert number in chosen and abs(turns[number] - turns[frame]) == np.abs(turns[chosen] - turns[frame]).min()
     assert (nearest_frames(landmarks) == (np.arange(40) + 20) % 40).all()
     assert (np.abs(nearest_frames(landmarks[:5]) - np.arange(5)) >= 2).all()
@@ -44,9 +45,9 @@ def test_the_nearest_pose_is_found_among_the_references_and_far_from_the_frame_i
 def test_copies_of_the_right_frame_have_no_error():
     crops = np.random.default_rng(0).integers(0, 255, (20, 128, 128, 3), np.uint8)
     clip = SimpleNamespace(shot=Shot(crops, draw_heads(np.zeros(20)).astype(np.float32)))
-    table = compare_copy(clip, np.zeros_like(crops), np.arange(20))
-    assert (table[:, 1] == 0).all() and (table[:, 0] > 0).all()
-    assert np.flatnonzero(table[:, 2]).tolist() == sorted(set(follow_pose(clip.shot.landmarks)[0].ravel()))
+    made = Made(np.zeros_like(crops), np.array([3]), np.arange(20) == 3)
+    table = compare_copy(clip, made, np.arange(20))
+    assert (table[:, 1] == 0).all() and (table[:, 0] > 0).all() and np.flatnonzero(table[:, 2]).tolist() == [3]
 
 
 class Shot(SimpleNamespace):
@@ -90,7 +91,7 @@ def test_a_moved_video_shows_the_face_where_the_motion_puts_it(clip, tmp_path):
 
 
 def test_a_sheet_of_poses_is_drawn(clip, tmp_path):
-    draw_poses(clip, clip.shot.crops, clip.source, tmp_path / "sheet.png")
+    draw_poses(clip, Made(clip.shot.crops, np.arange(4), np.ones(12, bool)), clip.source, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
@@ -105,6 +106,8 @@ def test_a_clip_is_measured_with_the_tiny_networks(real_clip, tmp_path):
     failed = []
     figures = {f.name: f for f in measure(load("g4g-tiny"), JUDGE_WEIGHTS, [real_clip], tmp_path, failed)}
     assert not failed and figures["real clips: offset within 1 frame of 0"].value == 1
-    assert figures["generator: mouth PSNR, dB"].count == 75 - len(set(follow_pose(real_clip.shot.landmarks)[0].ravel()))
+    [candidates] = follow_pose(real_clip.shot.landmarks)[0]
+    known = len(list_tried(np.ones(75), candidates))
+    assert 75 - known - 4 <= figures["generator: mouth PSNR, dB"].count <= 75 - known - 1
     assert figures["generator: above copying the nearest reference, dB"].reached is False, "it never learnt anything"
     assert (tmp_path / f"{real_clip.name}.png").is_file()

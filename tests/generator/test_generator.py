@@ -22,6 +22,7 @@ from g4g.generator import (
     make_gallery,
     pyramid,
     reconstruction_loss,
+    try_references,
 )
 from g4g.zoo import grow, load
 
@@ -152,15 +153,29 @@ def test_each_pose_of_a_head_has_references_of_its_own_and_frames_pass_over_betw
     landmarks[:, 30, 0] += turns
     landmarks[:, [57, 66], 1] += np.arange(90)[:, None] % 9
     poses, shares = follow_pose(landmarks)
-    assert poses.shape == (2, 4) and shares.shape == (90, 2)
+    assert poses.shape[:2] == (2, 4) and shares.shape == (90, 2)
     np.testing.assert_allclose(shares.sum(1), 1)
     for pose, share in zip(poses, shares.T, strict=True):
-        assert len(set(turns[pose])) == 1 and (share[turns == turns[pose[0]]] >= 0.4).all()
+        assert len(set(turns[pose].ravel())) == 1 and (share[turns == turns[pose[0, 0]]] >= 0.4).all()
     assert np.abs(np.diff(shares, axis=0)).max() < 0.2, "no jump"
     still, all_of_them = follow_pose(landmarks[:30])
-    np.testing.assert_array_equal(still, choose_references(landmarks[:30])[None])
-    assert (all_of_them == 1).all()
-    assert follow_pose(landmarks[:1])[0].tolist() == [[0, 0, 0, 0]]
+    np.testing.assert_array_equal(still[..., 0], choose_references(landmarks[:30])[None])
+    opening = landmarks[:30, 66, 1]
+    assert (all_of_them == 1).all() and opening[still[0, 1]].min() > np.median(opening) > opening[still[0, 0]].max()
+    assert not follow_pose(landmarks[:1])[0].any()
+
+
+def test_the_candidate_with_which_real_frames_are_made_best_is_chosen():
+    generator = load("g4g-tiny").generator
+    torch.manual_seed(0)
+    face = np.random.default_rng(0).integers(0, 255, (128, 128, 3)).astype(np.uint8)
+    other = 255 - face
+    pictures = np.stack([[other, face], [face, other], [other, other], [other, face]]).repeat(2, 2).repeat(2, 3)
+    frames, points = np.stack([face] * 3), np.tile(np.linspace(20, 100, 68, dtype=np.float32)[:, None], (3, 1, 2))
+    shapes = np.tile(points[0], (4, 2, 1, 1))
+    picked = try_references(generator, frames, points, torch.randn(3, 5, 16), pictures, shapes)
+    assert picked.tolist()[:2] == [1, 0] and picked[3] == 1
+    assert not try_references(generator, frames, points, torch.randn(3, 5, 16), pictures[:, :1], shapes[:, :1]).any()
 
 
 def test_a_gallery_helps_where_the_video_does_not_show_a_mouth_shape():
