@@ -22,7 +22,7 @@ from g4g.errors import ResourceError
 from g4g.faces import crop_face, lower_half_mask, refine_crop
 from g4g.faces.follow import MOST_FACES
 from g4g.fusion import compose_frame
-from g4g.generator import hide_lower_half, to_tensor
+from g4g.generator import hide_lower_half, reduce_pictures, to_tensor
 from g4g.generator.model import References
 from g4g.media.bounce import bounce_frames
 from g4g.zoo import Models
@@ -127,8 +127,8 @@ class Mouths:
         with self._clock.timed("crop"):
             sources = [source for source, _ in batch]
             matrices = role.track.frame_to_crop[sources]
-            finer, size = models.generator.config.finer, models.generator.size
-            frames = zip((frame for _, frame in batch), refine_crop(matrices, finer), strict=True)
+            painted, size = models.generator.config.finer, models.generator.size
+            frames = zip((frame for _, frame in batch), refine_crop(matrices, painted), strict=True)
             crops = to_tensor(np.stack([crop_face(*pair, size) for pair in frames])).to(self._device)
             points = role.track.steady_landmarks[sources]
             masks = np.stack([lower_half_mask(p) for p in points])
@@ -141,7 +141,7 @@ class Mouths:
             output = models.generator(hide_lower_half(crops), landmarks, audio, shown, person.emphasis)
             generated = torch.cat([crops[:, :, : models.generator.top], output.picture.clamp(-1, 1)], 2)
         with self._clock.timed("fusion"):
-            generated, crops = (functional.avg_pool2d(x, finer) for x in (generated, crops))
+            generated, crops = (reduce_pictures(x, painted) for x in (generated, crops))
             fused, taken = models.fusion(generated, crops, torch.from_numpy(masks).to(self._device)[:, None])
         with self._clock.timed("detail"):
             drawn = models.generator.render_fine(output, shown)

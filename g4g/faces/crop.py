@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from scipy.ndimage import gaussian_filter1d
 
 from g4g.config import CropConfig
 from g4g.faces.landmarks import JAW, STABLE
@@ -90,17 +91,8 @@ def lower_half_mask(crop_landmarks: np.ndarray, config: CropConfig = CropConfig(
 
 def _follow(points: np.ndarray, config: CropConfig) -> np.ndarray:
     """Smooth points (T, N, 2) over time, but stay near them: what moves far in a few frames is no noise."""
-    smooth = _smooth(points, config.smoothing_frames)
+    smooth = gaussian_filter1d(points, config.smoothing_frames, axis=0, mode="nearest", truncate=3.0)
     eyes = np.linalg.norm(points[:, -1] - points[:, 4], axis=-1)
     lag = np.linalg.norm((smooth - points).mean(1), axis=-1)
     share = np.minimum(1, config.most_lag * eyes / np.maximum(lag, 1e-9))
     return points + share[:, None, None] * (smooth - points)
-
-
-def _smooth(points: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian mean over time (axis 0); the ends are repeated."""
-    reach = int(3 * sigma)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    weights /= weights.sum()
-    padded = np.concatenate([np.repeat(points[:1], reach, 0), points, np.repeat(points[-1:], reach, 0)])
-    return sum(w * padded[i : i + len(points)] for i, w in enumerate(weights))

@@ -156,8 +156,8 @@ class Generator(nn.Module):
                 f"references of {crops.shape[-1]} px for a generator that paints {self.size}; see --finer"
             )
         fine = crops[..., self.top * finer :, :]
-        pictures = _reduce(fine.flatten(0, 1), finer)
-        features = self.reference_encoder(_reduce(pictures, self.config.finer))
+        pictures = reduce_pictures(fine.flatten(0, 1), finer)
+        features = self.reference_encoder(reduce_pictures(pictures, self.config.finer))
         features = self.mix_references(features.unflatten(0, crops.shape[:2]).flatten(1, 2))
         return References(pictures.unflatten(0, crops.shape[:2]), fine, features, landmarks)
 
@@ -201,7 +201,7 @@ class Generator(nn.Module):
         moved = self.move_mouth(landmarks, sound, references.landmarks)
         intra, inter = moved.style, torch.cat([moved.style, sound], 1)
         masked = masked_crop[:, :, self.top :]
-        seen = _reduce(masked, finer)
+        seen = reduce_pictures(masked, finer)
         hidden = torch.zeros_like(seen[:, :1])
         hidden[:, :, round((self.crop.hidden_top - self.crop.generated_top) * self.crop.size) :] = 1
         x = self.join(torch.cat([self.crop_encoder(torch.cat([seen, hidden], 1)), references.features], 1))
@@ -260,7 +260,7 @@ class Generator(nn.Module):
         batch, k = pictures.shape[:2]
         height, width = maps.shape[-2:]
         if reduction > 1:
-            pictures = _reduce(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
+            pictures = reduce_pictures(pictures.flatten(0, 1), reduction).unflatten(0, (batch, k))
         flow = maps[:, : 2 * k].unflatten(1, (k, 2)).permute(1, 0, 3, 4, 2)
         # Flow 1 is a tenth of the crop's width, in both directions.
         flow = flow * maps.new_tensor([0.2, 0.2 * pictures.shape[-1] / pictures.shape[-2]])
@@ -308,7 +308,8 @@ def _painter(features: int, channels: int) -> nn.Sequential:
     return nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1])
 
 
-def _reduce(pictures: Tensor, by: int) -> Tensor:
+def reduce_pictures(pictures: Tensor, by: int) -> Tensor:
+    """Average pictures (N, C, h, w) down to h / by, w / by."""
     return functional.avg_pool2d(pictures, by) if by > 1 else pictures
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from g4g.generator.loss import edge_weights
-from g4g.generator.model import Generator, hide_lower_half, to_tensor
+from g4g.generator.model import Generator, hide_lower_half, reduce_pictures, to_tensor
 
 _ORDER = (1, 3, 2, 0)
 """Open, round, in between, closed: what differs most between people first."""
@@ -35,15 +34,16 @@ def try_references(
     """
     device, top = audio.device, generator.top
     finer = pictures.shape[2] // generator.size
-    references = [functional.avg_pool2d(to_tensor(row).to(device), finer) for row in pictures]
+    references = [reduce_pictures(to_tensor(row).to(device), finer) for row in pictures]
     real, points, known = (x.to(device) for x in (to_tensor(crops), *map(torch.from_numpy, (landmarks, shapes))))
+    hidden, target = hide_lower_half(real), real[:, :, top:]
     weights = edge_weights(points * generator.config.finer, top, generator.size)
 
     def measure(chosen: np.ndarray) -> float:
         shown = torch.stack([references[shape][i] for shape, i in enumerate(chosen.tolist())])
         person = generator.encode_references(shown[None], known[np.arange(4), chosen][None])
-        made = generator(hide_lower_half(real), points, audio, person.repeat(len(real)))
-        return float(((made.picture - real[:, :, top:]).square() * weights).mean((1, 2, 3)).log().mean())
+        made = generator(hidden, points, audio, person.repeat(len(real)))
+        return float(((made.picture - target).square() * weights).mean((1, 2, 3)).log().mean())
 
     best = np.zeros(4, int)
     error = measure(best)

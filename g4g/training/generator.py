@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional
 
 from g4g.aligner import Aligner, cut_lips
 from g4g.audio import mel_windows, shared_windows
@@ -22,6 +21,7 @@ from g4g.generator import (
     edge_weights,
     hide_lower_half,
     reconstruction_loss,
+    reduce_pictures,
     to_tensor,
 )
 from g4g.metrics import cut_box, mouth_box, psnr
@@ -104,10 +104,8 @@ class GeneratorStage(Stage):
         terms["landmarks"] = off[:, :17].mean() / 4 + off[:, 17:].mean() * 3 / 4
         if in_sync:
             whole = torch.cat([real[:, :, :top], output.picture], 2)
-            fake, true = (
-                cut_lips(functional.avg_pool2d(x, finer)).unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2)
-                for x in (whole, real)
-            )
+            lips = (cut_lips(reduce_pictures(x, finer)) for x in (whole, real))
+            fake, true = (x.unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2) for x in lips)
             moments = [int(some[_FRAMES // 2]) for some in spoken]
             middle = [sound[:, sound.shape[1] // 2] for sound in sounds]
             in_time = self._sync_loss(self.aligner.embed_lips(fake), middle, moments)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from g4g.checkpoints import load_checkpoint
+from g4g.checkpoints import read_header
 from g4g.errors import ConfigError
 from g4g.nn import channels_last, check_device
 from g4g.training.aligner import AlignerStage
@@ -43,9 +43,9 @@ def train_stage(
         train_sound: stage "aligner" trains its sound encoder although the file's generator learnt to hear by it; train
             the generator again afterwards.
         without: speakers whose clips are left out, so that what is learnt can be measured on new people.
-        picture_first: stage "generator" goes on without sync for a third of the run, as a first training begins.
         finer: stage "generator" learns to paint so many times 128 pixels each way, from data prepared so; None: as the
             weights do.
+        picture_first: stage "generator" goes on without sync for a third of the run, as a first training begins.
         resume: go on from OUT.state with its optimiser.
     Returns:
         Figures on held-out shots.
@@ -72,7 +72,7 @@ def train_stage(
         shots = correct_offsets(models.aligner, shots, log)
     continued = stage in history and not picture_first
     if resume and out.is_file():  # it keeps the schedule that it began with
-        continued = load_checkpoint(out).info["history"][stage]["continued"]
+        continued = read_header(out).info.get("history", {}).get(stage, {}).get("continued", False)
     job = _make_stage(stage, models, shots, held, continued, "generator" in history and not train_sound)
     channels_last(job.trained().train().requires_grad_(True))
 

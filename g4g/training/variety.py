@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from g4g.generator import Gallery, add_gallery, choose_references
+from g4g.generator import Gallery, add_gallery, choose_references, to_tensor
 from g4g.training.data import Shot
 
 _ONE_REFERENCE = 0.2
@@ -102,7 +102,7 @@ def draw_example(
     same_person, size = gallery is not None, shot.crops.shape[2]
     if not same_person and rng.random() < 0.5:
         crops, points = crops[:, :, ::-1], mirror_landmarks(points, size)
-    pictures = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float() / 127.5 - 1
+    pictures = to_tensor(np.ascontiguousarray(crops))
     change = None if same_person else _draw_warp(rng, n, len(chosen))
     if change is not None:
         pictures, points = change.move_pictures(pictures, size), change.move_points(points, size)

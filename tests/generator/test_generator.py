@@ -79,7 +79,7 @@ def test_a_grown_generator_paints_finer_and_begins_as_it_was():
     torch.testing.assert_close(finer.landmarks, made.landmarks)
     torch.testing.assert_close(finer.smaller[-1], made.picture)
     assert (functional.avg_pool2d(finer.picture, 2) - made.picture).abs().mean() < 0.01
-    side = torch.nn.functional.interpolate(smooth[1:], scale_factor=4, mode="bilinear")[None]
+    side = functional.interpolate(smooth[1:], scale_factor=4, mode="bilinear")[None]
     drawn = [
         network.render_fine(output, network.encode_references(side, points))
         for network, output in ((before, made), (after, finer))
