@@ -70,10 +70,10 @@ def mouth_errors(clip: Clip, crops: np.ndarray) -> np.ndarray:
 def compare_copy(clip: Clip, made: Made, numbers: np.ndarray) -> np.ndarray:
     """Compare what was made with copies of the frames `numbers` (T,): errors of both, 1 for known frames, (T, 3).
 
-    A frame that serves as reference is known to the generator, and its own copy is perfect: the third column lets
-    such frames be left out.
+    The third column lets frames be left out that are known to the generator, or that are their own copies.
     """
-    return np.stack([mouth_errors(clip, made.crops), mouth_errors(clip, clip.shot.crops[numbers]), made.known], 1)
+    known = made.known | (numbers == np.arange(len(numbers)))
+    return np.stack([mouth_errors(clip, made.crops), mouth_errors(clip, clip.shot.crops[numbers]), known], 1)
 
 
 def compare_closed(clip: Clip, made: Made) -> np.ndarray:
