@@ -19,6 +19,8 @@ OVERSAMPLING = 2
 """References have so many times the pixels that are drawn, each way: bilinear sampling between pixels blurs."""
 _FINE = 0.7
 """What is finer than a Gaussian of so many px of the crop suffers when pictures are blended (our choice)."""
+_SPEECH_FOLLOWS = 0.01
+"""Share by which the average of what sounds do follows each batch in training."""
 _GIVEN_BACK = 0.9
 """Share of it that is given back; all of it darkens the line between closed lips as if they parted (our choice)."""
 
@@ -112,6 +114,7 @@ class Generator(nn.Module):
             nn.Conv1d(128, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Flatten(), _mlp(64 * config.audio_windows, style),
         )  # fmt: skip
         self.register_buffer("silence", torch.zeros(config.audio_embedding), persistent=False)
+        self.register_buffer("speech", torch.zeros(style))
         self.landmark_head = _mlp(2 * style, 37 * 2)
         nn.init.zeros_(self.landmark_head[-1].weight)
         self.geometry_style = _mlp(37 * 2, style)
@@ -138,7 +141,7 @@ class Generator(nn.Module):
             self.refine_full = _painter(full, full)
 
     def hear_silence(self, embedding: Tensor) -> None:
-        """Take the aligner's embedding of silence (D,): from the mouth's rest in it, `emphasis` moves away."""
+        """Take the aligner's embedding of silence (D,), in which the mouth rests."""
         self.silence.copy_(embedding)
 
     def encode_references(self, crops: Tensor, landmarks: Tensor) -> References:
@@ -164,10 +167,15 @@ class Generator(nn.Module):
     def hear(self, audio: Tensor, emphasis: float = 1.0) -> Tensor:
         """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`."""
         sound = self.audio_style(audio.transpose(1, 2))
-        if emphasis != 1:
-            rest = self.audio_style(self.silence[None, :, None].expand(1, -1, audio.shape[1]))
-            sound = rest + emphasis * (sound - rest)
-        return sound
+        rest = self.audio_style(self.silence[None, :, None].expand(1, -1, audio.shape[1]))
+        said = sound - rest
+        loud = said.norm(dim=1, keepdim=True)
+        if self.training:
+            with torch.no_grad():  # what is nearly silent hardly counts
+                self.speech.lerp_((said * loud).sum(0) / loud.sum().clamp(min=1e-6), _SPEECH_FOLLOWS)
+        if emphasis > 1:  # contrast: an m closes the lips further, as an a opens them
+            said = said - (loud / self.speech.norm().clamp(min=1e-6)).clamp(max=1) * self.speech
+        return sound + (emphasis - 1) * said
 
     def move_mouth(self, landmarks: Tensor, sound: Tensor, reference_landmarks: Tensor) -> Moved:
         """Predict where jaw and mouth go.
@@ -195,7 +203,8 @@ class Generator(nn.Module):
             landmarks: (B, 68, 2) px of a crop of `crop.size`; only brows, nose and eyes are read.
             audio: (B, audio_windows, D) embeddings around each frame.
             references: of the same B frames.
-            emphasis: how far sound moves the mouth out of its rest in silence, over what was learnt.
+            emphasis: above 1, so many times as far as was learnt sounds move the mouth away from what they do to it on
+                average; below 1, away from its rest in silence, where 0 leaves it.
         """
         finer, sound = self.config.finer, self.hear(audio, emphasis)
         moved = self.move_mouth(landmarks, sound, references.landmarks)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from g4g.checkpoints import load_checkpoint, read_header, save_checkpoint
 from g4g.checkpoints.header import MAX_HEADER_BYTES
 from g4g.errors import CheckpointError
+from g4g.zoo import load, save_models
 
 CONFIG = {"width": 8, "name": "tiny"}
 INFO = {"steps": 3, "data": "planted"}
@@ -44,6 +45,16 @@ def test_what_is_saved_is_loaded(saved: Path) -> None:
     for name, tensor in make_tensors().items():
         assert loaded.tensors[name].dtype == tensor.dtype
         assert torch.equal(loaded.tensors[name], tensor)
+
+
+def test_weights_from_before_contrast_are_emphasised_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    save_models(path, load("g4g-tiny"))
+    new = load_checkpoint(path)
+    old = {name: tensor for name, tensor in new.tensors.items() if name != "generator.speech"}
+    save_checkpoint(path, old, new.config, new.kind, new.info)
+    assert len(old) < len(new.tensors)
+    assert not load(path).generator.speech.any()
 
 
 def test_the_header_is_read_alone(saved: Path) -> None:
