@@ -4,7 +4,6 @@ from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, JudgeConfig, load_judge, sav
 from g4g.metrics.landmarks import (
     articulation,
     closure_share,
-    find_closures,
     jitter,
     mouth_distance,
     mouth_opening,
@@ -29,8 +28,7 @@ from g4g.metrics.sync import MAX_OFFSET_FRAMES, RIVALS, SyncScore, lip_sync_erro
 
 __all__ = [
     "JUDGE_WEIGHTS", "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "RIVALS", "SyncScore", "articulation",
-    "closure_share", "colour_step", "cosine", "cut_box", "edge_gradient", "edge_step", "find_closures", "jitter",
-    "lip_sync_error", "load_judge", "match_windows", "mean_squared_error", "mouth_box", "mouth_distance",
-    "mouth_opening", "mse_to_psnr", "open_share", "opening_correlation", "psnr", "save_judge", "seam", "sharpness",
-    "similarity_offset", "ssim",
+    "closure_share", "colour_step", "cosine", "cut_box", "edge_gradient", "edge_step", "jitter", "lip_sync_error",
+    "load_judge", "match_windows", "mean_squared_error", "mouth_box", "mouth_distance", "mouth_opening", "mse_to_psnr",
+    "open_share", "opening_correlation", "psnr", "save_judge", "seam", "sharpness", "similarity_offset", "ssim",
 ]  # fmt: skip

@@ -101,7 +101,10 @@ def open_share(landmarks: np.ndarray) -> float:
 
 
 def closure_share(made: np.ndarray, real: np.ndarray) -> float:
-    """Count at how many of the real mouth's closures (`find_closures`) the made one closes too.
+    """Count at how many of the real mouth's closures, as for b, m and p, the made one closes too.
+
+    A closure is a smallest gap below CLOSED_GAP between two rises of the opening; the rest before and after speech is
+    none.
 
     Args:
         made, real: landmarks of the same neighbouring frames, shape (T, 68, 2), px.
@@ -114,24 +117,9 @@ def closure_share(made: np.ndarray, real: np.ndarray) -> float:
         Our choice.
     """
     ours, theirs = _open_both(made, real)
-    near = [ours[max(k - _CLOSURE_FRAMES, 0) : k + _CLOSURE_FRAMES + 1] for k in find_closures(theirs)]
+    lowest, _ = find_peaks(-theirs, height=-CLOSED_GAP, prominence=_CLOSURE_RISE)
+    near = [ours[max(frame - _CLOSURE_FRAMES, 0) : frame + _CLOSURE_FRAMES + 1] for frame in lowest]
     return float(np.mean([gaps.min() < CLOSED_GAP for gaps in near])) if near else float("nan")
-
-
-def find_closures(opening: np.ndarray) -> np.ndarray:
-    """Find where a mouth closes in speech, as for b, m and p.
-
-    A closure is a smallest gap below CLOSED_GAP between two rises of the opening; the rest before and after speech is
-    none.
-
-    Args:
-        opening: of neighbouring frames, shape (T,), as `mouth_opening` measures it.
-    Returns:
-        Frame numbers, ascending.
-    Source:
-        Our choice.
-    """
-    return find_peaks(-opening, height=-CLOSED_GAP, prominence=_CLOSURE_RISE)[0]
 
 
 def jitter(landmarks: np.ndarray) -> float:

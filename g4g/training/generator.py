@@ -24,7 +24,7 @@ from g4g.generator import (
     reduce_pictures,
     to_tensor,
 )
-from g4g.metrics import cut_box, find_closures, mouth_box, mouth_opening, psnr
+from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.training.data import Shot, speaker_chances
 from g4g.training.loop import Stage
 from g4g.training.perceptual import make_perceptual
@@ -35,8 +35,6 @@ _CLIPS = 4
 _FRAMES = 5
 _SYNC_FROM = 0.35
 """Share of the run after which sync counts: the picture comes first. One that was trained before starts there."""
-_TO_CLOSURE = 0.5
-"""Share of clips shown at a closure of the mouth, where one has any: b, m and p are brief, and easily missed."""
 _VALIDATION_CLIPS = 16
 """About so many of known and of unseen speakers each, evenly over those held out."""
 _WEIGHTS = {
@@ -209,12 +207,6 @@ def embed_moments(aligner: Aligner, voice: Shot, frames: np.ndarray, count: int)
 
 def _draw_frames(shot: Shot, rng: np.random.Generator, neighbours: bool) -> np.ndarray:
     """Draw frame numbers: neighbouring ones, or from the whole shot, which show more mouth shapes."""
-    closures = find_closures(mouth_opening(shot.landmarks))
-    closing = len(closures) > 0 and rng.random() < _TO_CLOSURE
-    if not neighbours:
-        frames = rng.choice(len(shot), size=_FRAMES, replace=False)
-        frames[0] = rng.choice(closures) if closing else frames[0]
-        return frames
-    last = len(shot) - _FRAMES
-    first = min(max(rng.choice(closures) - _FRAMES // 2, 0), last) if closing else rng.integers(last + 1)
-    return int(first) + np.arange(_FRAMES)
+    if neighbours:
+        return int(rng.integers(len(shot) - _FRAMES + 1)) + np.arange(_FRAMES)
+    return rng.choice(len(shot), size=_FRAMES, replace=False)
