@@ -94,8 +94,7 @@ class Dubber:
             Our choice.
         """
         self._clock.seconds.clear()
-        if not 0 <= emphasis <= MOST_EMPHASIS:
-            raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {emphasis:g}")
+        _check_emphasis(emphasis)
         encoding = choose_encoding(Path(out), codec, crf)
         voices = list_voices(audio, voice, face, speakers)
         inputs = [file for file in (video, audio, *voices.values()) if file]
@@ -167,11 +166,12 @@ class Dubber:
 
     def generate_frames(
         self, video: str | Path, audio: str | Path, *, length: str = "audio",
-        face: str | int | tuple[float, float] | None = None,
+        face: str | int | tuple[float, float] | None = None, emphasis: float = EMPHASIS,
     ) -> Iterator[DubbedFrame]:  # fmt: skip
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
+        _check_emphasis(emphasis)
         cast = self._casting.cast(video, audio, {None: audio}, face, length, None, None, None, raise_fault)
-        return Mouths(self._models, self._device, self._clock).make_frames(cast)
+        return Mouths(self._models, self._device, self._clock, emphasis).make_frames(cast)
 
     def _write(self, cast: Cast, frames, writer: VideoWriter, sheet, progress, meter) -> list[str | None]:
         """Make and encode all frames; return why each passed through, None where it was dubbed."""
@@ -203,6 +203,11 @@ class Dubber:
                 with suppress(MediaError):  # its own sound may be damaged: nobody asked for it
                     told["source"] = meter.tell(aligner, meter.source, read_waveform(cast.info.path), 0.0)
         return {name: round(offset, 2) for name, offset in told.items() if offset is not None}
+
+
+def _check_emphasis(emphasis: float) -> None:
+    if not 0 <= emphasis <= MOST_EMPHASIS:
+        raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {emphasis:g}")
 
 
 def _describe_run(mouths: Mouths, offsets: dict[str, float]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from g4g.config import EMPHASIS, MOST_EMPHASIS
+from g4g.config import MOST_EMPHASIS
 from g4g.dubbing.cast import Cast, Role, ShownFace
 from g4g.dubbing.casting import pass_over
 from g4g.dubbing.clock import Clock
@@ -39,7 +39,7 @@ class _Person:
 class Mouths:
     """Makes the mouths of one dub; `batch_frames` is how many at a time the memory has held so far."""
 
-    def __init__(self, models: Models, device: str, clock: Clock, emphasis: float = EMPHASIS) -> None:
+    def __init__(self, models: Models, device: str, clock: Clock, emphasis: float) -> None:
         self._models, self._device, self._clock, self._emphasis = models, device, clock, emphasis
         self.batch_frames = BATCH_FRAMES
 
