@@ -19,10 +19,10 @@ OVERSAMPLING = 2
 """References have so many times the pixels that are drawn, each way: bilinear sampling between pixels blurs."""
 _FINE = 0.7
 """What is finer than a Gaussian of so many px of the crop suffers when pictures are blended (our choice)."""
-_SPEECH_FOLLOWS = 0.01
-"""Share by which the average of what sounds do follows each batch in training."""
 _GIVEN_BACK = 0.9
 """Share of it that is given back; all of it darkens the line between closed lips as if they parted (our choice)."""
+_SPEECH_FOLLOWS = 0.01
+"""Share by which the average of what sounds do follows each batch in training."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,10 @@ class Generator(nn.Module):
         return References(pictures.unflatten(0, crops.shape[:2]), fine, features, landmarks)
 
     def hear(self, audio: Tensor, emphasis: float = 1.0) -> Tensor:
-        """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`."""
+        """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`.
+
+        In training it learns what sounds do on average.
+        """
         sound = self.audio_style(audio.transpose(1, 2))
         rest = self.audio_style(self.silence[None, :, None].expand(1, -1, audio.shape[1]))
         said = sound - rest
