@@ -72,8 +72,6 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         models = build_models(str(name), checkpoint.config)
         for prefix, network in models.parts().items():
             own = {k.removeprefix(prefix + "."): v for k, v in checkpoint.tensors.items() if k.startswith(prefix + ".")}
-            if prefix == "generator":  # weights from before 2026-11-26 have none
-                own.setdefault("speech", torch.zeros_like(network.speech))
             load_part(network, own, f"{prefix} of {name}")
         gallery = _read_gallery(checkpoint.tensors, models.generator.size, name)
         models = replace(models, gallery=gallery, info=checkpoint.info)

@@ -140,6 +140,11 @@ class Generator(nn.Module):
             nn.init.zeros_(self.head_full.bias)
             self.refine_full = _painter(full, full)
 
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        # Weights, and runs to resume, from before 2026-11-26 know no average: they move away from rest, as they did.
+        state_dict.setdefault(f"{prefix}speech", torch.zeros_like(self.speech))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def hear_silence(self, embedding: Tensor) -> None:
         """Take the aligner's embedding of silence (D,), in which the mouth rests."""
         self.silence.copy_(embedding)
