@@ -95,5 +95,7 @@ def test_the_new_mouth_comes_and_goes_within_a_scene_and_changes_at_a_cut():
 def test_emphasis_beyond_reason_is_refused(tiny, grid_clip, tmp_path):
     with pytest.raises(g4g.ConfigError, match="between 0 .* and 2.5, got 3"):
         tiny.dub(grid_clip, grid_clip, tmp_path / "out.mp4", emphasis=3)
+    with pytest.raises(g4g.ConfigError, match="from_pretrained"):
+        g4g.Dubber("g4g-tiny")
     with pytest.raises(g4g.ConfigError, match="between 0 .* and 2.5, got -1"):
         tiny.generate_frames(grid_clip, grid_clip, emphasis=-1)

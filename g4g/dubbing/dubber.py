@@ -39,6 +39,8 @@ class Dubber:
     """
 
     def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
+        if not isinstance(models, Models):
+            raise ConfigError(f"a Dubber takes loaded networks, got {models!r}; write Dubber.from_pretrained(...)")
         self._models, self._device, self._clock = models, device, Clock()
         self._casting = Casting(models, faces, device, self._clock)
 

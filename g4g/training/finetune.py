@@ -169,9 +169,9 @@ def _begin(work: Path, settings: dict, resume: bool) -> None:
         raise DataError(f"nothing to resume: {file} does not exist; start without resume")
     begun = json.loads(file.read_text())
     for name, value in settings.items():
-        if begun.get(name) != value:
+        if begun.get(name, value) != value:  # runs of older versions do not name all
             raise ConfigError(
-                f"{work} was begun with another {name}: {_say(begun.get(name))}, not {_say(value)}; "
+                f"{work} was begun with another {name}: {_say(begun[name])}, not {_say(value)}; "
                 "give the same, or start without resume"
             )
 

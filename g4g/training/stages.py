@@ -61,6 +61,8 @@ def train_stage(
     models = build_models(out.stem) if start is None else load(start)
     if finer is not None and stage != "generator":
         raise ConfigError(f"only the generator paints: leave out finer for the {stage}")
+    if picture_first and stage != "generator":
+        raise ConfigError(f"only the generator can begin with the picture: leave out picture_first for the {stage}")
     models = grow(models, finer or models.generator.config.finer)
     history = models.info.get("history", {})
     shots, held = load_split(data, models.generator.config.finer if stage == "generator" else 1)

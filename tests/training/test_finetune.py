@@ -140,6 +140,10 @@ def test_a_run_goes_on_from_where_it_stood_and_from_nothing_else(tuned, clips):
         finetune([clips / "first.mkv"], out.with_name("new.safetensors"), weights="g4g-tiny", **again)
     with pytest.raises(ConfigError, match="begun with other clips, usable of them: first.mkv"):
         finetune([clips / "first.mkv", clips / "second.mkv"], out, weights="g4g-tiny", **again)
+    settings = out.with_name(f"{out.name}.work") / "run.json"
+    older = json.loads(settings.read_text())
+    del older["finer"]  # as before 2026-11-25
+    settings.write_text(json.dumps(older))
     report = finetune([clips / "first.mkv"], out, weights="g4g-tiny", **again)
     assert report.curve[: len(begun.curve)] == begun.curve and len(report.curve) > len(begun.curve)
     assert {verdict.clip for verdict in report.verdicts} == {str(clips / "first.mkv")}

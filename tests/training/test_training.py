@@ -155,6 +155,9 @@ def test_an_ear_learns_other_voices_and_leaves_the_rest(prepared, tmp_path):
     run = {"steps": 3, "minutes": 100, "device": "cpu", "log": lambda line: None}
     with pytest.raises(ConfigError, match="no trained aligner"):
         train_stage("ear", prepared, tmp_path / "ear.safetensors", weights="g4g-tiny", **run)
+    for setting in ({"finer": 2}, {"picture_first": True}):
+        with pytest.raises(ConfigError, match="only the generator"):
+            train_stage("ear", prepared, tmp_path / "ear.safetensors", weights="g4g-tiny", **setting, **run)
     save_models(tmp_path / "ear.safetensors", replace(load("g4g-tiny"), info={"history": {"aligner": {}}}))
     before = load(tmp_path / "ear.safetensors").aligner.state_dict()
     figures = train_stage("ear", prepared, tmp_path / "ear.safetensors", **run)
