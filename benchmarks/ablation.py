@@ -25,7 +25,7 @@ from quality import Bench
 from g4g.faces.landmarks import JAW, MOUTH
 from g4g.fusion import Fusion
 from g4g.generator import Generator, loss
-from g4g.generator.model import Moved
+from g4g.generator.model import Moved, References
 from g4g.metrics import JUDGE_WEIGHTS
 from g4g.metrics.report import Figure, format_table
 from g4g.training import aligner as aligner_stage
@@ -76,12 +76,12 @@ def _stay(self: Generator, landmarks, sound: torch.Tensor, reference_landmarks: 
 
 
 def _paint_only(
-    self: Generator, maps: torch.Tensor, pictures: torch.Tensor, reduction: int, deform=Generator._deform
+    self: Generator, maps: torch.Tensor, references: References, reduction: int, deform=Generator._deform
 ) -> torch.Tensor:
     """As `_deform`, with no reference visible anywhere."""
-    k = pictures.shape[1]
+    k = self.config.references
     hidden = torch.full_like(maps[:, 2 * k : 3 * k], -1e4)
-    return deform(self, torch.cat([maps[:, : 2 * k], hidden, maps[:, 3 * k :]], 1), pictures, reduction)
+    return deform(self, torch.cat([maps[:, : 2 * k], hidden, maps[:, 3 * k :]], 1), references, reduction)
 
 
 def train_variant(name: str, base: Models, data: str, out: Path, steps: int, precision: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ OVERSAMPLING = 2
 """References have so many times the pixels that are drawn, each way: bilinear sampling between pixels blurs."""
 _FINE = 0.7
 """What is finer than a Gaussian of so many px of the crop suffers when pictures are blended (our choice)."""
-_GIVEN_BACK = 0.9
-"""Share of it that is given back; all of it darkens the line between closed lips as if they parted (our choice)."""
+_MOST_HUE, _DARK = 0.98, 1.2
+"""Colour that no reference shows is at most as green and as blue, against red, as this share of the references' mouths
+is; told from a little below black, where hues are noise (our choice)."""
 _SPEECH_FOLLOWS = 0.01
 """Share by which the average of what sounds do follows each batch in training."""
 
@@ -78,13 +79,14 @@ class References:
     """Computed once per person.
 
     Lower halves as `pictures` (B, K, 3, rows, size) of what is painted, and as `fine` as they came; `features`;
-    `landmarks` (B, K, 68, 2).
+    `landmarks` (B, K, 68, 2); `hue` (B, 2, 1, 1), the most green and blue, against red, that their mouths show.
     """
 
     pictures: Tensor
     fine: Tensor
     features: Tensor
     landmarks: Tensor
+    hue: Tensor
 
     def repeat(self, frames: int) -> References:
         """Repeat each person's entry for `frames` frames; one person's without copying."""
@@ -167,7 +169,8 @@ class Generator(nn.Module):
         pictures = reduce_pictures(fine.flatten(0, 1), finer)
         features = self.reference_encoder(reduce_pictures(pictures, self.config.finer))
         features = self.mix_references(features.unflatten(0, crops.shape[:2]).flatten(1, 2))
-        return References(pictures.unflatten(0, crops.shape[:2]), fine, features, landmarks)
+        hue = self._limit_hue(pictures.unflatten(0, crops.shape[:2]))
+        return References(pictures.unflatten(0, crops.shape[:2]), fine, features, landmarks, hue)
 
     def hear(self, audio: Tensor, emphasis: float = 1.0) -> Tensor:
         """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`.
@@ -228,18 +231,18 @@ class Generator(nn.Module):
             x = block(x, inter)
         x = functional.leaky_relu(self.up_quarter(_double(x)), 0.2)
         x = self.at_quarter(x, inter)
-        smaller = [self._deform(self.heads[0](x), references.pictures, 4 * finer)] if self.training else []
+        smaller = [self._deform(self.heads[0](x), references, 4 * finer)] if self.training else []
         x = functional.leaky_relu(self.norm_half(self.up_half(_double(x)), inter), 0.2)
         x = x + functional.leaky_relu(self.at_half(x), 0.2)
         maps = self.heads[1](x)
-        smaller += [self._deform(maps, references.pictures, 2 * finer)] if self.training else []
-        full = self._deform(_double(maps), references.pictures, finer)
+        smaller += [self._deform(maps, references, 2 * finer)] if self.training else []
+        full = self._deform(_double(maps), references, finer)
         detail = self._paint(self.refine, full, seen, x)
         if finer > 1:
             smaller += [full + detail] if self.training else []
             x = functional.leaky_relu(self.up_full(_double(x)), 0.2)
             maps = _double(maps) + self.head_full(x)
-            full = self._deform(_double(maps), references.pictures, 1)
+            full = self._deform(_double(maps), references, 1)
             detail = _double(detail) + self._paint(self.refine_full, full, masked, x)
         picture = (full + detail).clamp(-1.2, 1.2)
         return Generated(picture, smaller, moved.landmarks, maps, detail)
@@ -259,21 +262,30 @@ class Generator(nn.Module):
         size = [side * finer // self.config.finer for side in made.picture.shape[-2:]]
         # Planes apart, not pixels: sampling takes half the time.
         enlarge = lambda x: functional.interpolate(x, size, mode="bilinear").contiguous()  # noqa: E731
-        picture = self._deform(enlarge(made.maps), references.fine, 1)
+        picture = self._deform(enlarge(made.maps), replace(references, pictures=references.fine), 1)
         # Pores and edges of several pictures do not coincide: a mean with shares v keeps sqrt(sum v^2) of them.
         shares = made.maps[:, 2 * self.config.references : 3 * self.config.references].softmax(1)
         lost = 1 / shares.square().sum(1, keepdim=True).sqrt() - 1
         grey, reach = picture.mean(1, keepdim=True), 2 * round(2 * _FINE * finer) + 1
         details = grey - gaussian_blur2d(grey, (reach, reach), (_FINE * finer, _FINE * finer), "replicate")
-        return picture + _GIVEN_BACK * enlarge(lost) * details + enlarge(made.detail)
+        return picture + enlarge(lost) * details + enlarge(made.detail)
 
     def _paint(self, painter: nn.Module, picture: Tensor, seen: Tensor, features: Tensor) -> Tensor:
         """Say what to add to a deformed picture; `features` have half its size."""
         known = functional.pixel_unshuffle(torch.cat([picture, seen], 1), 2)
         return functional.pixel_shuffle(painter(torch.cat([known, features], 1)), 2)
 
-    def _deform(self, maps: Tensor, pictures: Tensor, reduction: int) -> Tensor:
+    def _limit_hue(self, pictures: Tensor) -> Tensor:
+        """The most green and blue over red (B, 2, 1, 1) that references (B, K, 3, rows, size) show at the mouth."""
+        left, _, right, bottom = (round(x * self.size) for x in self.crop.lips_box)
+        mouths = pictures[:, :, :, round(self.crop.hidden_top * self.size) - self.top : bottom - self.top, left:right]
+        light = reduce_pictures(mouths.flatten(0, 1), 2 * self.config.finer).unflatten(0, pictures.shape[:2])
+        hues = (light[:, :, 1:] + _DARK) / (light[:, :, :1] + _DARK)
+        return hues.transpose(1, 2).flatten(2).quantile(_MOST_HUE, 2)[..., None, None]
+
+    def _deform(self, maps: Tensor, references: References, reduction: int) -> Tensor:
         """Warp each reference by its flow, blend by visibility, fill with colour what none shows."""
+        pictures = references.pictures
         batch, k = pictures.shape[:2]
         height, width = maps.shape[-2:]
         if reduction > 1:
@@ -285,7 +297,9 @@ class Generator(nn.Module):
         columns = torch.linspace(-1 + 1 / width, 1 - 1 / width, width, device=maps.device)
         identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
         visible = torch.cat([maps[:, 2 * k : 3 * k], maps[:, 3 * k + 3 :]], 1).softmax(1)
-        picture = torch.tanh(maps[:, 3 * k : 3 * k + 3]) * visible[:, k:]
+        red, others = torch.tanh(maps[:, 3 * k : 3 * k + 3]).split((1, 2), 1)
+        most = references.hue * (red + _DARK) - _DARK
+        picture = torch.cat([red, torch.minimum(others, most)], 1) * visible[:, k:]
         for i in range(k):
             warped = functional.grid_sample(
                 pictures[:, i], identity + flow[i], padding_mode="border", align_corners=False

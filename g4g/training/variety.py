@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from g4g.faces import mouth_shape
 from g4g.generator import Gallery, add_gallery, choose_references, to_tensor
 from g4g.training.data import Shot
 
-_ONE_REFERENCE = 0.2
-"""Share of clips in training that have one reference four times, as a still picture does."""
+_ONE_REFERENCE, _SMILING = 0.3, 0.5
+"""Share of clips in training that have one reference four times, as a still picture does; share of those where it is
+among the quarter whose lips are furthest apart: people smile in stills."""
 _FROM_GALLERY = 0.5
 """Share of a speaker's clips whose references come from the gallery where that has better ones."""
 _OTHER_SHAPE, _OTHER_SKIN, _TURNED, _OTHER_LIGHT = 0.4, 0.5, 0.2, 0.3
@@ -93,7 +95,7 @@ def draw_example(
     rest = np.flatnonzero(apart > min(4, apart.max() - 1))
     chosen = rest[choose_references(shot.landmarks[rest], rng)]
     if rng.random() < _ONE_REFERENCE:
-        chosen = np.repeat(rng.choice(rest), len(chosen))
+        chosen = np.repeat(_draw_still(shot.landmarks, rest, rng), len(chosen))
     references, shapes = shot.pictures[chosen], shot.landmarks[chosen]
     if gallery is not None and rng.random() < _FROM_GALLERY:
         references, shapes = add_gallery(_leave_out(shot, gallery), shot.landmarks[rest], references, shapes)
@@ -108,8 +110,10 @@ def draw_example(
         pictures, points = change.move_pictures(pictures, size), change.move_points(points, size)
     if not same_person and rng.random() < _OTHER_SKIN:
         mix = torch.from_numpy(np.eye(3) + rng.normal(0, 0.12, (3, 3))).float()
-        contrast = float(rng.uniform(0.7, 1.2))
-        pictures = torch.einsum("dc,nchw->ndhw", mix, pictures) * contrast + float(rng.uniform(-0.2, 0.2))
+        light = ((pictures + 1) / 2).clamp(min=0) ** float(np.exp(rng.uniform(-0.3, 0.3))) * float(
+            rng.uniform(0.7, 1.2)
+        )
+        pictures = torch.einsum("dc,nchw->ndhw", mix, light) * 2 - 1 + float(rng.uniform(-0.05, 0.1))
     if not same_person and rng.random() < _OTHER_LIGHT:
         pictures[:n] = _relight(pictures[:n], rng)
     pictures, landmarks = pictures.clamp(-1, 1), torch.from_numpy(points).float()
@@ -119,6 +123,14 @@ def draw_example(
 def mirror_landmarks(landmarks: np.ndarray, width: int) -> np.ndarray:
     """Mirror landmarks (..., 68, 2) in a picture `width` px wide; left and right points change places."""
     return (landmarks * [-1, 1] + [width - 1, 0])[..., _MIRROR_68, :]
+
+
+def _draw_still(landmarks: np.ndarray, frames: np.ndarray, rng: np.random.Generator) -> int:
+    """Draw one of some frames, often one that shows teeth; landmarks (N, 68, 2)."""
+    if rng.random() < _SMILING:
+        apart = mouth_shape(landmarks[frames])[:, 0]
+        frames = frames[apart >= np.quantile(apart, 0.75)]
+    return rng.choice(frames)
 
 
 def _leave_out(shot: Shot, gallery: Gallery) -> Gallery:

@@ -241,6 +241,21 @@ def test_blended_references_keep_the_amount_of_detail_that_each_has():
     assert 0.7 < blend / one < 1, "a plain mean of four has half"
 
 
+def test_colour_that_no_reference_shows_is_no_greener_or_bluer_than_they_are():
+    generator, side = load("g4g-tiny").generator, 128 * OVERSAMPLING
+    skin = torch.tensor([0.4, 0.0, -0.3])[:, None, None].expand(1, 4, 3, side, side)
+    people = generator.encode_references(skin, torch.rand(1, 4, 68, 2) * 128)
+    maps, flat = torch.zeros(1, 16, 40, 64), torch.zeros(1, 3, 80, 128)
+    maps[:, -1] = 20
+    drawn = []
+    for colour in ([-0.5, 0.5, 0.5], [-0.5, -0.9, -0.9]):
+        maps[:, 12:15] = torch.tensor(colour).atanh()[:, None, None]
+        made = Generated(flat, [], torch.zeros(1, 37, 2), maps, flat)
+        drawn.append(generator.render_fine(made, people)[0, :, 40, 64])
+    assert (drawn[0][1:] < -0.5).all(), "teal becomes a dark red"
+    torch.testing.assert_close(drawn[1], torch.tensor([-0.5, -0.9, -0.9]), rtol=0, atol=1e-3)
+
+
 def test_emphasis_moves_the_mouth_further_and_leaves_silence_alone():
     models = load("g4g-tiny")
     generator, rest = models.generator, models.aligner.embed_silence().expand(1, 5, -1)

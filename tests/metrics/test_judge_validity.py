@@ -14,7 +14,7 @@ from g4g.training.prepare import clip_of
 
 pytestmark = pytest.mark.slow
 SHIFTS = np.arange(-10, 11)
-S1_CLIPS = 40
+S1_CLIPS = 20
 
 
 @pytest.fixture(scope="module")

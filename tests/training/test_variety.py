@@ -9,6 +9,10 @@ from g4g.training.data import Shot
 from g4g.training.variety import Warp, draw_example, mirror_landmarks
 
 
+def _points(frames):
+    return np.tile(np.random.default_rng(0).uniform(30, 98, (1, 68, 2)), (frames, 1, 1))
+
+
 @pytest.fixture
 def change():
     linear = np.stack([np.diag([1.1, 0.9]), [[1.0, -0.05], [0.05, 1.0]]])
@@ -42,7 +46,7 @@ def test_the_nose_moves_against_the_jaw_when_a_head_turns():
 def test_frames_share_a_pose_and_references_have_their_own():
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 255, (40, 128, 128, 3)).astype(np.uint8)
-    shot = Shot("a", "a", "a", crops, np.tile(rng.uniform(30, 98, (1, 68, 2)), (40, 1, 1)), np.arange(40) / 25, crops)
+    shot = Shot("a", "a", "a", crops, _points(40), np.arange(40) / 25, crops)
     tried = [draw_example(shot, np.array([3, 20]), np.random.default_rng(seed)) for seed in range(30)]
     assert all(torch.equal(points[0], points[1]) for _, points, _, _ in tried), "landmarks of this clip never move"
     assert sum(len({tuple(p.flatten().tolist()) for p in shapes}) == 4 for *_, shapes in tried) >= 3
@@ -50,10 +54,22 @@ def test_frames_share_a_pose_and_references_have_their_own():
     assert tried[0][0].shape == (2, 3, 128, 128) and tried[0][2].shape == (4, 3, 128, 128)
 
 
+def test_of_stills_many_show_the_mouth_open():
+    crops, points = np.zeros((40, 128, 128, 3), np.uint8), _points(40)
+    points[:, 66, 1] = points[:, 62, 1] + np.arange(40) / 4
+    shot = Shot("a", "a", "a", crops, points, np.arange(40) / 25, crops)
+    drawn = [
+        draw_example(shot, np.array([3]), np.random.default_rng(seed), Gallery(crops[:0], points[:0]))[3]
+        for seed in range(200)
+    ]
+    apart = [float(shapes[0, 66, 1] - shapes[0, 62, 1]) for shapes in drawn if (shapes == shapes[0]).all()]
+    assert 30 < len(apart) < 90 and 0.4 < np.mean(np.array(apart) > 7) < 0.9
+
+
 def test_a_speaker_is_not_changed_and_learns_from_the_gallery_too():
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 255, (1, 128, 128, 3)).astype(np.uint8).repeat(40, 0)
-    points = np.tile(rng.uniform(30, 98, (1, 68, 2)), (40, 1, 1))
+    points = _points(40)
     shot = Shot("a", "a", "a", crops, points, np.arange(40) / 25, crops)
     own = Gallery(crops[:2], points[:2].astype(np.float32))
     for seed in range(6):
@@ -64,6 +80,13 @@ def test_a_speaker_is_not_changed_and_learns_from_the_gallery_too():
     other = Gallery(crops[:1], wide)
     drawn = [draw_example(shot, np.array([3]), np.random.default_rng(seed), other)[3] for seed in range(20)]
     assert 3 < sum(bool((shapes == torch.from_numpy(wide).float()).all((1, 2)).any()) for shapes in drawn) < 17
+
+
+def test_in_whatever_skin_and_light_the_dark_inside_of_a_mouth_stays_dark():
+    dark = np.zeros((40, 128, 128, 3), np.uint8)
+    shot = Shot("a", "a", "a", dark, _points(40), np.arange(40) / 25, dark)
+    for seed in range(20):
+        assert draw_example(shot, np.array([3]), np.random.default_rng(seed))[2].max() < -0.89
 
 
 def test_mirroring_twice_gives_the_points_back():
