@@ -10,6 +10,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional
 
+from g4g.aligner import cut_lips
 from g4g.config import CropConfig
 from g4g.errors import ConfigError
 from g4g.faces.landmarks import JAW, MOUTH, UPPER_FACE
@@ -169,8 +170,8 @@ class Generator(nn.Module):
         pictures = reduce_pictures(fine.flatten(0, 1), finer)
         features = self.reference_encoder(reduce_pictures(pictures, self.config.finer))
         features = self.mix_references(features.unflatten(0, crops.shape[:2]).flatten(1, 2))
-        hue = self._limit_hue(pictures.unflatten(0, crops.shape[:2]))
-        return References(pictures.unflatten(0, crops.shape[:2]), fine, features, landmarks, hue)
+        pictures = pictures.unflatten(0, crops.shape[:2])
+        return References(pictures, fine, features, landmarks, self._limit_hue(crops))
 
     def hear(self, audio: Tensor, emphasis: float = 1.0) -> Tensor:
         """Turn embeddings (B, audio_windows, D) into a style (B, S); `emphasis` as for `forward`.
@@ -275,12 +276,11 @@ class Generator(nn.Module):
         known = functional.pixel_unshuffle(torch.cat([picture, seen], 1), 2)
         return functional.pixel_shuffle(painter(torch.cat([known, features], 1)), 2)
 
-    def _limit_hue(self, pictures: Tensor) -> Tensor:
-        """The most green and blue over red (B, 2, 1, 1) that references (B, K, 3, rows, size) show at the mouth."""
-        left, _, right, bottom = (round(x * self.size) for x in self.crop.lips_box)
-        mouths = pictures[:, :, :, round(self.crop.hidden_top * self.size) - self.top : bottom - self.top, left:right]
-        light = reduce_pictures(mouths.flatten(0, 1), 2 * self.config.finer).unflatten(0, pictures.shape[:2])
-        hues = (light[:, :, 1:] + _DARK) / (light[:, :, :1] + _DARK)
+    def _limit_hue(self, crops: Tensor) -> Tensor:
+        """The most green and blue over red, (B, 2, 1, 1), that references' crops (B, K, 3, s, s) show at the mouth."""
+        small = reduce_pictures(crops.flatten(0, 1), crops.shape[-1] // self.crop.size)
+        mouths = reduce_pictures(cut_lips(small, self.crop), 2).unflatten(0, crops.shape[:2])
+        hues = (mouths[:, :, 1:] + _DARK) / (mouths[:, :, :1] + _DARK)
         return hues.transpose(1, 2).flatten(2).quantile(_MOST_HUE, 2)[..., None, None]
 
     def _deform(self, maps: Tensor, references: References, reduction: int) -> Tensor:
