@@ -10,7 +10,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.ndimage import uniform_filter1d
 
 from g4g.config import CropConfig
-from g4g.faces import ALIKE, describe_looks
+from g4g.faces import ALIKE, describe_likeness
 from g4g.faces.landmarks import JAW, eye_distance, mouth_shape
 
 MOUTH_SHAPES = 4
@@ -107,7 +107,7 @@ def add_gallery(
         person; of 61 pairs of two people none is more than 0.82.
     """
     crops, landmarks = crops.copy(), landmarks.copy()
-    if not len(gallery.crops) or describe_looks(gallery.crops.mean(0)) @ describe_looks(crops.mean(0)) < ALIKE:
+    if not len(gallery.crops) or describe_likeness(gallery.crops.mean(0)) @ describe_likeness(crops.mean(0)) < ALIKE:
         return crops, landmarks
     closed = crops[0].copy()
     for place, number in enumerate(_find_better(gallery, crop_landmarks)):
