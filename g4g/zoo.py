@@ -77,7 +77,6 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         models = replace(models, gallery=gallery, info=checkpoint.info)
     for network in models.parts().values():
         channels_last(network).to(device).eval().requires_grad_(False)
-    models.generator.hear_silence(models.aligner.embed_silence())
     return models
 
 
@@ -131,7 +130,9 @@ def _read_gallery(tensors: dict[str, torch.Tensor], size: int, name: str | Path)
 def _make_tiny() -> Models:
     small = (4, 8, 8, 8)
     config = {
-        "aligner": {"embedding": 16, "lip_channels": small, "audio_channels": small},
+        "aligner": {
+            "speech": 8, "embedding": 16, "lip_channels": small, "audio_channels": 8, "geometry_channels": 8,
+        },
         "generator": {"audio_embedding": 16, "audio_windows": 5, "style": 16, "channels": small},
         "fusion": {"channels": (4, 4, 8)},
     }

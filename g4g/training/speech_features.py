@@ -35,6 +35,14 @@ def add_speech(shots: list[Shot], folder: str | Path, encoder: str, encode: Enco
     return [replace(shot, speech=_read(home / f"{shot.name}.npy", shot, encode)) for shot in shots]
 
 
+def find_features(folder: str | Path) -> str:
+    """Name the only speech features of a prepared folder. Raises DataError where there are none, or several."""
+    names = sorted(path.name for path in (Path(folder) / "speech").glob("*") if path.is_dir())
+    if len(names) != 1:
+        raise DataError(f"{folder}/speech holds {', '.join(names) or 'no speech features'}; name one encoder's features")
+    return names[0]
+
+
 def _read(file: Path, shot: Shot, encode: Encode | None) -> np.ndarray:
     if not len(shot.waveform):
         return np.zeros((0, 0), np.float16)
