@@ -119,7 +119,7 @@ def compare_shifts(eye: Tensor, sound: Tensor, known: np.ndarray) -> np.ndarray:
         Mean similarity at each shift, (2 * MAX_OFFSET_FRAMES + 1,), less what each lip and each sound has with all;
         NaN where too few lips have a sound.
     """
-    similarity = (eye @ sound.T).numpy()
+    similarity = eye.float().numpy() @ sound.float().numpy().T
     if known.any():  # still lips are like all silence, at any shift
         similarity = similarity - similarity[:, known].mean(1, keepdims=True)
         similarity = similarity - similarity.mean(0)

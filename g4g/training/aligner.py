@@ -47,6 +47,7 @@ class AlignerStage(Stage):
         return self.aligner
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
+        torch.manual_seed(int(rng.integers(2**31)))  # dropout of a run that resumes is that of one that does not
         if done >= _CORRECT_FROM and not self._corrected:
             self._put_in_sync()
         if done >= _STEADY_FROM:
@@ -70,7 +71,8 @@ class AlignerStage(Stage):
         device, aligner = self.aligner.log_scale.device, self.aligner
         chosen = rng.choice(len(self._clips), size=clips, p=self._chances)
         drawn = [draw_windows(self._clips[i], windows, rng, with_pictures) for i in chosen]
-        geometry, speech, pictures, time = (torch.from_numpy(np.concatenate(p)).to(device) for p in zip(*drawn))
+        parts = (torch.from_numpy(np.concatenate(part)).to(device) for part in zip(*drawn, strict=True))
+        geometry, speech, pictures, time = parts
         clip = torch.arange(clips, device=device).repeat_interleave(windows)
         audio, scale = aligner.embed_audio(speech), aligner.log_scale.clamp(max=4.0).exp()
         if with_pictures:
@@ -95,4 +97,6 @@ class AlignerStage(Stage):
         self.aligner.train()
         far = sum(frames > 0.5 for frames in moved)
         mean = float(np.mean(moved or [0.0]))
-        self._log(f"{len(moved)} of {len(self._clips)} clips put in sync, {far} by more than half a frame, mean {mean:.2f}")
+        self._log(
+            f"{len(moved)} of {len(self._clips)} clips put in sync, mean {mean:.2f}, {far} by more than 0.5"
+        )

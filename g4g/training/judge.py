@@ -150,8 +150,9 @@ def embed_clip(network: Judge, clip: JudgeClip) -> tuple[Tensor, Tensor]:
 
 def _load_clip(path: Path, name: str, box: tuple[int, ...], sounds: int, seed: list[int]) -> JudgeClip:
     tensors = load_file(path)
+    waveform = tensors["waveform"].astype(np.float32) / 32767
     rng = np.random.default_rng(seed)
-    versions = [mfcc(tensors["waveform"])] + [_vary_sound(tensors["waveform"], rng) for _ in range(sounds - 1)]
+    versions = [mfcc(waveform)] + [_vary_sound(waveform, rng) for _ in range(sounds - 1)]
     mouths = cut_mouths(tensors["crops"], box)
     return JudgeClip(name, mouths, tensors["times_s"], [version.astype(np.float16) for version in versions])
 

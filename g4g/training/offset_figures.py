@@ -75,20 +75,24 @@ def sum_up(clips: list[ClipOffsets]) -> dict[str, float]:
 
 def measure_clips(aligner: Aligner, shots: list[Shot], eye: Eye = "geometry", seed: int = 0) -> list[ClipOffsets]:
     """Measure shots that have speech features; wrong sounds are those of other speakers among them."""
-    rng, result = np.random.default_rng(seed), []
-    for shot in shots:
-        others = [other for other in shots if other.speaker != shot.speaker]
-        wrong = [others[i].speech for i in rng.choice(len(others), min(_WRONG, len(others)), replace=False)]
-        shifts = rng.integers(-MOST_PLANTED, MOST_PLANTED + 1, _PLANTED).tolist()
-        eyes, moments = _embed_eyes(aligner, shot, eye)
-        middle, tell = len(moments) // 2, lambda speech, rows=slice(None): _tell(aligner, eyes, moments, speech, rows)  # noqa: B023
-        result.append(
-            ClipOffsets(
-                shot.name, tell(shot.speech), (tell(shot.speech, slice(middle)), tell(shot.speech, slice(middle, None))),
-                [(by, tell(_delay(shot.speech, by))) for by in shifts], [tell(speech) for speech in wrong],
-            )  # fmt: skip
-        )
-    return result
+    rng = np.random.default_rng(seed)
+    return [_measure_clip(aligner, shot, shots, eye, rng) for shot in shots]
+
+
+def _measure_clip(aligner: Aligner, shot: Shot, shots: list[Shot], eye: Eye, rng: np.random.Generator) -> ClipOffsets:
+    eyes, moments = _embed_eyes(aligner, shot, eye)
+
+    def tell(speech: np.ndarray, rows: slice = slice(None)) -> Offset:
+        return _tell(aligner, eyes, moments, speech, rows)
+
+    own, middle = shot.speech, len(moments) // 2
+    others = [other.speech for other in shots if other.speaker != shot.speaker]
+    wrong = rng.choice(len(others), min(_WRONG, len(others)), replace=False) if others else []
+    shifts = rng.integers(-MOST_PLANTED, MOST_PLANTED + 1, _PLANTED).tolist()
+    return ClipOffsets(
+        shot.name, tell(own), (tell(own, slice(middle)), tell(own, slice(middle, None))),
+        [(by, tell(_delay(own, by))) for by in shifts], [tell(others[i]) for i in wrong],
+    )  # fmt: skip
 
 
 @torch.no_grad()

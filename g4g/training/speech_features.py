@@ -39,7 +39,8 @@ def find_features(folder: str | Path) -> str:
     """Name the only speech features of a prepared folder. Raises DataError where there are none, or several."""
     names = sorted(path.name for path in (Path(folder) / "speech").glob("*") if path.is_dir())
     if len(names) != 1:
-        raise DataError(f"{folder}/speech holds {', '.join(names) or 'no speech features'}; name one encoder's features")
+        found = ", ".join(names) or "no speech features"
+        raise DataError(f"{folder}/speech holds {found}; name the features of one encoder")
     return names[0]
 
 

@@ -25,7 +25,7 @@ _NEED_SPEECH = {"aligner"}
 
 
 def train_stage(
-    stage: str, data: str | Path, out: str | Path, plan: Plan = Plan(), *, weights: str | Path | None = None,
+    stage: str, data: str | Path, out: str | Path, plan: Plan, *, weights: str | Path | None = None,
     without: Collection[str] = (), speech: str | None = None, resume: bool = False,
 ) -> dict:  # fmt: skip
     """Train one network on prepared data and write the bundle of all.
