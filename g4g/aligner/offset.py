@@ -15,10 +15,13 @@ from g4g.faces import fit_pose
 
 SAME_PEAK_FRAMES = 3
 """Shifts no further from the best one belong to its peak."""
-WRONG_SPREAD = 0.8
-"""Deviation that wrong sounds show at a shift, times the root of the number of windows (our measurement)."""
-CLEAR_PEAK = 4.7
-"""An offset is clear if its peak is so many deviations high: 1 wrong sound of 100 has as much (our measurement)."""
+SPEECH_WINDOWS = 16
+"""Neighbouring windows say much the same: only one in this many counts as independent (our measurement)."""
+CLEAR_PEAK = 2.75
+"""An offset is clear if its peak is this high: 1 of 200 wrong sounds has as much, no clip of 110 with its own
+sound has less (our measurement)."""
+_LEAST_SPREAD = 0.01
+"""Similarities that differ by less are those of silence, or of a face at rest."""
 FEWEST_WINDOWS = 25
 """In less than a second one offset looks like another."""
 _FEWEST_SHARE = 1 / 3
@@ -31,7 +34,8 @@ class Offset:
 
     Attributes:
         frames: of 1/25 s, > 0: the matching sound lies earlier than its lips.
-        peak: by how much the best shift is above the others, in deviations that wrong sounds show.
+        peak: by how much the best shift is above the middle between the mean and the best of the others, in deviations
+            that chance has at a shift.
         is_clear: the peak is no chance; where it is not, `frames` means nothing.
     """
 
@@ -116,13 +120,14 @@ def compare_shifts(eye: Tensor, sound: Tensor, known: np.ndarray) -> np.ndarray:
         sound: unit rows of the sound at the same and MAX_OFFSET_FRAMES moments before and after, (N + 30, D).
         known: which of these lie within the sound, (N + 30,), bool.
     Returns:
-        Mean similarity at each shift, (2 * MAX_OFFSET_FRAMES + 1,), less what each lip and each sound has with all;
-        NaN where too few lips have a sound.
+        Mean similarity at each shift, (2 * MAX_OFFSET_FRAMES + 1,), less what each lip and each sound has with all, in
+        deviations of all pairs: curves of several eyes can be averaged. NaN where too few lips have a sound.
     """
     similarity = eye.float().numpy() @ sound.float().numpy().T
     if known.any():  # still lips are like all silence, at any shift
         similarity = similarity - similarity[:, known].mean(1, keepdims=True)
         similarity = similarity - similarity.mean(0)
+        similarity = similarity / max(similarity[:, known].std(), _LEAST_SPREAD)
     rows = np.arange(len(eye))
     means = np.full(2 * MAX_OFFSET_FRAMES + 1, np.nan)
     for place, shift in enumerate(range(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1)):
@@ -133,20 +138,24 @@ def compare_shifts(eye: Tensor, sound: Tensor, known: np.ndarray) -> np.ndarray:
     return means
 
 
-def find_offset(means: np.ndarray, windows: int) -> Offset:
+def find_offset(means: np.ndarray, windows: int, most_frames: int = MAX_OFFSET_FRAMES) -> Offset:
     """Find the offset in a curve.
 
     Args:
         means: as `compare_shifts` gives them, of one stretch or averaged over several.
         windows: how many windows were compared in all.
+        most_frames: the best shift is looked for up to here.
     """
-    if np.isnan(means).all():
+    near = np.where(abs(np.arange(len(means)) - MAX_OFFSET_FRAMES) <= most_frames, means, np.nan)
+    if np.isnan(near).all():
         return Offset(0.0, 0.0, False)
-    best = int(np.nanargmax(means))
+    best = int(np.nanargmax(near))
     others = means[abs(np.arange(len(means)) - best) > SAME_PEAK_FRAMES]
     if np.isnan(others).all():
         return Offset(0.0, 0.0, False)
-    peak = float((means[best] - np.nanmean(others)) * np.sqrt(windows) / WRONG_SPREAD)
+    # The height above the mean, or the lead over the next best, tells right and wrong sounds apart less well alone.
+    height = means[best] - (np.nanmean(others) + np.nanmax(others)) / 2
+    peak = float(height * np.sqrt(windows / SPEECH_WINDOWS))
     is_inside = 0 < best < len(means) - 1 and not np.isnan(means[best - 1 : best + 2]).any()
     frames = best - MAX_OFFSET_FRAMES + (_find_top(*means[best - 1 : best + 2]) if is_inside else 0.0)
     return Offset(float(frames), peak, bool(is_inside and peak >= CLEAR_PEAK))

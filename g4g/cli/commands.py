@@ -287,15 +287,16 @@ def _finetune(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from g4g.training.loop import Plan
+
     settings = {name: getattr(options, name) for name in ("minutes", "steps", "device", "precision")}
     if options.stage == "judge":
         if options.weights or options.seed is not None:
             raise ConfigError("the judge starts from nothing and has its own seed; leave out --weights and --seed")
-        from g4g.training.judge import train_judge
+        from g4g.training.judge import SEED, train_judge
 
-        figures = train_judge(options.data, options.out, resume=options.resume, **settings)
+        figures = train_judge(options.data, options.out, Plan(seed=SEED, **settings), resume=options.resume)
     else:
-        from g4g.training.loop import Plan
         from g4g.training.stages import train_stage
 
         plan = Plan(learning_rate=options.learning_rate, seed=1 if options.seed is None else options.seed, **settings)

@@ -8,20 +8,19 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from g4g.aligner import Aligner, embed_lips_at, lip_geometry, speech_windows
-from g4g.aligner.windows import GEOMETRY_FRAMES
+from g4g.aligner import Aligner, compare_shifts, embed_lips_at, embed_sound_around, find_offset, lip_geometry
+from g4g.aligner.offset import score_moments
 from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
-from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS, AudioConfig
+from g4g.config import AudioConfig
 from g4g.dubbing.people import Appearance
 from g4g.faces import FaceTracks, fit_pose
 
-_STEP_S = 3 / SCORE_FPS
-_MOST_WINDOWS = 100
-"""Of each scene every third window is compared; of long scenes at most this number, further apart."""
+_MOST_FRAMES = 1500
+"""Of a face in a scene at most this much is compared: a minute at 25 frames/s."""
 _FEWEST_WINDOWS = 10
 """Fewer do not tell speech from chance."""
-_NEAR = 5
-"""Frames: the sound of a speaker is off by at most this; chance is the median of all shifts that are tried."""
+_NEAR_FRAMES = 5
+"""The sound of a speaker is off by at most this, in frames of 1/25 s."""
 
 
 def embed_sound(aligner: Aligner, waveform: np.ndarray, times_s: np.ndarray, count: int, device: str) -> torch.Tensor:
@@ -50,7 +49,7 @@ def measure_fit(
         speech: features of the video's own sound, on its clock, (S, D).
         aligner: in evaluation mode.
     Returns:
-        The appearances, with `fit`: best mean similarity within 0.2 s less the median of shifts up to 0.6 s.
+        The appearances, with `fit`: the peak of the best shift within 0.2 s, in deviations (`Offset.peak`).
     Source:
         Our choice; SyncNet (Chung & Zisserman 2016) finds the active speaker in the same way.
     """
@@ -62,36 +61,18 @@ def measure_fit(
 
 
 def _measure_one(tracks: FaceTracks, appearance: Appearance, speech: np.ndarray, aligner: Aligner) -> float:
-    rows = appearance.rows
-    times_s = tracks.times_s[tracks.frames[rows]]
-    moments = _list_moments(tracks.times_s, times_s)
-    if len(moments) < _FEWEST_WINDOWS:
+    rows = appearance.rows[:_MOST_FRAMES]
+    frames = tracks.frames[rows]
+    lips, times_s = lip_geometry(fit_pose(tracks.mesh[rows])[1]), tracks.times_s[frames]
+    curves, counts = [], []
+    for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(frames) > 1) + 1):
+        moments = score_moments(times_s[run])
+        if len(moments) >= _FEWEST_WINDOWS:
+            eye = embed_lips_at(aligner, lips[run], times_s[run], moments)
+            curve = compare_shifts(eye, *embed_sound_around(aligner, speech, moments))
+            if not np.isnan(curve).any():
+                curves.append(curve)
+                counts.append(len(moments))
+    if not curves:
         return 0.0
-    eye = embed_lips_at(aligner, lip_geometry(fit_pose(tracks.mesh[rows])[1]), times_s, moments)
-    shifts = np.arange(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1) / SCORE_FPS
-    curve = np.zeros(len(shifts))
-    for row, moment in zip(eye, moments, strict=True):
-        curve += (_embed_sound(aligner, speech, moment + shifts) @ row).numpy() / len(moments)
-    near = curve[MAX_OFFSET_FRAMES - _NEAR : MAX_OFFSET_FRAMES + _NEAR + 1]
-    return float(near.max() - np.median(curve))
-
-
-@torch.no_grad()
-def _embed_sound(aligner: Aligner, speech: np.ndarray, moments_s: np.ndarray) -> torch.Tensor:
-    windows = torch.from_numpy(speech_windows(speech, moments_s))
-    return aligner.embed_audio(windows.to(aligner.log_scale.device)).cpu()
-
-
-def _list_moments(all_times_s: np.ndarray, times_s: np.ndarray) -> np.ndarray:
-    """Lay windows over a scene; those count in which the face is seen all the time.
-
-    Args:
-        all_times_s: of every frame of the video, (T,).
-        times_s: of the frames that hold the face, (N,).
-    """
-    moments = np.arange(times_s[0], times_s[-1], max(_STEP_S, (times_s[-1] - times_s[0]) / _MOST_WINDOWS))
-    reach = GEOMETRY_FRAMES / 2 / SCORE_FPS
-    count = lambda of, at: np.searchsorted(of, at)  # noqa: E731
-    seen = count(times_s, moments + reach) - count(times_s, moments - reach)
-    shown = count(all_times_s, moments + reach) - count(all_times_s, moments - reach)
-    return moments[seen == shown]
+    return find_offset(np.average(curves, axis=0, weights=counts), sum(counts), _NEAR_FRAMES).peak
