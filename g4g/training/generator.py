@@ -29,7 +29,7 @@ from g4g.training.data import Shot, speaker_chances
 from g4g.training.loop import Stage
 from g4g.training.perceptual import make_perceptual
 from g4g.training.sounds import Sounds
-from g4g.training.variety import draw_example
+from g4g.training.augment import draw_example
 
 _CLIPS = 4
 _FRAMES = 5
