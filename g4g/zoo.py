@@ -109,7 +109,7 @@ def save_models(path: str | Path, models: Models) -> None:
 def _make_tiny() -> Models:
     small = (4, 8, 8, 8)
     config = {
-        "speech": {"channels": 8, "outputs": 16},
+        "speech": {"size": 16, "width": 16, "inner": 8},
         "aligner": {"embedding": 16, "lip_channels": small, "audio_channels": small},
         "motion": {"speech": 16, "components": 8, "channels": 8},
         "generator": {"speech": 16, "style": 8, "channels": (8, 8, 8)},

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from g4g.audio import SPEECH_RATE
 from g4g.config import SCORE_FPS
 from g4g.errors import ShapeError
 from g4g.faces.canonical import FACE_POINTS
 from g4g.motion.shape import ShapeSpace
 
-SPEECH_RATE = 50.0
-"""Rows of speech features per second; row i describes the sound around i / SPEECH_RATE."""
 _FRAME_MIDDLE_S = 0.5 / SCORE_FPS
 """A frame shown at t shows the mouth of t and a little later: its middle counts."""
 
@@ -24,7 +23,7 @@ _FRAME_MIDDLE_S = 0.5 / SCORE_FPS
 class MotionConfig:
     """Sizes of the motion network (our choice)."""
 
-    speech: int = 128
+    speech: int = 192
     """Columns of the speech features."""
     components: int = 16
     channels: int = 192
