@@ -12,7 +12,7 @@ from g4g.faces import make_backend, track_faces
 from g4g.faces.landmarks import MESH_TO_68
 from g4g.media import read_frames
 
-_SHAPES = ((68, 2), (468, 2), (478, 2))
+_MESH_POINTS = (468, 478)
 _OUTER_EYES = (36, 45)
 _NOSE_BASE, _LOWER_LIP = 33, 66
 _INNER_UPPER, _INNER_LOWER = [61, 62, 63], [67, 66, 65]
@@ -41,18 +41,22 @@ def measure_mouth(landmarks: np.ndarray, times_s: np.ndarray) -> MouthTrace:
     """Measure the mouth of a face in each frame.
 
     Args:
-        landmarks: (T, 68, 2) px, or MediaPipe's whole mesh (T, 468 or 478, 2); NaN where no face was found.
+        landmarks: (T, 68, 2) px, or MediaPipe's whole mesh (T, 468 or 478, 2 or 3); NaN where
+            no face was found.
         times_s: (T,).
     Returns:
-        Gap, width and lower lip over the outer eye corners' distance.
+        Gap, width and lower lip over the outer eye corners' distance. Closed lips read 0.003 to 0.006 with the mesh of
+        478 points, but up to 0.04 with that of 468, which is too vague to tell whether lips meet.
     Raises:
         ShapeError: not so many points, or another number of times.
     Source:
         Our choice.
     """
-    if landmarks.ndim != 3 or len(landmarks) != len(times_s) or landmarks.shape[1:] not in _SHAPES:
+    if landmarks.ndim == 3 and landmarks.shape[1] in _MESH_POINTS:
+        landmarks = landmarks[:, MESH_TO_68, :2]
+    if landmarks.shape != (len(times_s), 68, 2):
         raise ShapeError(f"expected landmarks ({len(times_s)}, 68, 2), one row per time, got {landmarks.shape}")
-    points = np.asarray(landmarks if landmarks.shape[1] == 68 else landmarks[:, MESH_TO_68], np.float64)
+    points = np.asarray(landmarks, np.float64)
     across = points[:, _OUTER_EYES[1]] - points[:, _OUTER_EYES[0]]
     eyes = np.linalg.norm(across, axis=-1)
     down = np.stack([-across[:, 1], across[:, 0]], -1) / eyes[:, None]

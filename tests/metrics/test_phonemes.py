@@ -130,8 +130,8 @@ def test_lengths_of_a_drawn_mouth_do_not_depend_on_place_size_and_tilt():
         measured = mouth.gap[row], mouth.width[row], mouth.lower_lip[row]
         assert measured == pytest.approx((0.08, 0.5, 0.32))
     assert np.isnan([mouth.gap[2], mouth.width[2], mouth.lower_lip[2]]).all()
-    mesh = np.zeros((1, 478, 2))
-    mesh[:, MESH_TO_68] = face
+    mesh = np.full((1, 478, 3), 7.0)
+    mesh[:, MESH_TO_68, :2] = face
     assert measure_mouth(mesh, np.zeros(1)).lower_lip[0] == pytest.approx(0.32)
     with pytest.raises(ShapeError, match="expected landmarks"):
         measure_mouth(face[None], np.arange(2))
