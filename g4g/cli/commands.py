@@ -115,6 +115,13 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--audio", nargs="+", default=[], help="the new sounds; leave out where a dub carries its source's own sound"
     )
+    evaluate.add_argument(
+        "--phonemes",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="JSON with the times of the new sounds' phonemes, as docs/evaluation.md shows: do lips meet at p, b, m",
+    )
     evaluate.add_argument("--list", metavar="FILE", help="instead: a text file with DUB, SOURCE on each line")
     evaluate.add_argument("--json", metavar="FILE", help="write all figures; a later run goes on from it")
     evaluate.add_argument("--report", metavar="DIR", help="write a page with plots, sheets and the clips themselves")
@@ -165,8 +172,8 @@ def make_parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     train.add_argument(
         "stage",
-        choices=("aligner", "generator", "fusion", "judge"),
-        help="the first three in this order; the judge only scores sync and stands apart",
+        choices=("aligner", "motion", "generator", "fusion", "judge"),
+        help="the first four in this order; the judge only scores sync and stands apart",
     )
     train.add_argument("data", help="folder that g4g prepare wrote")
     train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")
@@ -186,7 +193,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers, to measure on them"
     )
     train.add_argument(
-        "--speech", metavar="NAME", help="aligner: learn from the speech features in DATA/speech/NAME (the only ones)"
+        "--speech", metavar="NAME", help="learn from the speech features in DATA/speech/NAME (the only ones)"
     )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -263,7 +270,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     with _progress() as report:
         result = evaluate(
             outputs, references, options.audio, judge=options.judge, syncnet=options.syncnet, faces=options.faces,
-            json_file=options.json, progress=lambda done, total, what: report("evaluate", done, total),
+            phonemes=options.phonemes, json_file=options.json,
+            progress=lambda done, total, what: report("evaluate", done, total),
         )  # fmt: skip
     print(format_evaluation(result))
     if options.report:

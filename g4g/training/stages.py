@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from g4g.aligner import Aligner
 from g4g.errors import ConfigError, DataError
 from g4g.nn import channels_last, check_device
 from g4g.training.aligner import AlignerStage
@@ -16,12 +15,13 @@ from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
+from g4g.training.motion import MotionStage
 from g4g.training.speech_features import add_speech, find_features
 from g4g.zoo import Models, build_models, load, save_models
 
-STAGES = ("aligner", "generator", "fusion")
-_RATES = {"aligner": 2e-3, "generator": 6e-4, "fusion": 1e-3}
-_NEED_SPEECH = {"aligner"}
+STAGES = ("aligner", "motion", "generator", "fusion")
+_RATES = {"aligner": 2e-3, "motion": 1e-3, "generator": 1e-3, "fusion": 1e-3}
+_NEED_SPEECH = {"aligner", "motion", "generator"}
 
 
 def train_stage(
@@ -31,7 +31,7 @@ def train_stage(
     """Train one network on prepared data and write the bundle of all.
 
     Args:
-        stage: "aligner", "generator" or "fusion", best in this order.
+        stage: one of STAGES, best in their order.
         data: folder that `prepare` wrote.
         out: weight file; where it exists, training starts from its networks.
         plan: length, rate, seed and device.
@@ -58,7 +58,7 @@ def train_stage(
     if stage in _NEED_SPEECH:
         note["speech"] = speech or find_features(data)
         shots, held = (_with_speech(part, data, note["speech"]) for part in (shots, held))
-        models = _fit_speech(models, shots)
+        models = _fit_speech(models, stage, shots)
     plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
     job = _make_stage(stage, models, shots, held, plan)
     channels_last(job.trained().train().requires_grad_(True))
@@ -79,15 +79,19 @@ def _with_speech(shots: list[Shot], data: str | Path, features: str) -> list[Sho
     return heard
 
 
-def _fit_speech(models: Models, shots: list[Shot]) -> Models:
-    """Make the aligner anew where the features have another width than those that it knows."""
-    width, config = shots[0].speech.shape[1], models.aligner.config
-    return models if config.speech == width else replace(models, aligner=Aligner(replace(config, speech=width)))
+def _fit_speech(models: Models, stage: str, shots: list[Shot]) -> Models:
+    """Make a network anew where the features have another width than those that it knows."""
+    width, network = shots[0].speech.shape[1], getattr(models, stage)
+    if network.config.speech == width:
+        return models
+    return replace(models, **{stage: type(network)(replace(network.config, speech=width))})
 
 
 def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot], plan: Plan) -> Stage:
     if stage == "aligner":
         return AlignerStage(models.aligner, shots, held, plan.log)
+    if stage == "motion":
+        return MotionStage(models.motion, shots, held)
     if stage == "generator":
-        return GeneratorStage(models.generator, models.aligner, shots, held)
+        return GeneratorStage(models.generator, models.motion.space, shots, held)
     return FusionStage(models.fusion, shots, held)

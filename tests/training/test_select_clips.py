@@ -13,7 +13,7 @@ from g4g.zoo import load
 
 
 def _encode(waveform: np.ndarray) -> np.ndarray:
-    mel = log_mel(waveform).reshape(8, 10, -1).mean(1)
+    mel = log_mel(waveform).reshape(16, 5, -1).mean(1)
     return mel[:, np.arange(0, mel.shape[1], 1.6).astype(int)].T
 
 

@@ -40,8 +40,8 @@ def prepared(data_dir, portrait_file, tmp_path_factory):
 
 
 def encode_speech(waveform: np.ndarray) -> np.ndarray:
-    """Eight bands of the mel at 50 rows/s."""
-    mel = log_mel(waveform).reshape(8, 10, -1).mean(1)
+    """Sixteen bands of the mel at 50 rows/s."""
+    mel = log_mel(waveform).reshape(16, 5, -1).mean(1)
     return mel[:, np.arange(0, mel.shape[1], 1.6).astype(int)].T
 
 
@@ -82,7 +82,7 @@ def test_a_still_is_one_frame_without_sound(prepared):
 def test_speech_features_are_computed_once(prepared):
     shots = load_shots(prepared, limit=1)
     [heard] = add_speech(shots, prepared, "toy")
-    assert heard.speech.shape == pytest.approx((150, 8), abs=2) and heard.speech.dtype == np.float16
+    assert heard.speech.shape == pytest.approx((150, 16), abs=2) and heard.speech.dtype == np.float16
     assert find_features(prepared) == "toy"
     with pytest.raises(DataError, match="give an encoder"):
         add_speech(shots, prepared / "elsewhere", "toy")
@@ -154,7 +154,7 @@ def test_an_aligner_is_made_for_the_features_that_it_learns_from(prepared, tmp_p
     finally:
         shutil.rmtree(prepared / "speech" / "wide")
     models = load(tmp_path / "a")
-    assert models.aligner.config.speech == 16 and models.info["history"]["aligner"]["speech"] == "wide"
+    assert models.aligner.config.speech == 32 and models.info["history"]["aligner"]["speech"] == "wide"
 
 
 def test_nothing_to_train_on_is_one_sentence(tmp_path):
