@@ -9,10 +9,13 @@ import torch
 from torch import nn
 
 from g4g.aligner import Aligner, AlignerConfig
+from g4g.audio.speech import SpeechConfig, SpeechEncoder
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError, ConfigError
 from g4g.fusion import Fusion, FusionConfig
+from g4g.faces import load_canonical
 from g4g.generator import Gallery, Generator, GeneratorConfig
+from g4g.motion import Motion, MotionConfig
 from g4g.nn import channels_last, check_device
 
 DEFAULT_WEIGHTS = "g4g-small"
@@ -22,7 +25,7 @@ KIND = "g4g"
 
 @dataclass(frozen=True)
 class Models:
-    """The three networks of one weight file, and the file's notes on their making.
+    """The networks of one weight file, and the file's notes on their making.
 
     Weights that were fine-tuned on a speaker have that speaker's gallery too.
     """
@@ -31,16 +34,21 @@ class Models:
     aligner: Aligner
     generator: Generator
     fusion: Fusion
+    speech: SpeechEncoder
+    motion: Motion
     gallery: Gallery | None = None
     info: dict = field(default_factory=dict)
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks by the prefix of their tensors."""
-        return {"aligner": self.aligner, "generator": self.generator, "fusion": self.fusion}
+        return {
+            "aligner": self.aligner, "generator": self.generator, "fusion": self.fusion, "speech": self.speech,
+            "motion": self.motion,
+        }  # fmt: skip
 
 
 def build_models(name: str, config: dict | None = None) -> Models:
-    """Build the three networks with fresh weights from {"aligner": {...}, "generator": {...}, "fusion": {...}}."""
+    """Build the networks with fresh weights from {"aligner": {...}, "generator": {...}, "fusion": {...}}."""
     config = config or {}
     made = {
         part: network(settings(**settings_from_json(config.get(part, {}))))
@@ -48,8 +56,11 @@ def build_models(name: str, config: dict | None = None) -> Models:
             ("aligner", Aligner, AlignerConfig),
             ("generator", Generator, GeneratorConfig),
             ("fusion", Fusion, FusionConfig),
+            ("speech", SpeechEncoder, SpeechConfig),
+            ("motion", Motion, MotionConfig),
         )
     }
+    made["motion"].components.copy_(_simple_components(made["motion"].config.components))
     return Models(name, **made)
 
 
@@ -71,6 +82,8 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         checkpoint = load_checkpoint(find_weights(name), KIND)
         models = build_models(str(name), checkpoint.config)
         for prefix, network in models.parts().items():
+            if prefix not in checkpoint.config:  # stand-in until the weights hold speech and motion
+                continue
             own = {k.removeprefix(prefix + "."): v for k, v in checkpoint.tensors.items() if k.startswith(prefix + ".")}
             load_part(network, own, f"{prefix} of {name}")
         gallery = _read_gallery(checkpoint.tensors, models.generator.size, name)
@@ -134,10 +147,24 @@ def _make_tiny() -> Models:
         "aligner": {"embedding": 16, "lip_channels": small, "audio_channels": small},
         "generator": {"audio_embedding": 16, "audio_windows": 5, "style": 16, "channels": small},
         "fusion": {"channels": (4, 4, 8)},
+        "speech": {"size": 16, "width": 16, "inner": 8},
+        "motion": {"speech": 16, "components": 4, "channels": 16},
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return build_models(TINY_WEIGHTS, config)
+
+
+def _simple_components(count: int) -> torch.Tensor:
+    """Jaw down, lips wide, lips forward, lips raised, and then nothing: (count, 468, 3), for networks not yet trained."""
+    canonical = load_canonical()
+    points, moves = torch.from_numpy(canonical.points), torch.from_numpy(canonical.moves)
+    below = ((points[:, 1] - 0.775) / 0.08).clamp(0, 1) * moves
+    components = torch.zeros(count, len(points), 3)
+    for number, (axis, motion) in enumerate(((1, below), (0, points[:, 0] * moves), (2, -moves), (1, -moves))):
+        if number < count:
+            components[number, :, axis] = 0.05 * motion
+    return components
 
 
 def settings_from_json(config: dict) -> dict:
