@@ -31,8 +31,6 @@ class DubOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.emphasis <= MOST_EMPHASIS:
-            raise ConfigError(
-                f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}"
-            )
+            raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
         if self.speakers and (self.voice is not None or self.face is not None):
             raise ConfigError("speakers name faces and their sounds; leave out face and voice")

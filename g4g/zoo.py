@@ -12,8 +12,8 @@ from g4g.aligner import Aligner, AlignerConfig
 from g4g.audio.speech import SpeechConfig, SpeechEncoder
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError, ConfigError
-from g4g.fusion import Fusion, FusionConfig
 from g4g.faces import load_canonical
+from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Gallery, Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
 from g4g.nn import channels_last, check_device
@@ -21,6 +21,10 @@ from g4g.nn import channels_last, check_device
 DEFAULT_WEIGHTS = "g4g-small"
 TINY_WEIGHTS = "g4g-tiny"
 KIND = "g4g"
+_TINY_SOUND = {
+    "speech": {"size": 16, "width": 16, "inner": 8},
+    "motion": {"speech": 16, "components": 4, "channels": 16},
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         models = _make_tiny()
     else:
         checkpoint = load_checkpoint(find_weights(name), KIND)
-        models = build_models(str(name), checkpoint.config)
+        models = build_models(str(name), {**_TINY_SOUND, **checkpoint.config})
         for prefix, network in models.parts().items():
             if prefix not in checkpoint.config:  # stand-in until the weights hold speech and motion
                 continue
@@ -147,8 +151,7 @@ def _make_tiny() -> Models:
         "aligner": {"embedding": 16, "lip_channels": small, "audio_channels": small},
         "generator": {"audio_embedding": 16, "audio_windows": 5, "style": 16, "channels": small},
         "fusion": {"channels": (4, 4, 8)},
-        "speech": {"size": 16, "width": 16, "inner": 8},
-        "motion": {"speech": 16, "components": 4, "channels": 16},
+        **_TINY_SOUND,
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -156,7 +159,7 @@ def _make_tiny() -> Models:
 
 
 def _simple_components(count: int) -> torch.Tensor:
-    """Jaw down, lips wide, lips forward, lips raised, and then nothing: (count, 468, 3), for networks not yet trained."""
+    """Jaw down, lips wide, lips forward, lips raised, then nothing: (count, 468, 3), for networks not yet trained."""
     canonical = load_canonical()
     points, moves = torch.from_numpy(canonical.points), torch.from_numpy(canonical.moves)
     below = ((points[:, 1] - 0.775) / 0.08).clamp(0, 1) * moves

@@ -25,7 +25,7 @@ def pack_tracks(tracks: FaceTracks) -> dict[str, np.ndarray]:
 
 
 def unpack_tracks(arrays: dict[str, np.ndarray]) -> FaceTracks:
-    """Turn the arrays of `pack_tracks` into face tracks. Raises KeyError or ValueError where they are no such arrays."""
+    """Turn the arrays of `pack_tracks` into face tracks. Raises KeyError or ValueError where they are others."""
     mesh = arrays[_POINTS] * arrays[_STEP][:, None, None] + arrays[_CORNER][:, None]
     return FaceTracks(mesh=mesh.astype(np.float32), **{name: arrays[name] for name in _PLAIN})
 

@@ -35,9 +35,7 @@ class HeadTrack:
     def of(cls, tracks: FaceTracks, number: int, pose: HeadPose, face: np.ndarray) -> HeadTrack:
         """Take one face out of all tracks of a video."""
         rows = cls.rows_of(tracks, number)
-        return cls(
-            tracks.frames[rows], tracks.mesh[rows], tracks.frame_to_crop[rows], tracks.light[rows], pose, face
-        )
+        return cls(tracks.frames[rows], tracks.mesh[rows], tracks.frame_to_crop[rows], tracks.light[rows], pose, face)
 
     def find_rows(self, frames: np.ndarray) -> np.ndarray:
         """Tell which rows hold frames of the video in which the face is seen."""

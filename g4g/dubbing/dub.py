@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -67,12 +66,12 @@ class DubPlanner:
         voices = self._drive(avatar, appearances, waveforms, sound_s, options)
         dubbed = set(np.unique(np.concatenate([voice.faces for voice in voices])).tolist()) - {-1}
         if not dubbed:
-            raise FaceError(f"no face in {info.path} can be dubbed: all are turned aside or covered; show one frontally")
+            raise FaceError(
+                f"no face in {info.path} can be dubbed: all are turned aside or covered; show one frontally"
+            )
         avatar = self._maker.meet(avatar, sorted(dubbed), progress)
         with self._clock.timed("motion"):
-            motions = [
-                move_voice(self._models, avatar, voice, options.emphasis, options.apart_s) for voice in voices
-            ]
+            motions = [move_voice(self._models, avatar, voice, options.emphasis, options.apart_s) for voice in voices]
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
         if options.face is None and None in sounds and needs_sound(appearances):
             warnings.append(_describe_choice(faces, dubbed))
@@ -104,9 +103,7 @@ class DubPlanner:
             except MediaError:
                 return appearances, ["the video's own sound cannot be read: who speaks is told by movement alone"]
             frames, aligner = read_frames(info.path, on_fault=pass_over), self._models.aligner
-            fitted = measure_fit(
-                avatar.tracks, appearances, frames, waveform, aligner, CropConfig().size, self._device
-            )
+            fitted = measure_fit(avatar.tracks, appearances, frames, waveform, aligner, CropConfig().size, self._device)
             return fitted, []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -184,9 +183,7 @@ class Dubber:
         chosen = set(choose_faces(tracks, appearances, None).tolist())
         return describe_faces(tracks, appearances, avatar.info.fps, chosen)
 
-    def generate_frames(
-        self, video: str | Path, audio: str | Path | None, **options: object
-    ) -> Iterator[DubbedFrame]:
+    def generate_frames(self, video: str | Path, audio: str | Path | None, **options: object) -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
         settings = DubOptions(**options)
         dub = self._plan(video, audio, list_sounds(audio, settings), settings)

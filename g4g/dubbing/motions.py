@@ -35,9 +35,7 @@ class MouthMotion:
     entries: np.ndarray
 
 
-def move_voice(
-    models: Models, avatar: Avatar, voice: Voice, emphasis: float, apart_s: float = 0.0
-) -> MouthMotion:
+def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, apart_s: float = 0.0) -> MouthMotion:
     """Move the mouths that a voice drives.
 
     Args:

@@ -14,8 +14,8 @@ from g4g.faces.warp import fit_similarity, invert_affine, transform_points, warp
 
 __all__ = [
     "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "HeadPose", "add_ring", "crop_face", "crop_scale",
-    "describe_looks", "eye_distance", "find_face", "find_runs", "find_turned", "fit_crop", "fit_pose", "fit_similarity",
-    "follow_faces", "head_yaw", "invert_affine", "lip_gap", "load_canonical", "lower_half_mask", "make_backend",
-    "mouth_shape", "place_head", "rasterise_mesh", "refine_crop", "ring_triangles", "steady_upper_face", "to_landmarks", "track_faces",
-    "transform_points", "unit_row", "warp_frame",
+    "describe_looks", "eye_distance", "find_face", "find_runs", "find_turned", "fit_crop", "fit_pose",
+    "fit_similarity", "follow_faces", "head_yaw", "invert_affine", "lip_gap", "load_canonical", "lower_half_mask",
+    "make_backend", "mouth_shape", "place_head", "rasterise_mesh", "refine_crop", "ring_triangles",
+    "steady_upper_face", "to_landmarks", "track_faces", "transform_points", "unit_row", "warp_frame",
 ]  # fmt: skip
