@@ -10,12 +10,12 @@ import numpy as np
 
 from g4g.config import CropConfig
 from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
-from g4g.faces.cover import find_covered, measure_light, sample_places
+from g4g.faces.occlusion import find_occluded, measure_light, sample_places
 from g4g.faces.crop import crop_face, find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
 from g4g.faces.facemesh import POINTS
 from g4g.faces.landmarks import to_landmarks
-from g4g.faces.looks import ALIKE, describe_looks, unit_row
+from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
 from g4g.faces.track import FaceTrack, TimedFrame
 
 MOST_FACES = 8
@@ -29,9 +29,9 @@ _SAME_PLACE = 0.3
 _SAME_FACE = 0.5
 """Boxes that overlap by so much (intersection over union): one face a moment later; one face followed twice."""
 
-_LOOK_PX = 64
+_LIKENESS_PX = 64
 _ALIKE_IN_PLACE = 0.5
-"""How alike two faces must look, as `describe_looks` tells, to be one where it was lost; after a cut it is ALIKE."""
+"""How alike two faces must look, as `describe_likeness` tells, to be one where it was lost; after a cut it is ALIKE."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class FaceTracks:
 def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: CropConfig = CropConfig()) -> FaceTracks:
     """Follow all faces through a video; memory holds 6 KB per frame and face, never the frames.
 
-    A face that was lost, left, or comes back after a cut keeps its number where it looks alike (`describe_looks`);
+    A face that was lost, left, or comes back after a cut keeps its number where it looks alike (`describe_likeness`);
     otherwise it is a new face. Too many faces is the safer error: a number stands for one person's mouth, from which
     new mouths are made.
 
@@ -107,7 +107,7 @@ def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: Cro
     numbers, faces, starts = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
     every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
     frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
-    covered = [find_covered(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
+    covered = [find_occluded(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
     return FaceTracks(
         np.array(times_s, np.float64), starts, numbers, faces, mesh, frame_to_crop,
         np.concatenate([np.zeros(0, bool), *covered]),
@@ -123,7 +123,7 @@ class _Piece:
     scene: int
     meshes: list[np.ndarray] = field(default_factory=list)
     colours: list[np.ndarray] = field(default_factory=list)
-    looks: np.ndarray | float = 0.0
+    likeness: np.ndarray | float = 0.0
 
     @property
     def stop(self) -> int:
@@ -165,7 +165,7 @@ class _Follower:
         for piece, mesh in self._live:
             points = to_landmarks(mesh)
             if len(piece.meshes) % _LOOK_EVERY == 0:
-                piece.looks = piece.looks + _look(frame, points)
+                piece.likeness = piece.likeness + _describe(frame, points)
             piece.meshes.append(mesh)
             piece.colours.append(sample_places(frame, points))
         self._age += 1
@@ -187,7 +187,7 @@ def _join(pieces: list[_Piece]) -> list[int]:
             last = known[-1]
             if any(piece.start < other.stop for other in known):  # a face is in one place at a time
                 continue
-            alike = float(unit_row(sum(other.looks for other in known)) @ unit_row(piece.looks))
+            alike = float(unit_row(sum(other.likeness for other in known)) @ unit_row(piece.likeness))
             place = _overlap(last.meshes[-1], piece.meshes[0])
             in_place = place > _SAME_PLACE and last.scene == piece.scene
             if alike > (_ALIKE_IN_PLACE if in_place else ALIKE) and alike + place > best:
@@ -204,9 +204,9 @@ def _differs(numbers: np.ndarray) -> np.ndarray:
     return np.diff(numbers, prepend=-1) != 0
 
 
-def _look(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    frame_to_crop = fit_crop(landmarks[None], [(0, 1)], CropConfig(size=_LOOK_PX))[0]
-    return describe_looks(crop_face(frame, frame_to_crop, _LOOK_PX))
+def _describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    frame_to_crop = fit_crop(landmarks[None], [(0, 1)], CropConfig(size=_LIKENESS_PX))[0]
+    return describe_likeness(crop_face(frame, frame_to_crop, _LIKENESS_PX))
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

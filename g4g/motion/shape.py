@@ -16,7 +16,7 @@ _MEETS = 0.004
 
 @dataclass(frozen=True)
 class ShapeSpace:
-    """How faces move: `components` (C, 468, 3), canonical units per standard deviation; zero where speech moves nothing.
+    """How faces move: `components` (C, 468, 3), canonical units, zero where speech moves nothing.
 
     A shape is a row of C coefficients, each of about unit variance over speech; zero is the person's closed mouth.
     """
