@@ -7,17 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from g4g.errors import ConfigError, FaceError
-from g4g.faces import FaceTracks, eye_distance, find_runs, head_yaw, mouth_shape
+from g4g.faces import FaceTracks, eye_distance, find_runs, mouth_shape
 
 SPEAKER = "speaker"
 RULES = (SPEAKER, "left", "right", "largest")
 """Ways to choose a face in each scene; a number or a place names one person instead."""
-
-MOST_TURN_DEG, MOST_YAW_DEG = 30.0, 50.0
-"""A face passes through where it is turned aside by more, from how it is mostly held, or altogether (our choice, by
-eye: references that show a mouth from one side do not make one that is seen from the other)."""
-_TURN_BACK_DEG = 4.0
-"""It is dubbed again when it has come back by so much, so that it does not flicker."""
 
 FIT_UNIT = 0.7
 """So much more fit of lips and sound counts like a mouth that moves e times as far (our choice)."""
@@ -164,20 +158,6 @@ def _find_face_at(tracks: FaceTracks, x: float, y: float) -> int:
     if not covers.any():
         raise FaceError(f"no face ever covers the pixel {x:g},{y:g}; `g4g faces` tells where they are")
     return int(np.bincount(tracks.faces[covers]).argmax())
-
-
-def find_turned(tracks: FaceTracks) -> np.ndarray:
-    """Tell in which rows a face is turned too far aside to be dubbed, (M,), bool."""
-    turned = np.zeros(len(tracks.faces), bool)
-    for face in np.unique(tracks.faces):
-        rows = np.flatnonzero(tracks.faces == face)
-        yaw = head_yaw(tracks.landmarks[rows])
-        beyond = np.maximum(np.abs(yaw - np.median(yaw)) - MOST_TURN_DEG, np.abs(yaw) - MOST_YAW_DEG)
-        away = False
-        for row, degrees in zip(rows.tolist(), beyond.tolist(), strict=True):
-            away = degrees > (-_TURN_BACK_DEG if away else 0)
-            turned[row] = away
-    return turned
 
 
 def describe_faces(tracks: FaceTracks, appearances: list[Appearance], fps: float, chosen: set[int]) -> tuple[Face, ...]:
