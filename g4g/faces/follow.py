@@ -10,12 +10,12 @@ import numpy as np
 
 from g4g.config import CropConfig
 from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
-from g4g.faces.occlusion import find_occluded, sample_places
 from g4g.faces.crop import crop_face, find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
 from g4g.faces.facemesh import POINTS
 from g4g.faces.landmarks import to_landmarks
 from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
+from g4g.faces.occlusion import find_occluded, sample_places
 from g4g.faces.track import FaceTrack, TimedFrame
 
 MOST_FACES = 8
