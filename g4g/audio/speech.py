@@ -48,7 +48,8 @@ class SpeechConfig:
 
     def __post_init__(self) -> None:
         if not set(self.centred_blocks) <= set(range(len(self.dilations))):
-            raise ConfigError(f"centred_blocks {self.centred_blocks} must be numbers from 0 to {len(self.dilations) - 1}")
+            last = len(self.dilations) - 1
+            raise ConfigError(f"centred_blocks are numbers from 0 to {last}, got {self.centred_blocks}")
         if self.look_ahead_s > MOST_LOOK_AHEAD_S:
             raise ConfigError(
                 f"the encoder would look {self.look_ahead_s:.4f} s ahead, {MOST_LOOK_AHEAD_S} s are allowed: centre "

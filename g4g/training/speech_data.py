@@ -41,7 +41,7 @@ _LONGEST_PAUSE_S = 0.8
 _ACCENT, _FOREIGN, _MIXED = 0.3, 0.25, 0.5
 """Shares of espeak-ng's recordings with another language's voice, and of Kokoro's in another language than the voice's,
 or with two voices mixed."""
-_ESPEAK_PER_KOKORO = 5
+_ESPEAK_PER_KOKORO = 1
 _ONLY_TESTED = ("wild", "speech")
 """Folders whose clips are never trained on."""
 _KEPT = 0.8
@@ -139,16 +139,17 @@ def make_speech(
     out: str | Path, teacher: WhisperTeacher, projection: Projection, kokoro: Kokoro, *, minutes: float, seed: int = 1,
     log: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
-    """Write synthetic recordings of both programs into a folder for so many minutes of wall clock; repeatable per seed."""
+    """Write synthetic recordings of both programs into a folder for so many minutes; a seed repeats them."""
     folder, start, number = SpeechFolder(out), time.monotonic(), 0
     done_s = {"espeak": 0.0, "kokoro": 0.0}
-    have = {name.split("_")[0] + name.rsplit("_", 1)[1] for name in folder.names() if name[-1].isdigit()}
+    have = {name.rsplit("_", 1)[1] for name in folder.names()}
     while time.monotonic() - start < minutes * 60:
         rng = np.random.default_rng([seed, number])
         program = "kokoro" if number % (1 + _ESPEAK_PER_KOKORO) == 0 else "espeak"
-        if f"{program}{number:05d}" not in have:
+        label = f"{seed}-{number:05d}"
+        if label not in have:
             said, sound = make_kokoro(kokoro, rng) if program == "kokoro" else make_espeak(rng)
-            folder.add(f"{program}_{said}_{number:05d}", sound, projection(teacher.encode(sound)))
+            folder.add(f"{program}_{said}_{label}", sound, projection(teacher.encode(sound)))
             done_s[program] += len(sound) / SAMPLE_RATE
         number += 1
         if number % 30 == 0:

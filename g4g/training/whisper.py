@@ -50,8 +50,7 @@ class WhisperTeacher(nn.Module):
             if name.startswith("encoder/") and array.ndim:
                 value = torch.from_numpy(array.astype(np.float32))
                 self.register_buffer(name.removeprefix("encoder/").replace("/", ":"), value)
-        names = [name for name, _ in self.named_buffers()]
-        self.layers = len({name.split(":")[0] for name in names if name.startswith("layer_") and "norm" not in name[:10]})
+        self.layers = sum(name.endswith(":ffn:linear_0:weight") for name, _ in self.named_buffers())
         if not self.layers:
             raise DataError(f"{model_file} holds no Whisper encoder; make it as shared/models/README.md says")
 
@@ -61,8 +60,9 @@ class WhisperTeacher(nn.Module):
         rows = rows + self._get("position_encodings:encodings")[: rows.shape[1]]
         for number in range(self.layers):
             name = f"layer_{number}:"
-            query, key, value = self._project(name + "self_attention:linear_0", self._norm(name + "self_attention:layer_norm", rows)).chunk(3, -1)
-            heads = [part.unflatten(-1, (_HEADS, -1)).transpose(1, 2) for part in (query, key, value)]
+            normed = self._norm(name + "self_attention:layer_norm", rows)
+            parts = self._project(name + "self_attention:linear_0", normed).chunk(3, -1)  # query, key, value
+            heads = [part.unflatten(-1, (_HEADS, -1)).transpose(1, 2) for part in parts]
             mixed = functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(-2)
             rows = rows + self._project(name + "self_attention:linear_1", mixed)
             inner = functional.gelu(self._project(name + "ffn:linear_0", self._norm(name + "ffn:layer_norm", rows)))
@@ -125,7 +125,8 @@ def whisper_log_mel(waveform: np.ndarray, pad_s: float = 0.0) -> np.ndarray:
     length = (-(-len(waveform) // row) + round(pad_s * TEACHER_RATE)) * row
     sound = torch.zeros(max(length, row))
     sound[: len(waveform)] = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
-    power = torch.stft(sound, _N_FFT, _HOP_LENGTH, window=torch.hann_window(_N_FFT), return_complex=True)[:, :-1].abs() ** 2
+    window = torch.hann_window(_N_FFT)
+    power = torch.stft(sound, _N_FFT, _HOP_LENGTH, window=window, return_complex=True)[:, :-1].abs().square()
     mel = (torch.from_numpy(_mel_filters()) @ power).clamp(min=1e-10).log10()
     return ((torch.maximum(mel, mel.max() - 8.0) + 4.0) / 4.0).numpy()
 
