@@ -1,5 +1,9 @@
-"""Sound to log-mel, and the one place where seconds become mel steps."""
+"""Sound to log-mel and to features of speech, and the one place where seconds become mel steps."""
 
 from g4g.audio.mel import count_mel_steps, log_mel, mel_windows, shared_windows, window_starts
+from g4g.audio.speech import SPEECH_RATE, SpeechConfig, SpeechEncoder, encode_speech, features_at
 
-__all__ = ["count_mel_steps", "log_mel", "mel_windows", "shared_windows", "window_starts"]
+__all__ = [
+    "SPEECH_RATE", "SpeechConfig", "SpeechEncoder", "count_mel_steps", "encode_speech", "features_at", "log_mel",
+    "mel_windows", "shared_windows", "window_starts",
+]  # fmt: skip

@@ -19,11 +19,11 @@ from g4g.faces import FaceTracks
 CACHE_VARIABLE = "G4G_CACHE"
 """Environment variable: the folder to use instead of g4g in the user's cache folder; empty keeps nothing."""
 MOST_BYTES = 256 * 1024 * 1024
-"""The oldest files go when all together are larger (an hour of one face takes 60 MB)."""
+"""The oldest files go when all together are larger (an hour of one face takes 530 MB)."""
 
-_FORMAT = 3
+_FORMAT = 4
 _ENDING = ".tracks"
-_ARRAYS = ("times_s", "cuts", "frames", "faces", "landmarks", "frame_to_crop", "covered")
+_ARRAYS = ("times_s", "cuts", "frames", "faces", "mesh", "frame_to_crop", "covered")
 
 
 class TrackCache:

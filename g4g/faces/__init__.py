@@ -1,16 +1,20 @@
 """Faces: found, followed, cropped, masked; takes arrays, never files."""
 
 from g4g.faces.backends import BACKENDS, make_backend
-from g4g.faces.crop import crop_face, crop_scale, find_runs, fit_crop, lower_half_mask, refine_crop
+from g4g.faces.canonical import lip_gap, load_canonical
+from g4g.faces.crop import crop_face, crop_mesh, crop_scale, find_runs, fit_crop, lower_half_mask, refine_crop
 from g4g.faces.follow import FaceTracks, follow_faces
-from g4g.faces.landmarks import eye_distance, head_yaw, mouth_shape, steady_upper_face
-from g4g.faces.looks import ALIKE, describe_looks, unit_row
+from g4g.faces.landmarks import eye_distance, head_yaw, mouth_shape, steady_upper_face, to_landmarks
+from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
+from g4g.faces.mesh_warp import add_ring, rasterise_mesh, ring_triangles
+from g4g.faces.pose import HeadPose, fit_pose
 from g4g.faces.track import FaceTrack, track_faces
 from g4g.faces.warp import fit_similarity, invert_affine, transform_points, warp_frame
 
 __all__ = [
-    "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "crop_face", "crop_scale", "describe_looks", "eye_distance",
-    "find_runs", "fit_crop", "fit_similarity", "follow_faces", "head_yaw", "invert_affine", "lower_half_mask",
-    "make_backend", "mouth_shape", "refine_crop", "steady_upper_face", "track_faces", "transform_points", "unit_row",
-    "warp_frame",
+    "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "HeadPose", "add_ring", "crop_face", "crop_mesh", "crop_scale",
+    "describe_likeness", "eye_distance", "find_runs", "fit_crop", "fit_pose", "fit_similarity", "follow_faces",
+    "head_yaw", "invert_affine", "lip_gap", "load_canonical", "lower_half_mask", "make_backend", "mouth_shape",
+    "rasterise_mesh", "refine_crop", "ring_triangles", "steady_upper_face", "to_landmarks", "track_faces",
+    "transform_points", "unit_row", "warp_frame",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The face finders by name; both give the same 68 points."""
+"""The face finders by name; all place the same mesh."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from g4g.checkpoints import find_weights
 from g4g.errors import FaceError
-from g4g.faces.blazeface import BlazeFace, Detection
+from g4g.faces.blazeface import BlazeFace
 from g4g.faces.facemesh import FaceMesh, roi_from_box, roi_from_mesh
-from g4g.faces.landmarks import MESH_TO_68
+from g4g.faces.landmarks import LEFT_EYE, RIGHT_EYE
 
 _MIN_PRESENCE = 0.5
 _MAX_JUMP = 0.5
@@ -24,70 +24,72 @@ THOROUGH_EVERY = 15
 
 
 class FaceBackend(ABC):
-    """Finds faces. A `shape` is what a backend knows of one face in one frame: its points (N, 2) px."""
+    """Finds faces and places their meshes (478, 3), as `FaceMesh` gives them."""
 
     _last: np.ndarray | None = None
     _missed = 0
 
     @abstractmethod
     def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
-        """Return the shapes of all faces in a frame (H, W, 3) RGB uint8, largest first; `thorough`: small ones too."""
+        """Return the meshes of all faces in a frame (H, W, 3) RGB uint8, largest first; `thorough`: small ones too."""
 
     @abstractmethod
-    def follow(self, frame: np.ndarray, shape: np.ndarray) -> np.ndarray | None:
-        """Return the shape of the face that had `shape` one frame before; None: lost, or this backend only detects."""
-
-    @abstractmethod
-    def to_landmarks(self, shape: np.ndarray) -> np.ndarray:
-        """Return the 68 points of a shape, (68, 2) px, float32."""
+    def follow(self, frame: np.ndarray, mesh: np.ndarray) -> np.ndarray | None:
+        """Return the mesh of the face that had `mesh` one frame before; None: lost, or this backend only detects."""
 
     def find(self, frame: np.ndarray) -> np.ndarray | None:
-        """Return the 68 points of the one face that is followed, at first the largest, or None.
+        """Return the mesh of the one face that is followed, at first the largest, or None.
 
         For callers that want one face only; called with the frames of one video in order.
         """
-        shape = None if self._last is None else self.follow(frame, self._last)
-        if shape is None:
-            shape = next(iter(self.detect(frame, thorough=self._missed % THOROUGH_EVERY == 0)), None)
-            self._missed = self._missed + 1 if shape is None else 0
-        self._last = shape
-        return None if shape is None else self.to_landmarks(shape)
+        mesh = None if self._last is None else self.follow(frame, self._last)
+        if mesh is None:
+            mesh = next(iter(self.detect(frame, thorough=self._missed % THOROUGH_EVERY == 0)), None)
+            self._missed = self._missed + 1 if mesh is None else 0
+        self._last = mesh
+        return mesh
 
     def forget(self) -> None:
         """Look anew in the next frame: another scene begins there."""
         self._last, self._missed = None, 0
 
 
-class MediaPipeBackend(FaceBackend):
-    """BlazeFace to detect, FaceMesh from mesh to mesh to follow."""
+class _MeshBackend(FaceBackend):
+    """Places MediaPipe's mesh around what a detector finds."""
 
     def __init__(self) -> None:
         # A request of its own, so that backends can run side by side.
-        self._find_boxes = BlazeFace(_compile("face-detection").create_infer_request().infer)
         self._place_mesh = FaceMesh(_compile("face-landmarks").create_infer_request().infer)
 
-    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
-        meshes = (self._place(frame, detection) for detection in self._find_boxes(frame, thorough))
-        return sorted((mesh for mesh in meshes if mesh is not None), key=_area, reverse=True)
-
-    def follow(self, frame: np.ndarray, shape: np.ndarray) -> np.ndarray | None:
-        mesh, presence = self._place_mesh(frame, roi_from_mesh(shape))
-        size = np.ptp(shape, axis=0).max()
-        jump = np.linalg.norm(mesh.mean(0) - shape.mean(0)) / size
-        return mesh if presence > _MIN_PRESENCE and jump < _MAX_JUMP else None
-
-    def to_landmarks(self, shape: np.ndarray) -> np.ndarray:
-        return shape[MESH_TO_68].astype(np.float32)
-
-    def _place(self, frame: np.ndarray, detection: Detection) -> np.ndarray | None:
-        mesh, _ = self._place_mesh(frame, roi_from_box(detection.box, detection.eyes))
+    def _place(self, frame: np.ndarray, box: np.ndarray, eyes: np.ndarray) -> np.ndarray | None:
+        mesh, _ = self._place_mesh(frame, roi_from_box(box, eyes))
         # A second look from the mesh's own square settles points that a loose detection box leaves behind.
         mesh, presence = self._place_mesh(frame, roi_from_mesh(mesh))
         return mesh if presence > _MIN_PRESENCE else None
 
+    def _place_all(self, frame: np.ndarray, found: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        meshes = (self._place(frame, box, eyes) for box, eyes in found)
+        return sorted((mesh for mesh in meshes if mesh is not None), key=_area, reverse=True)
 
-class FaceAlignmentBackend(FaceBackend):
-    """s3fd + FAN of the face-alignment package, for those who have its weights (their licence is non-commercial)."""
+
+class MediaPipeBackend(_MeshBackend):
+    """BlazeFace to detect, the mesh from its own last place to follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._find_boxes = BlazeFace(_compile("face-detection").create_infer_request().infer)
+
+    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
+        return self._place_all(frame, [(found.box, found.eyes) for found in self._find_boxes(frame, thorough)])
+
+    def follow(self, frame: np.ndarray, mesh: np.ndarray) -> np.ndarray | None:
+        now, presence = self._place_mesh(frame, roi_from_mesh(mesh))
+        jump = np.linalg.norm((now - mesh)[:, :2].mean(0)) / np.ptp(mesh[:, :2], axis=0).max()
+        return now if presence > _MIN_PRESENCE and jump < _MAX_JUMP else None
+
+
+class FaceAlignmentBackend(_MeshBackend):
+    """s3fd and FAN of the face-alignment package detect, frame by frame (their weights' licence is non-commercial)."""
 
     FILES = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
 
@@ -104,20 +106,21 @@ class FaceAlignmentBackend(FaceBackend):
             )
         from face_alignment import FaceAlignment, LandmarksType
 
+        super().__init__()
         self._aligner = FaceAlignment(LandmarksType.TWO_D, device="cpu", flip_input=False)
 
     def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
-        return sorted(self._aligner.get_landmarks_from_image(frame) or [], key=_area, reverse=True)
+        found = self._aligner.get_landmarks_from_image(frame) or []
+        eyes = [np.stack([points[LEFT_EYE].mean(0), points[RIGHT_EYE].mean(0)]) for points in found]
+        boxes = [np.concatenate([points.min(0), points.max(0)]) for points in found]
+        return self._place_all(frame, list(zip(boxes, eyes, strict=True)))
 
-    def follow(self, frame: np.ndarray, shape: np.ndarray) -> None:
+    def follow(self, frame: np.ndarray, mesh: np.ndarray) -> None:
         return None
 
-    def to_landmarks(self, shape: np.ndarray) -> np.ndarray:
-        return shape.astype(np.float32)
 
-
-def _area(shape: np.ndarray) -> float:
-    return float(np.prod(np.ptp(shape, axis=0)))
+def _area(mesh: np.ndarray) -> float:
+    return float(np.prod(np.ptp(mesh[:, :2], axis=0)))
 
 
 @lru_cache

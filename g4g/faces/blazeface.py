@@ -63,7 +63,7 @@ class BlazeFace:
         crop_to_frame = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
         picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)) / 127.5 - 1.0
         result = self._network(picture[None].astype(np.float32))
-        raw, scores = result["regressors"][0], _sigmoid(result["classificators"][0, :, 0])
+        raw, scores = result["regressors"][0], sigmoid(result["classificators"][0, :, 0])
         keep = scores > _MIN_SCORE
         points = raw[keep].reshape(-1, 8, 2) / _INPUT_PX
         centres = points[:, 0] + self._anchors[keep]
@@ -101,5 +101,5 @@ def _make_anchors() -> np.ndarray:
     return np.concatenate(anchors)
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-np.clip(x, -50, 50)))

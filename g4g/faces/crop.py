@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from g4g.config import CropConfig
 from g4g.faces.landmarks import JAW, STABLE
-from g4g.faces.warp import fit_similarity, invert_affine, warp_frame
+from g4g.faces.warp import fit_similarity, invert_affine, transform_points, warp_frame
 
 # Mean positions of STABLE in units of the outer eye corners' distance, origin midway between them (our measurement).
 _STABLE_TEMPLATE = np.array(
@@ -50,11 +50,17 @@ def crop_scale(frame_to_crop: np.ndarray) -> np.ndarray:
     return np.sqrt(np.abs(np.linalg.det(frame_to_crop[..., :2])))
 
 
-def refine_crop(frame_to_crop: np.ndarray, finer: int) -> np.ndarray:
-    """Map frames to the same crops with `finer` times as many pixels each way, affines (..., 2, 3)."""
-    result = frame_to_crop * float(finer)
-    result[..., 2] += (finer - 1) / 2  # whole numbers are pixel centres
+def refine_crop(frame_to_crop: np.ndarray, factor: float) -> np.ndarray:
+    """Map frames to the same crops with `factor` times as many pixels each way, affines (..., 2, 3)."""
+    result = frame_to_crop * float(factor)
+    result[..., 2] += (factor - 1) / 2  # whole numbers are pixel centres
     return result
+
+
+def crop_mesh(frame_to_crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """Map meshes (T, N, 3) frame px to crop px by affines (T, 2, 3): depth is scaled alike; (T, N, 3), float32."""
+    depth = mesh[..., 2:] * crop_scale(frame_to_crop)[:, None, None]
+    return np.concatenate([transform_points(frame_to_crop, mesh[..., :2]), depth], axis=-1).astype(np.float32)
 
 
 def crop_face(frame: np.ndarray, frame_to_crop: np.ndarray, size: int, mode: str = "bilinear") -> np.ndarray:

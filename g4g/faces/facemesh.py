@@ -1,29 +1,36 @@
-"""FaceMesh on OpenVINO: 468 points of one face, from a rotated square around it."""
+"""The face mesh on OpenVINO: 478 points of one face in three dimensions, from a rotated square around it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from g4g.faces.blazeface import _sigmoid
+from g4g.faces.blazeface import sigmoid
 from g4g.faces.warp import transform_points, warp_frame
 
-_INPUT_PX = 192
+POINTS = 478
+"""468 points of the face and 5 of each iris."""
+_INPUT_PX = 256
 _ROI_SCALE = 1.5
 _EYE_CORNERS = (33, 263)
 
 
 class FaceMesh:
-    """Place the mesh. Source: MediaPipe face_landmark (Apache-2.0); region of interest as its graph describes it."""
+    """Place the mesh. Source: MediaPipe face_landmarks_detector (Apache-2.0); region of interest as its graph says."""
 
     def __init__(self, network) -> None:
         self._network = network
 
     def __call__(self, frame: np.ndarray, crop_to_frame: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the mesh (468, 2) in frame pixels and the probability that a face is there."""
+        """Return the mesh (478, 3) and the probability that a face is there.
+
+        x and y are frame pixels; z is depth in the same unit, smaller is nearer to the camera.
+        """
         picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)) / 255.0
         result = self._network(picture[None].astype(np.float32))
-        points = result["conv2d_21"].reshape(468, 3)[:, :2]
-        return transform_points(crop_to_frame, points), float(_sigmoid(result["conv2d_31"].reshape(1))[0])
+        points = result["Identity"].reshape(POINTS, 3)
+        depth = points[:, 2:] * np.sqrt(abs(np.linalg.det(crop_to_frame[:, :2])))
+        mesh = np.concatenate([transform_points(crop_to_frame, points[:, :2]), depth], axis=1)
+        return mesh.astype(np.float32), float(sigmoid(result["Identity_1"].reshape(1))[0])
 
 
 def roi_from_box(box: np.ndarray, eyes: np.ndarray) -> np.ndarray:
@@ -33,9 +40,10 @@ def roi_from_box(box: np.ndarray, eyes: np.ndarray) -> np.ndarray:
 
 def roi_from_mesh(mesh: np.ndarray) -> np.ndarray:
     """Make the rotated square around the last frame's mesh, so that a face is followed without detecting again."""
-    axis = mesh[_EYE_CORNERS[1]] - mesh[_EYE_CORNERS[0]]
+    points = mesh[:, :2].astype(np.float64)
+    axis = points[_EYE_CORNERS[1]] - points[_EYE_CORNERS[0]]
     axis = axis / np.linalg.norm(axis)
-    turned = mesh @ np.stack([axis, [-axis[1], axis[0]]], axis=1)
+    turned = points @ np.stack([axis, [-axis[1], axis[0]]], axis=1)
     low, high = turned.min(0), turned.max(0)
     centre = np.stack([axis, [-axis[1], axis[0]]], axis=1) @ ((low + high) / 2)
     return _rotated_square(centre, (high - low).max(), axis)

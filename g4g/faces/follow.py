@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from g4g.config import CropConfig
 from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
-from g4g.faces.cover import find_covered, sample_places
+from g4g.faces.occlusion import find_occluded, sample_places
 from g4g.faces.crop import crop_face, find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
-from g4g.faces.looks import ALIKE, describe_looks, unit_row
+from g4g.faces.facemesh import POINTS
+from g4g.faces.landmarks import to_landmarks
+from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
 from g4g.faces.track import FaceTrack, TimedFrame
 
 MOST_FACES = 8
@@ -26,9 +29,9 @@ _SAME_PLACE = 0.3
 _SAME_FACE = 0.5
 """Boxes that overlap by so much (intersection over union): one face a moment later; one face followed twice."""
 
-_LOOK_PX = 64
+_LIKENESS_PX = 64
 _ALIKE_IN_PLACE = 0.5
-"""How alike two faces must look, as `describe_looks` tells, to be one where it was lost; after a cut it is ALIKE."""
+"""How alike two faces must look, as `describe_likeness` tells, to be one where it was lost; after a cut it is ALIKE."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class FaceTracks:
     """Every face of a video: row i tells where face `faces[i]` is in frame `frames[i]`, ordered by face, then frame.
 
     `times_s` (T,); `cuts` (T,): a new scene begins; `frames`, `faces` (M,) int32, faces numbered from 0 in the order
-    in which they appear, from left to right; `landmarks` (M, 68, 2) px; `frame_to_crop` (M, 2, 3); `covered` (M,):
+    in which they appear, from left to right; `mesh` (M, 478, 3) px; `frame_to_crop` (M, 2, 3); `covered` (M,):
     something is before the mouth.
     """
 
@@ -44,12 +47,17 @@ class FaceTracks:
     cuts: np.ndarray
     frames: np.ndarray
     faces: np.ndarray
-    landmarks: np.ndarray
+    mesh: np.ndarray
     frame_to_crop: np.ndarray
     covered: np.ndarray
 
     def __len__(self) -> int:
         return len(self.times_s)
+
+    @cached_property
+    def landmarks(self) -> np.ndarray:
+        """The 68 points of each row, (M, 68, 2) px."""
+        return to_landmarks(self.mesh)
 
     @property
     def scenes(self) -> np.ndarray:
@@ -60,17 +68,17 @@ class FaceTracks:
         """Put one face per scene together as one track; `chosen` (scenes,) holds their numbers, -1 for none."""
         rows = np.flatnonzero(chosen[self.scenes[self.frames]] == self.faces)
         frames, count = self.frames[rows], len(self)
-        landmarks = np.zeros((count, 68, 2), np.float32)
+        mesh = np.zeros((count, POINTS, 3), np.float32)
         found = np.zeros(count, bool)
         frame_to_crop = np.tile(np.eye(2, 3), (count, 1, 1))
-        landmarks[frames], found[frames], frame_to_crop[frames] = self.landmarks[rows], True, self.frame_to_crop[rows]
-        return FaceTrack(self.times_s, landmarks, found, frame_to_crop, self.cuts)
+        mesh[frames], found[frames], frame_to_crop[frames] = self.mesh[rows], True, self.frame_to_crop[rows]
+        return FaceTrack(self.times_s, mesh, found, frame_to_crop, self.cuts)
 
 
 def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: CropConfig = CropConfig()) -> FaceTracks:
-    """Follow all faces through a video; memory holds 1 KB per frame and face, never the frames.
+    """Follow all faces through a video; memory holds 6 KB per frame and face, never the frames.
 
-    A face that was lost, left, or comes back after a cut keeps its number where it looks alike (`describe_looks`);
+    A face that was lost, left, or comes back after a cut keeps its number where it looks alike (`describe_likeness`);
     otherwise it is a new face. Too many faces is the safer error: a number stands for one person's mouth, from which
     new mouths are made.
 
@@ -90,16 +98,17 @@ def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: Cro
     pieces = follower.pieces
     owners = _join(pieces)
     frames_of = np.array([n for p in pieces for n in range(p.start, p.stop)], np.int32)
-    faces_of = np.array([owner for p, owner in zip(pieces, owners, strict=True) for _ in p.landmarks], np.int32)
+    faces_of = np.array([owner for p, owner in zip(pieces, owners, strict=True) for _ in p.meshes], np.int32)
     order = np.lexsort((frames_of, faces_of))
-    points = np.array([points for p in pieces for points in p.landmarks], np.float32).reshape(-1, 68, 2)[order]
+    mesh = np.array([mesh for p in pieces for mesh in p.meshes], np.float32).reshape(-1, POINTS, 3)[order]
+    points = to_landmarks(mesh)
     colours = np.array([taken for p in pieces for taken in p.colours], np.uint8)[order]
     numbers, faces, starts = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
     every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
     frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
-    covered = [find_covered(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
+    covered = [find_occluded(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
     return FaceTracks(
-        np.array(times_s, np.float64), starts, numbers, faces, points, frame_to_crop,
+        np.array(times_s, np.float64), starts, numbers, faces, mesh, frame_to_crop,
         np.concatenate([np.zeros(0, bool), *covered]),
     )  # fmt: skip
 
@@ -110,13 +119,13 @@ class _Piece:
 
     start: int
     scene: int
-    landmarks: list[np.ndarray] = field(default_factory=list)
+    meshes: list[np.ndarray] = field(default_factory=list)
     colours: list[np.ndarray] = field(default_factory=list)
-    looks: np.ndarray | float = 0.0
+    likeness: np.ndarray | float = 0.0
 
     @property
     def stop(self) -> int:
-        return self.start + len(self.landmarks)
+        return self.start + len(self.meshes)
 
 
 class _Follower:
@@ -133,29 +142,29 @@ class _Follower:
             self._live, self._age, self._missing_until = [], 0, 0
             self._scene += 1
         live, lost = [], []
-        for piece, shape in self._live:
-            now = self._backend.follow(frame, shape)
+        for piece, mesh in self._live:
+            now = self._backend.follow(frame, mesh)
             if now is None:
-                lost.append((piece, shape))
+                lost.append((piece, mesh))
             elif all(_overlap(now, other) < _SAME_FACE for _, other in live):  # else it slid onto an older one
                 live.append((piece, now))
         if lost:
             self._missing_until = self._age + _LOOK_EVERY
         if not live or self._age < self._missing_until or self._age % _LOOK_EVERY == 0:
             every = _LOOK_EVERY * _THOROUGH_LOOKS if live else THOROUGH_EVERY
-            for shape in self._backend.detect(frame, thorough=self._age % every == 0):
-                if any(_overlap(shape, other) > _SAME_PLACE for _, other in live):
+            for mesh in self._backend.detect(frame, thorough=self._age % every == 0):
+                if any(_overlap(mesh, other) > _SAME_PLACE for _, other in live):
                     continue
-                same = [piece for piece, old in lost if _overlap(shape, old) > _SAME_PLACE]
+                same = [piece for piece, old in lost if _overlap(mesh, old) > _SAME_PLACE]
                 lost = [(piece, old) for piece, old in lost if not same or piece is not same[0]]
-                live.append((same[0] if same else self._begin(number), shape))
-        self._live = sorted(live, key=lambda item: -np.ptp(item[1], axis=0).prod())[:MOST_FACES]
+                live.append((same[0] if same else self._begin(number), mesh))
+        self._live = sorted(live, key=lambda item: -np.ptp(item[1][:, :2], axis=0).prod())[:MOST_FACES]
         self._live.sort(key=lambda item: item[0].start)
-        for piece, shape in self._live:
-            points = self._backend.to_landmarks(shape)
-            if len(piece.landmarks) % _LOOK_EVERY == 0:
-                piece.looks = piece.looks + _look(frame, points)
-            piece.landmarks.append(points)
+        for piece, mesh in self._live:
+            points = to_landmarks(mesh)
+            if len(piece.meshes) % _LOOK_EVERY == 0:
+                piece.likeness = piece.likeness + _describe(frame, points)
+            piece.meshes.append(mesh)
             piece.colours.append(sample_places(frame, points))
         self._age += 1
 
@@ -166,7 +175,7 @@ class _Follower:
 
 def _join(pieces: list[_Piece]) -> list[int]:
     """Tell whose face each piece is: numbers from 0 on, in the order of their first frames, from left to right."""
-    order = sorted(range(len(pieces)), key=lambda i: (pieces[i].start, pieces[i].landmarks[0][:, 0].mean()))
+    order = sorted(range(len(pieces)), key=lambda i: (pieces[i].start, pieces[i].meshes[0][:, 0].mean()))
     faces: list[list[_Piece]] = []
     owners = [0] * len(pieces)
     for i in order:
@@ -176,8 +185,8 @@ def _join(pieces: list[_Piece]) -> list[int]:
             last = known[-1]
             if any(piece.start < other.stop for other in known):  # a face is in one place at a time
                 continue
-            alike = float(unit_row(sum(other.looks for other in known)) @ unit_row(piece.looks))
-            place = _overlap(last.landmarks[-1], piece.landmarks[0])
+            alike = float(unit_row(sum(other.likeness for other in known)) @ unit_row(piece.likeness))
+            place = _overlap(last.meshes[-1], piece.meshes[0])
             in_place = place > _SAME_PLACE and last.scene == piece.scene
             if alike > (_ALIKE_IN_PLACE if in_place else ALIKE) and alike + place > best:
                 best, owner = alike + place, number
@@ -193,13 +202,14 @@ def _differs(numbers: np.ndarray) -> np.ndarray:
     return np.diff(numbers, prepend=-1) != 0
 
 
-def _look(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    frame_to_crop = fit_crop(landmarks[None], [(0, 1)], CropConfig(size=_LOOK_PX))[0]
-    return describe_looks(crop_face(frame, frame_to_crop, _LOOK_PX))
+def _describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    frame_to_crop = fit_crop(landmarks[None], [(0, 1)], CropConfig(size=_LIKENESS_PX))[0]
+    return describe_likeness(crop_face(frame, frame_to_crop, _LIKENESS_PX))
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of the boxes of two sets of points."""
+    """Intersection over union of the boxes of two meshes."""
+    a, b = a[:, :2], b[:, :2]
     low, high = np.maximum(a.min(0), b.min(0)), np.minimum(a.max(0), b.max(0))
     both = np.prod(np.maximum(high - low, 0))
     return float(both / (np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0)) - both + 1e-9))

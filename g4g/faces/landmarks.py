@@ -1,4 +1,4 @@
-"""The 68-point face and how the 468-point mesh maps to it."""
+"""The 68-point face and how the 478-point mesh maps to it."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -11,6 +11,12 @@ MESH_TO_68 = np.array(
     + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]
     + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87]
 )
+
+
+def to_landmarks(mesh: np.ndarray) -> np.ndarray:
+    """Take the 68 points (..., 68, 2) px, float32, out of meshes (..., 478, 2 or 3)."""
+    return mesh[..., MESH_TO_68, :2].astype(np.float32)
+
 
 JAW = slice(0, 17)
 MOUTH = slice(48, 68)

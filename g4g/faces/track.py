@@ -13,7 +13,8 @@ from g4g.config import CropConfig
 from g4g.faces.backends import FaceBackend
 from g4g.faces.crop import find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
-from g4g.faces.landmarks import steady_upper_face
+from g4g.faces.facemesh import POINTS
+from g4g.faces.landmarks import steady_upper_face, to_landmarks
 from g4g.faces.warp import transform_points
 
 
@@ -26,19 +27,24 @@ class TimedFrame(Protocol):
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """Where the face is: `times_s` (T,), `landmarks` (T, 68, 2) px, `found` (T,), `frame_to_crop` (T, 2, 3).
+    """Where the face is: `times_s` (T,), `mesh` (T, 478, 3) px, `found` (T,), `frame_to_crop` (T, 2, 3).
 
     `cuts` (T,) is True where a new scene begins.
     """
 
     times_s: np.ndarray
-    landmarks: np.ndarray
+    mesh: np.ndarray
     found: np.ndarray
     frame_to_crop: np.ndarray
     cuts: np.ndarray
 
     def __len__(self) -> int:
         return len(self.times_s)
+
+    @cached_property
+    def landmarks(self) -> np.ndarray:
+        """The 68 points of each frame, (T, 68, 2) px."""
+        return to_landmarks(self.mesh)
 
     def runs(self) -> list[tuple[int, int]]:
         """List the (start, stop) of every stretch of one scene in which the face is found."""
@@ -62,7 +68,7 @@ def track_faces(
     backend: FaceBackend,
     config: CropConfig = CropConfig(),
 ) -> FaceTrack:
-    """Follow the face through a video; memory holds half a kilobyte per frame, never the frames.
+    """Follow the face through a video; memory holds 6 KB per frame, never the frames.
 
     Args:
         frames: the video in order.
@@ -70,16 +76,16 @@ def track_faces(
     Returns:
         The track; frames without a face have found = False.
     """
-    times_s, landmarks, cuts, detector = [], [], [], CutDetector()
+    times_s, meshes, cuts, detector = [], [], [], CutDetector()
     for item in frames:
         times_s.append(item.time_s)
         cuts.append(detector.is_cut(item.frame))
         if cuts[-1]:
             backend.forget()
-        landmarks.append(backend.find(item.frame))
-    found = np.array([points is not None for points in landmarks], dtype=bool)
-    empty = np.zeros((68, 2), np.float32)
-    points = np.array([empty if p is None else p for p in landmarks], dtype=np.float32).reshape(-1, 68, 2)
+        meshes.append(backend.find(item.frame))
+    found = np.array([mesh is not None for mesh in meshes], dtype=bool)
+    empty = np.zeros((POINTS, 3), np.float32)
+    mesh = np.array([empty if m is None else m for m in meshes], dtype=np.float32).reshape(-1, POINTS, 3)
     scenes = np.array(cuts, dtype=bool)
-    frame_to_crop = fit_crop(points, find_runs(found, scenes), config)
-    return FaceTrack(np.array(times_s, dtype=np.float64), points, found, frame_to_crop, scenes)
+    frame_to_crop = fit_crop(to_landmarks(mesh), find_runs(found, scenes), config)
+    return FaceTrack(np.array(times_s, dtype=np.float64), mesh, found, frame_to_crop, scenes)

@@ -1,21 +1,11 @@
-"""The generator: deforms references of the same person until the lips say the sound."""
+"""The generator: pictures of the person, warped by geometry, become the frame's lower face."""
 
 from g4g.generator.discriminator import Discriminator, adversarial_loss, discriminator_loss
-from g4g.generator.loss import edge_weights, pyramid, reconstruction_loss
-from g4g.generator.model import (
-    OVERSAMPLING,
-    Generated,
-    Generator,
-    GeneratorConfig,
-    hide_lower_half,
-    reduce_pictures,
-    to_tensor,
-)
-from g4g.generator.references import Gallery, add_gallery, choose_references, follow_pose, make_gallery
-from g4g.generator.trial import try_references
+from g4g.generator.draw import draw_frames, sample_pictures
+from g4g.generator.loss import edge_weights, reconstruction_loss
+from g4g.generator.model import GUIDES, Generator, GeneratorConfig, Layout, Maps
 
 __all__ = [
-    "OVERSAMPLING", "Discriminator", "Gallery", "Generated", "Generator", "GeneratorConfig", "add_gallery",
-    "adversarial_loss", "choose_references", "discriminator_loss", "edge_weights", "follow_pose", "hide_lower_half",
-    "make_gallery", "pyramid", "reconstruction_loss", "reduce_pictures", "to_tensor", "try_references",
+    "Discriminator", "GUIDES", "Generator", "GeneratorConfig", "Layout", "Maps", "adversarial_loss",
+    "discriminator_loss", "draw_frames", "edge_weights", "reconstruction_loss", "sample_pictures",
 ]  # fmt: skip

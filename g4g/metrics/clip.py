@@ -12,7 +12,7 @@ import numpy as np
 from g4g.config import SCORE_FPS, CropConfig
 from g4g.errors import FaceError
 from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_backend, track_faces, transform_points
-from g4g.faces.landmarks import MOUTH
+from g4g.faces.landmarks import MOUTH, to_landmarks
 from g4g.faces.warp import warp_frame
 from g4g.generator import choose_references
 from g4g.media import pick_frames, read_frames, read_waveform
@@ -161,8 +161,8 @@ def _compare_frames(output, reference, track, judge, closed, faces, extras) -> t
     sources = bounce_frames(reference, len(track), 10**9)
     for number, (item, (source_number, source)) in enumerate(zip(read_frames(output), sources, strict=False)):
         frames += 1
-        points = backend.find(item.frame)
-        if points is None or not track.found[source_number]:
+        mesh = backend.find(item.frame)
+        if mesh is None or not track.found[source_number]:
             continue
         if item.frame.shape != source.shape:
             raise FaceError(
@@ -190,7 +190,7 @@ def _compare_frames(output, reference, track, judge, closed, faces, extras) -> t
         seen.numbers.append(number)
         seen.sources.append(source_number)
         seen.times_s.append(item.time_s)
-        seen.landmarks.append(points)
+        seen.landmarks.append(to_landmarks(mesh))
         for row, crop in (("dubbed", made), ("real", real)):
             seen.mouths[row].append(cut_mouths(crop[None], judge.mouth_box)[0])
     return seen, frames

@@ -1,24 +1,24 @@
-"""Prepared shots in memory, the split, and augmentation."""
+"""Prepared shots, lazily read; the one fixed split; and augmentation of sound and colour."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import librosa
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors import safe_open
 from scipy.signal import lfilter
 
-from g4g.audio import log_mel
 from g4g.checkpoints import weights_dir
-from g4g.config import AudioConfig, CropConfig
+from g4g.config import AudioConfig
 from g4g.errors import DataError
-from g4g.faces import steady_upper_face
+from g4g.faces import HeadPose, fit_pose, lip_gap, steady_upper_face, to_landmarks
 
+INDEX_VERSION = 3
 _OTHER_VOICE, _ROOM, _BANDS, _NOISY = 0.7, 0.2, 0.15, 0.2
 """Shares of sounds that get another voice, a room, narrow bands, noise. More noise buries the breaths by which quiet
 windows are told apart."""
@@ -26,50 +26,104 @@ windows are told apart."""
 
 @dataclass(frozen=True)
 class Shot:
-    """One shot of a `clip`: `crops` (T, size, size, 3) uint8, `landmarks` (T, 68, 2) crop px, `times_s` (T,), `mel`.
+    """One shot of a `clip` at 25 frames/s; the pictures stay on disk until they are looked at.
 
-    The landmarks' upper face is smoothed over time, as in use. `fine`: the crops with the pixels that a finer generator
-    paints; None where the crops are as fine.
+    Attributes:
+        crops: (T, c, c, 3) RGB uint8, c px as prepared.
+        mesh: (T, 478, 3) px of a crop of CropConfig.size (128), whatever c is: x, y and depth.
+        times_s: (T,) of the frames; 0 is the first sample of `waveform`.
+        waveform: (N,) int16 at 16 kHz, from half a second before the shot to half a second after it where the clip
+            has as much; a still has none.
+        start_s: second of the clip's sound at which the waveform begins.
+        speech: (S, D) features of the waveform, row i at i / 50 s; None until `add_speech` is called.
+        kind: "video", or "still": one frame without sound.
     """
 
     name: str
     clip: str
     speaker: str
     crops: np.ndarray
-    landmarks: np.ndarray
+    mesh: np.ndarray
     times_s: np.ndarray
-    mel: np.ndarray
-    fine: np.ndarray | None = None
+    waveform: np.ndarray
+    start_s: float = 0.0
+    speech: np.ndarray | None = None
+    kind: str = "video"
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self.mesh)
+
+    @cached_property
+    def landmarks(self) -> np.ndarray:
+        """The 68 points, (T, 68, 2) crop px; the upper face is smoothed over time, as in use."""
+        return steady_upper_face(to_landmarks(self.mesh), self.times_s)
+
+    @cached_property
+    def _lifted(self) -> tuple[HeadPose, np.ndarray]:
+        return fit_pose(self.mesh)
 
     @property
-    def pictures(self) -> np.ndarray:
-        """What the generator learns to paint, (T, f * size, f * size, 3) uint8."""
-        return self.crops if self.fine is None else self.fine
+    def pose(self) -> HeadPose:
+        """The head's pose in crop px, of T frames."""
+        return self._lifted[0]
+
+    @property
+    def canonical(self) -> np.ndarray:
+        """The mesh without the pose, (T, 468, 3), as `fit_pose` gives it."""
+        return self._lifted[1]
+
+    @cached_property
+    def lip_gap(self) -> np.ndarray:
+        """Opening between the inner lips over the distance of the outer eye corners, (T,); the pose plays no part."""
+        return lip_gap(self.canonical)
 
 
 def read_split() -> dict[str, list[str]]:
-    """Read the one fixed split: names of clips under train, validation, validation_others, unseen_speakers."""
+    """Read the one fixed split: lists of clips.
+
+    "train"; "validation", "validation_others", "unseen_clips": other clips of people who are trained on;
+    "unseen_speakers", "unseen_portraits": people who are not; "measured_only": no training may use them.
+    """
     return json.loads((weights_dir() / "splits.json").read_text())
 
 
+@lru_cache(maxsize=1)
+def _groups() -> dict[str, str]:
+    return {clip: group for group, clips in read_split().items() for clip in clips}
+
+
+def group_of(clip: str) -> str | None:
+    """Tell in which list of the split a clip is; None for a clip that the split does not name."""
+    return _groups().get(clip)
+
+
 def read_entries(folder: str | Path) -> list[dict]:
-    """Read the shots that the index of a prepared folder lists. Raises DataError when there is no index."""
+    """Read the shots that the index of a prepared folder lists.
+
+    Raises:
+        DataError: there is no index, or an older version of g4g wrote it.
+    """
     index = Path(folder) / "index.json"
     if not index.is_file():
         raise DataError(f"{folder} holds no index.json; make it with: g4g prepare VIDEOS... -o {folder}")
-    return json.loads(index.read_text())["shots"]
+    content = json.loads(index.read_text())
+    check_version(content, index)
+    return content["shots"]
+
+
+def check_version(index: dict, path: Path) -> None:
+    """Raise DataError for the index of an older or newer version."""
+    if index.get("version") != INDEX_VERSION:
+        raise DataError(f"{path} was written by another version of g4g; prepare the videos again into an empty folder")
 
 
 def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | None = None) -> list[Shot]:
-    """Load prepared shots into memory.
+    """Load prepared shots; their crops are read when they are used.
 
     Args:
         folder: what `g4g prepare` wrote.
         names: keep the shots of these clips; None keeps all.
-        limit: at most so many.
+        limit: load at most this number.
     Raises:
         DataError: no index, or no shot of these clips.
     """
@@ -86,21 +140,19 @@ def split_entries(folder: str | Path) -> tuple[list[dict], list[dict]]:
     Raises:
         DataError: no index, or nothing left to train on.
     """
-    split = read_split()
-    validation = {name for key, names in split.items() if key != "train" for name in names}
-    known = set(split["train"]) | validation
     train, held = [], []
     for number, entry in enumerate(read_entries(folder)):
-        is_held = entry["clip"] in validation or (entry["clip"] not in known and number % 20 == 0)
+        group = group_of(entry["clip"])
+        is_held = number % 20 == 0 if group is None else group != "train"
         (held if is_held else train).append(entry)
     if not train:
         raise DataError(f"all {len(held)} shots of {folder} are held out for validation; prepare more videos")
     return train, held
 
 
-def load_split(folder: str | Path, finer: int = 1) -> tuple[list[Shot], list[Shot]]:
-    """Load training and validation shots, split as by `split_entries`; `finer` as for `load_shot`."""
-    train, held = ([load_shot(Path(folder), entry, finer) for entry in part] for part in split_entries(folder))
+def load_split(folder: str | Path) -> tuple[list[Shot], list[Shot]]:
+    """Load training and validation shots, split as by `split_entries`."""
+    train, held = ([load_shot(Path(folder), entry) for entry in part] for part in split_entries(folder))
     return train, held or train[:1]
 
 
@@ -115,33 +167,29 @@ def speaker_chances(shots: list[Shot]) -> np.ndarray:
     return counts[where] ** (-2 / 3) / np.cbrt(counts).sum()
 
 
-def load_shot(folder: Path, entry: dict, finer: int = 1) -> Shot:
-    """Load one shot of a prepared folder by its entry in the index, also with `finer` times a crop's pixels each way.
-
-    Raises:
-        DataError: it was prepared with fewer.
-    """
-    tensors = load_file(folder / entry["file"])
-    stored, size = tensors["crops"], CropConfig().size
-    if stored.shape[1] < finer * size:
-        raise DataError(
-            f"{entry['name']} in {folder} has crops of {stored.shape[1]} px, this generator paints {finer * size}: "
-            f"prepare the videos with --finer {finer} into another folder"
-        )
-    landmarks = steady_upper_face(tensors["landmarks"], tensors["times_s"])
+def load_shot(folder: Path, entry: dict) -> Shot:
+    """Load one shot of a prepared folder by its entry in the index; its crops are a read-only map of the file."""
+    path = folder / entry["file"]
+    with safe_open(path, "numpy") as file:
+        mesh, times_s, waveform = (file.get_tensor(name) for name in ("mesh", "times_s", "waveform"))
     return Shot(
-        entry["name"], entry["clip"], entry["speaker"], reduce_crops(stored, size), landmarks, tensors["times_s"],
-        log_mel(tensors["waveform"]), reduce_crops(stored, finer * size) if finer > 1 else None,
+        entry["name"], entry["clip"], entry["speaker"], _map_crops(path), mesh, times_s, waveform, entry["start_s"],
+        kind=entry["kind"],
     )  # fmt: skip
 
 
-def reduce_crops(crops: np.ndarray, size: int) -> np.ndarray:
-    """Average pixels of crops (T, f * size, f * size, 3) uint8 down to `size`."""
-    f = crops.shape[1] // size
-    if f == 1:
-        return crops
-    cells = crops.reshape(len(crops), size, f, size, f, 3)
-    return np.stack([frame.mean((1, 3)).round().astype(np.uint8) for frame in cells])
+def load_affines(folder: Path, entry: dict) -> np.ndarray:
+    """Load a shot's frame_to_crop, (T, 2, 3): from frame px to px of a crop of CropConfig.size."""
+    with safe_open(folder / entry["file"], "numpy") as file:
+        return file.get_tensor("frame_to_crop")
+
+
+def _map_crops(path: Path) -> np.ndarray:
+    """Map the crops (T, c, c, 3) uint8 of a shot's file into memory: pages are read when they are touched."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        about = json.loads(file.read(length))["crops"]
+    return np.memmap(path, np.uint8, "r", 8 + length + about["data_offsets"][0], tuple(about["shape"]))
 
 
 def augment_mel(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -20,11 +20,11 @@ from g4g.generator import make_gallery
 from g4g.nn import channels_last, check_device
 from g4g.training.data import Shot, load_shot, split_entries
 from g4g.training.finetune_report import FinetuneReport, list_notes, write_report
-from g4g.training.keeper import Keeper
+from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.loop import Plan, train
 from g4g.training.prepare import list_videos, prepare
 from g4g.training.speaker import PRESETS, SpeakerStage, measure_speaker
-from g4g.training.vetting import Verdict, hold_out_tail, vet_shots
+from g4g.training.select_clips import Verdict, hold_out_tail, vet_shots
 from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, grow, load
 
 _MIN_SECONDS = 3.0
@@ -101,9 +101,9 @@ def finetune(
     settings = {"preset": preset, "seed": seed, "minutes": minutes, "precision": precision, "learning_rate": _RATE}
     settings |= {"replayed": len(replay), "finer": finer}
     note = {"base": origin, "settings": settings, "clips": _describe_clips(verdicts)}
-    keeper = Keeper(out, work / "curve.json", replace(base, gallery=gallery), note, before, log)
+    best = BestCheckpoint(out, work / "curve.json", replace(base, gallery=gallery), note, before, log)
     if resume:
-        keeper.remember()
+        best.remember()
     # The base stays as it is, to be measured and kept.
     models = replace(base, gallery=gallery, **copy.deepcopy(base.parts()))
     stage = SpeakerStage(models, learnt, held, replay, preset)
@@ -112,10 +112,10 @@ def finetune(
         minutes, steps, _RATE, seed=seed, device=device, precision=precision, look_every_s=_LOOK_EVERY_S,
         log=lambda line: None,
     )  # fmt: skip
-    finished = _train(stage, work / "run", plan, keeper, resume, tell)
-    if not keeper.improved:
-        keeper.save(base)
-    result = FinetuneReport(out, finished, keeper.improved, before, keeper.best, keeper.curve, verdicts)
+    finished = _train(stage, work / "run", plan, best, resume, tell)
+    if not best.improved:
+        best.save(base)
+    result = FinetuneReport(out, finished, best.improved, before, best.best, best.curve, verdicts)
     if report is not None:
         write_report(Path(report), result, base, held, learnt[0])
     return result
@@ -132,7 +132,7 @@ def _check(out: Path, minutes: float, steps: int, preset: str) -> None:
         raise ConfigError(f"cannot write {out}: it is a folder; name a file")
 
 
-def _train(stage: SpeakerStage, run: Path, plan: Plan, keeper: Keeper, resume: bool, tell: Callable) -> bool:
+def _train(stage: SpeakerStage, run: Path, plan: Plan, best: BestCheckpoint, resume: bool, tell: Callable) -> bool:
     """Train, and tell whether to the end: Ctrl-C stops it before."""
     share = 0.0
 
@@ -142,7 +142,7 @@ def _train(stage: SpeakerStage, run: Path, plan: Plan, keeper: Keeper, resume: b
         tell("train", round(done * plan.minutes * 60), round(plan.minutes * 60))
 
     state = run.with_suffix(".state")
-    train(stage, run, replace(plan, report=report), keeper.look, resume and state.is_file())
+    train(stage, run, replace(plan, report=report), best.look, resume and state.is_file())
     return share >= 1
 
 

@@ -1,212 +1,202 @@
-"""Stage 2: the generator, picture first, sync late and small, texture last."""
+"""Stage: the generator, on frames made by the recipe of a dub; picture first, texture last."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional
 
-from g4g.aligner import Aligner, cut_lips
-from g4g.audio import mel_windows, shared_windows
-from g4g.faces.landmarks import JAW, MOUTH
 from g4g.generator import (
     Discriminator,
-    Gallery,
     Generator,
     adversarial_loss,
-    choose_references,
     discriminator_loss,
+    draw_frames,
     edge_weights,
-    hide_lower_half,
     reconstruction_loss,
-    reduce_pictures,
-    to_tensor,
+    sample_pictures,
 )
+from g4g.generator.loss import pyramid
 from g4g.metrics import cut_box, mouth_box, psnr
+from g4g.faces.landmarks import MOUTH, MESH_TO_68
+from g4g.motion import ShapeSpace
+from g4g.painter import Canvas, lay_out, mask_lower_face, to_tensor
 from g4g.training.data import Shot, speaker_chances
+from g4g.training.examples import Subject, draw_example, take_speech
 from g4g.training.loop import Stage
-from g4g.training.perceptual import make_perceptual
-from g4g.training.sounds import Sounds
-from g4g.training.variety import draw_example
+from g4g.training.perceptual import Perceptual
 
-_CLIPS = 4
-_FRAMES = 5
-_SYNC_FROM = 0.35
-"""Share of the run after which sync counts: the picture comes first. One that was trained before starts there."""
-_VALIDATION_CLIPS = 16
-"""About so many of known and of unseen speakers each, evenly over those held out."""
-_WEIGHTS = {
-    "pixels": 1.0, "edges": 0.3, "landmarks": 0.3, "perceptual": 0.1, "sync": 0.08, "foreign_sync": 0.08,
-    "adversarial": 0.01, "features": 0.05,
-}  # fmt: skip
+_FRAMES = 12
+_MOUTH_PX = 56
+"""Side of the square around the mouth, px of the crop, in which features are compared."""
+_FEATURES_OF = 2
+"""Features are compared for every such frame: they cost as much as all the rest."""
+_OUTSIDE = 0.1
+"""Weight of pixels that no dub takes."""
+_OTHER_LIGHT, _OTHER_SKIN = 0.3, 0.6
+"""Shares of references whose light differs a little, of examples in other colours."""
+_VALIDATION_CLIPS, _APART_S = 16, 0.5
+_WEIGHTS = {"pixels": 1.0, "edges": 0.4, "perceptual": 0.4, "adversarial": 0.01, "features": 0.05, "flow": 0.002}
 
 
 class GeneratorStage(Stage):
-    """Frames of a few clips per batch; neighbouring ones as soon as the frozen aligner judges their lips."""
+    """Frames of as many shots per batch."""
 
-    foreign_clips = 2
-    """So many clips of a batch are driven by another clip's sound, once sync is judged: what is left of the source's
-    own mouth around the hidden part must not be trusted more than the sound."""
-    adversarial_from = 0.6
+    adversarial_from = 0.5
     """Share of the run after which the discriminator counts."""
-    gallery: Gallery | None = None
-    """Of the one speaker to be learnt, as `draw_example` says."""
 
     def __init__(
-        self, generator: Generator, aligner: Aligner, train: list[Shot], validation: list[Shot], trained: bool
-    ) -> None:
+        self, generator: Generator, space: ShapeSpace, train: list[Shot], held: list[Shot],
+        perceptual: Perceptual | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self._begin = _SYNC_FROM if trained else 0.0
-        self.generator, self.aligner = generator, aligner.eval().requires_grad_(False)
-        generator.hear_silence(aligner.embed_silence())
+        self.generator, self.perceptual, self._space = generator, perceptual, space
         self.discriminator = Discriminator()
-        self.perceptual = make_perceptual(self.aligner)
-        self._train_shots, self._validation = train, validation
+        self._train = [Subject.of(shot) for shot in train]
+        self._held = [Subject.of(shot) for shot in held]
         self._chances = speaker_chances(train)
-        self._sounds = Sounds(self.aligner, generator.config.audio_windows)
-        self._seen: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._known = {shot.speaker for shot in train}
+        self._seen: tuple[Tensor, Tensor] | None = None
 
     def trained(self) -> Generator:
         return self.generator
 
     def describe(self) -> dict:
-        return {"perceptual": self.perceptual.name}
+        return {"perceptual": "EfficientNet-Lite0" if self.perceptual else "none"}
 
     def critic(self) -> Discriminator:
         return self.discriminator
 
-    def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
-        device = next(self.generator.parameters()).device
-        done = self._begin + done * (1 - self._begin)
-        in_sync = done >= _SYNC_FROM
-        shots = self._draw_shots(rng, _CLIPS)
-        frames = [_draw_frames(shot, rng, in_sync) for shot in shots]
-        paired = _CLIPS - in_sync * self.foreign_clips
-        voices = shots[:paired] + self._draw_shots(rng, _CLIPS - paired)
-        spoken = frames[:paired] + [_draw_frames(voice, rng, in_sync) for voice in voices[paired:]]
-        sounds = [self._sounds.draw(voice, rng) for voice in voices]
-        audio = torch.stack([sound[some] for sound, some in zip(sounds, spoken, strict=True)])
-        parts = [draw_example(shot, some, rng, self.gallery) for shot, some in zip(shots, frames, strict=True)]
-        crops, landmarks, references, reference_landmarks = (
-            torch.stack(part).to(device) for part in zip(*parts, strict=True)
-        )
-        people = self.generator.encode_references(references, reference_landmarks).repeat(_FRAMES)
-        real, points = crops.flatten(0, 1), landmarks.flatten(0, 1)
-        output = self.generator(hide_lower_half(real), points, audio.flatten(0, 1), people)
-        top, finer, known = self.generator.top, self.generator.config.finer, paired * _FRAMES
-        terms = {}
-        pictures = [picture[:known] for picture in (*output.smaller, output.picture)]
-        weights = edge_weights(points[:known] * finer, top, real.shape[-1])
-        terms["pixels"], terms["edges"] = reconstruction_loss(pictures, real[:known, :, top:], weights)
-        off = (output.landmarks[:known] - torch.cat([points[:known, JAW], points[:known, MOUTH]], 1)).abs() / 8
-        terms["landmarks"] = off[:, :17].mean() / 4 + off[:, 17:].mean() * 3 / 4
-        if in_sync:
-            whole = torch.cat([real[:, :, :top], output.picture], 2)
-            lips = (cut_lips(reduce_pictures(x, finer)) for x in (whole, real))
-            fake, true = (x.unflatten(0, (_CLIPS, _FRAMES)).flatten(1, 2) for x in lips)
-            moments = [int(some[_FRAMES // 2]) for some in spoken]
-            middle = [sound[:, sound.shape[1] // 2] for sound in sounds]
-            in_time = self._sync_loss(self.aligner.embed_lips(fake), middle, moments)
-            terms["sync"], terms["foreign_sync"] = in_time[:paired].mean(), in_time[paired:].mean()
-            terms["perceptual"] = self.perceptual(fake[:paired], true[:paired])
+    def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
+        device, config = next(self.generator.parameters()).device, self.generator.config
+        chosen = rng.choice(len(self._train), size=_FRAMES, p=self._chances)
+        drawn = [
+            draw_example(self._train[i], self._space, config.references, config.speech_rows, rng) for i in chosen
+        ]
+        canvas = join_canvases([canvas for canvas, _ in drawn])
+        pictures, real = change_colours(canvas, np.stack([real for _, real in drawn]), rng)
+        pictures, real = pictures.to(device), real.to(device)
+        made, maps, real = self._draw(canvas, pictures, real)
+        terms = self._compare(canvas, made, real)
+        terms["flow"] = maps.flow.abs().mean()
         if done >= self.adversarial_from:
-            self._seen = real[:, :, top:], output.picture.detach()
+            self._seen = real, made.detach()
             with torch.no_grad():
-                true_layers = self.discriminator(self._seen[0])
-            made_layers = self.discriminator(output.picture)
-            terms["adversarial"], terms["features"] = adversarial_loss(true_layers, made_layers, known)
+                true_layers = self.discriminator(real)
+            terms["adversarial"], terms["features"] = adversarial_loss(true_layers, self.discriminator(made))
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
 
-    def _draw_shots(self, rng: np.random.Generator, count: int) -> list[Shot]:
-        return [self._train_shots[i] for i in rng.choice(len(self._train_shots), size=count, p=self._chances)]
+    def _draw(self, canvas: Canvas, pictures: Tensor, real: Tensor):
+        """Draw the canvas's frames at the networks' size; also the maps, and the rows of the real frames to match."""
+        generator, size = self.generator, self.generator.crop.size
+        layout = lay_out(canvas, 1, generator.top)
+        layout = type(layout)(*(part.to(pictures.device) for part in vars(layout).values()))
+        small = functional.interpolate(pictures.flatten(0, 1), (size, size), mode="area")
+        shown = sample_pictures(small.unflatten(0, pictures.shape[:2]), layout.places, size)
+        maps = generator(shown, layout, torch.from_numpy(canvas.speech).to(pictures.device))
+        made = draw_frames(pictures, layout, maps, size)
+        return made, maps, functional.interpolate(real, (size, size), mode="area")[:, :, generator.top :]
 
-    def _sync_loss(self, lips: torch.Tensor, sounds: list[torch.Tensor], moments: list[int]) -> torch.Tensor:
-        """Cross entropy (B,) of finding each row of lips' moment in its clip's sound (T, D); neighbours do not count.
+    def _compare(self, canvas: Canvas, made: Tensor, real: Tensor) -> dict[str, Tensor]:
+        top, size = self.generator.top, self.generator.crop.size
+        landmarks = torch.from_numpy(canvas.targets[:, MESH_TO_68]).to(made.device)
+        masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
+        taken = torch.from_numpy(masks[:, None, top:]).to(made.device)
+        weights = edge_weights(landmarks, top, size) * (_OUTSIDE + (1 - _OUTSIDE) * taken)
+        terms = {}
+        terms["pixels"], terms["edges"] = reconstruction_loss(pyramid(made), real, weights)
+        if self.perceptual is not None:
+            some = slice(None, None, _FEATURES_OF)
+            mouths = [cut_mouths(x[some], landmarks[some, MOUTH], top) for x in (made, real)]
+            terms["perceptual"] = self.perceptual(*mouths).mean()
+        return terms
 
-        Divided by the scale of similarities, so that it weighs as much as a cosine does.
-        """
-        scale = self.aligner.log_scale.clamp(max=4.0).exp()
-        losses = []
-        for row, sound, moment in zip(lips, sounds, moments, strict=True):
-            near = (torch.arange(len(sound), device=row.device) - moment).abs() == 1
-            logits = (sound @ row * scale).masked_fill(near, float("-inf"))
-            losses.append((logits.logsumexp(0) - logits[moment]) / scale)
-        return torch.stack(losses)
-
-    def critic_step(self) -> torch.Tensor | None:
+    def critic_step(self) -> Tensor | None:
         if self._seen is None:
             return None
         real, made = self._seen
         return discriminator_loss(self.discriminator(real), self.discriminator(made))
 
+    @torch.no_grad()
     def validate(self, network: Generator, sheet: Path) -> dict[str, float]:
-        """Measure mouth PSNR above copying the most closed reference, as mean over frames, known speakers apart."""
-        speakers = {shot.speaker for shot in self._train_shots}
-        groups = {
-            "known": [shot for shot in self._validation if shot.speaker in speakers],
-            "unseen": [shot for shot in self._validation if shot.speaker not in speakers],
-        }
-        figures, rows = {}, []
-        for group, shots in groups.items():
-            ours, copied = [], []
-            for shot in shots[:: max(len(shots) // _VALIDATION_CLIPS, 1)]:
-                chosen = choose_references(shot.landmarks)
-                frames = np.setdiff1d(np.arange(5, len(shot) - 5, 8), chosen)
-                references = shot.pictures[chosen], shot.landmarks[chosen]
-                made = generate_frames(network, self.aligner, shot, frames, *references)
-                for picture, frame in zip(made, frames, strict=True):
-                    box = mouth_box(shot.landmarks[frame, MOUTH] * network.config.finer, network.size)
-                    pictures = picture, shot.pictures[chosen[0]], shot.pictures[frame]
-                    made_mouth, closed, real = (cut_box(x, box) for x in pictures)
-                    ours.append(psnr(made_mouth, real))
-                    copied.append(psnr(closed, real))
-                if len(ours) < 40:
-                    rows += [np.concatenate(list(x[:8, network.top :]), 1) for x in (shot.pictures[frames], made)]
-            if shots:
-                mean = np.mean(ours)
-                figures |= {f"{group}_psnr_db": mean, f"{group}_above_copy_db": mean - np.mean(copied)}
+        """Measure mouths, told the true geometry, against the mean of the warped references; people known or not."""
+        figures, rows, mine = {}, [], self.generator
+        self.generator = network
+        groups = {"known": [s for s in self._held if s.shot.speaker in self._known]}
+        groups["unseen"] = [s for s in self._held if s.shot.speaker not in self._known]
+        for group, subjects in groups.items():
+            found = [self._measure(s, rows) for s in subjects[:: max(len(subjects) // _VALIDATION_CLIPS, 1)]]
+            if found:
+                figures |= {f"{group}_{k}": float(np.mean([f[k] for f in found])) for k in found[0]}
+        self.generator = mine
         width = max(row.shape[1] for row in rows)
         rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
-        whole = Image.fromarray(np.concatenate(rows))
-        whole.resize((2048, 2048 * whole.height // width)).save(sheet)
+        Image.fromarray(np.concatenate(rows)).save(sheet)
         return figures
 
+    def _measure(self, subject: Subject, rows: list[np.ndarray]) -> dict[str, float]:
+        shot, config, top = subject.shot, self.generator.config, self.generator.top
+        frames = np.arange(4, len(shot) - 4, max(len(shot) // 8, 1))
+        chosen = np.stack([np.resize(subject.rank_references(f, _APART_S)[:3], config.references) for f in frames])
+        canvas = Canvas(
+            shot.crops[frames], subject.points[frames], subject.points[frames], shot.crops[chosen],
+            subject.points[chosen], take_speech(shot, frames, config.speech_rows),
+        )  # fmt: skip
+        device = next(self.generator.parameters()).device
+        pictures = torch.cat([to_tensor(canvas.references), to_tensor(canvas.crops)[:, None]], 1).to(device)
+        made, maps, real = self._draw(canvas, pictures, pictures[:, -1])
+        layout = lay_out(canvas, 1, top)
+        warped = sample_pictures(pictures[:, :-1].cpu(), layout.places[:, :-1], self.generator.crop.size).mean(1)
+        made, real, mean = (to_pictures(x) for x in (made, real, warped))
+        ours, plain = [], []
+        for i, frame in enumerate(frames):
+            points = subject.points[frame][MESH_TO_68][MOUTH] - [0, top]
+            box = mouth_box(points, self.generator.crop.size)
+            for list_, picture in ((ours, made[i]), (plain, mean[i])):
+                list_.append(psnr(cut_box(picture, box), cut_box(real[i], box)))
+        if len(rows) < 24:
+            rows += [np.concatenate(list(x[:8]), 1) for x in (real, made)]
+        return {"psnr_db": float(np.mean(ours)), "above_mean_db": float(np.mean(ours) - np.mean(plain))}
 
-@torch.no_grad()
-def generate_frames(
-    network: Generator, aligner: Aligner, shot: Shot, frames: np.ndarray, crops: np.ndarray, landmarks: np.ndarray,
-    voice: Shot | None = None,
-) -> np.ndarray:  # fmt: skip
-    """Generate frames of a shot.
 
-    Args:
-        shot: whose `frames` are made; by their number in the shot.
-        crops, landmarks: the references, (4, size, size, 3) uint8, as fine as the generator paints, and (4, 68, 2) px.
-        voice: whose sound drives them; None: the shot's own.
+def join_canvases(canvases: list[Canvas]) -> Canvas:
+    """Join canvases of one resolution frame by frame."""
+    return Canvas(*(np.concatenate(part) for part in zip(*(vars(c).values() for c in canvases), strict=True)))
+
+
+def change_colours(canvas: Canvas, real: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Give examples other skins and lights, and some references a slightly different light.
+
     Returns:
-        (N, size, size, 3) uint8.
+        Pictures (B, K + 1, 3, s, s), the frame's own last, and the real frames (B, 3, s, s), in [-1, 1].
     """
-    device, voice = next(network.parameters()).device, voice or shot
-    real = to_tensor(shot.pictures[frames]).to(device)
-    audio = embed_moments(aligner, voice, frames, network.config.audio_windows)
-    points = torch.from_numpy(shot.landmarks[frames]).to(device)
-    person = network.encode_references(to_tensor(crops).to(device)[None], torch.from_numpy(landmarks).to(device)[None])
-    output = network(hide_lower_half(real), points, audio, person.repeat(len(frames)))
-    whole = torch.cat([real[:, :, : network.top], output.picture.clamp(-1, 1)], 2)
-    return ((whole + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    pictures = torch.cat([to_tensor(canvas.references), to_tensor(canvas.crops)[:, None]], 1)
+    real, count = to_tensor(real), len(real)
+    other = torch.from_numpy(rng.random((count, 1)) < _OTHER_SKIN)
+    tone = torch.from_numpy(np.exp(rng.normal(0, 0.2, (count, 3))).astype(np.float32))
+    tone = torch.where(other, tone, 1.0)[:, :, None, None]
+    light = torch.from_numpy(np.exp(rng.normal(0, 0.06, (*pictures.shape[:2], 3))).astype(np.float32))
+    light[torch.from_numpy(rng.random(pictures.shape[:2]) >= _OTHER_LIGHT)] = 1
+    light[:, -1] = 1
+    recolour = lambda x, power: 2 * ((x + 1) / 2).clamp(1e-4, 1) ** power - 1  # noqa: E731
+    return recolour(pictures, tone[:, None] * light[..., None, None]), recolour(real, tone)
 
 
-def embed_moments(aligner: Aligner, voice: Shot, frames: np.ndarray, count: int) -> torch.Tensor:
-    """Embed `count` sync windows of a shot's sound around each of some frames, (N, count, D)."""
-    times, where = shared_windows(voice.times_s[frames], count)
-    windows = torch.from_numpy(mel_windows(voice.mel, times))
-    return aligner.embed_audio(windows.to(next(aligner.parameters()).device))[where]
+def cut_mouths(pictures: Tensor, mouths: Tensor, top: int) -> Tensor:
+    """Cut squares of _MOUTH_PX around mouths (B, 20, 2) px of the crop out of pictures whose first row is `top`."""
+    height, width = pictures.shape[-2:]
+    middle = ((mouths.amin(1) + mouths.amax(1)) / 2).round().long().cpu()
+    left = (middle[:, 0] - _MOUTH_PX // 2).clamp(0, width - _MOUTH_PX).tolist()
+    first = (middle[:, 1] - top - _MOUTH_PX // 2).clamp(0, height - _MOUTH_PX).tolist()
+    cut = [x[:, y : y + _MOUTH_PX, z : z + _MOUTH_PX] for x, y, z in zip(pictures, first, left, strict=True)]
+    return torch.stack(cut)
 
 
-def _draw_frames(shot: Shot, rng: np.random.Generator, neighbours: bool) -> np.ndarray:
-    """Draw frame numbers: neighbouring ones, or from the whole shot, which show more mouth shapes."""
-    if neighbours:
-        return int(rng.integers(len(shot) - _FRAMES + 1)) + np.arange(_FRAMES)
-    return rng.choice(len(shot), size=_FRAMES, replace=False)
+def to_pictures(x: Tensor) -> np.ndarray:
+    """Turn (B, 3, h, w) in [-1, 1] into (B, h, w, 3) uint8."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()

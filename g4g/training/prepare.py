@@ -1,4 +1,4 @@
-"""Videos to training data: face crops, landmarks, sound and an index; resumable."""
+"""Videos and stills to training data: face crops, meshes, sound and an index; resumable."""
 
 from __future__ import annotations
 
@@ -19,47 +19,51 @@ from g4g.checkpoints.atomic import write_whole
 from g4g.config import CropConfig
 from g4g.errors import ConfigError, DataError, G4GError, ResourceError
 from g4g.training.cutting import MIN_SHOT_FRAMES, STRETCH_FRAMES, Cut, Job, cut_shots, stamp_file
+from g4g.training.data import INDEX_VERSION, check_version
 
-INDEX_VERSION = 2
 _PART = 20
 """After so many videos the index is written."""
 _WORTH_A_WORD_S = 1.0
 """What is left out of a video is listed if it lasts so long."""
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v"}
+STILL_SUFFIXES = {".jpg", ".jpeg", ".png"}
+CROP_PX = 192
+"""Side of a stored crop: what 720p clips show of a face, and half as much again as the small networks see."""
+_CROP_PX_LIMITS = (64, 512)
 
 
 def prepare(
     videos: Iterable[str | Path], folder: str | Path, *, face: str | int | tuple | None = "largest",
-    faces: str = "mediapipe", workers: int = 1, enough_frames: int | None = None, finer: int = 1,
+    faces: str = "mediapipe", workers: int = 1, enough_frames: int | None = None, crop_px: int = CROP_PX,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict:  # fmt: skip
-    """Cut videos into shots of face crops with their sound; videos that are already in the index are skipped.
+    """Cut videos into shots of face crops with mesh and sound; videos that are already in the index are skipped.
 
     Args:
-        videos: files, or folders whose videos are taken.
+        videos: files, or folders whose videos and stills are taken; a still is a shot of one frame without sound.
         folder: receives index.json and shots/*.safetensors.
         face: whom to take where several are seen, as `Dubber.dub` names them; None: stretches in which two people are
             seen most of the time are left out.
         faces: face backend by name.
         workers: processes side by side.
         enough_frames: no more are cut, at 25 frames/s, shared out among the videos.
-        finer: crops get so many times 128 pixels each way, for generators that paint so fine.
+        crop_px: side of the stored crops; they show the same part of the face whatever it is.
         progress: called with (done, total, what happened).
     Returns:
-        The index: {"version", "crop", "finer", "shots": [...], "left_out": [{"source", "seconds", "reason"}],
+        The index: {"version", "crop", "crop_px", "shots": [...], "left_out": [{"source", "seconds", "reason"}],
         "failed": [{"source", "reason"}]}; videos that were not needed are in no list.
     Raises:
         DataError: no video given, or nothing usable in any.
-        ConfigError: no worker, or crops finer than generators paint.
+        ConfigError: no worker, or crops of no use.
         ResourceError: a worker died.
     """
     if workers < 1:
         raise ConfigError(f"at least one worker is needed, got {workers}")
-    if finer not in (1, 2):
-        raise ConfigError(f"crops have 1 or 2 times 128 px each way, got {finer}")
+    if not _CROP_PX_LIMITS[0] <= crop_px <= _CROP_PX_LIMITS[1]:
+        raise ConfigError(f"crops have {_CROP_PX_LIMITS[0]} to {_CROP_PX_LIMITS[1]} px each way, got {crop_px}")
     folder, files = Path(folder), list_videos(videos)
     (folder / "shots").mkdir(parents=True, exist_ok=True)
-    index = _read_index(folder / "index.json", files, finer)
+    index = _read_index(folder / "index.json", files, crop_px)
     done = {shot["source"] for shot in index["shots"]}
     todo = [file for file in files if str(file.resolve()) not in done]
     names = _name_clips(todo, {shot["clip"] for shot in index["shots"]})
@@ -70,7 +74,7 @@ def prepare(
             share = _share_out(index, enough_frames, len(todo) - first)
             if share is not None and share < MIN_SHOT_FRAMES:
                 break
-            jobs = [Job(file, names[file], folder, face, faces, share, finer) for file in todo[first : first + part]]
+            jobs = [Job(file, names[file], folder, face, faces, share, crop_px) for file in todo[first : first + part]]
             for job, (cut, reason) in zip(jobs, pool.map(_cut_or_say_why, jobs), strict=True):
                 number += 1
                 _enter(index, job, cut, reason)
@@ -87,14 +91,14 @@ def prepare(
 
 
 def list_videos(paths: Iterable[str | Path]) -> list[Path]:
-    """List video files, opening folders. Raises DataError when there are none."""
-    files: list[Path] = []
+    """List videos and stills, opening folders. Raises DataError when there are none."""
+    files, suffixes = [], VIDEO_SUFFIXES | STILL_SUFFIXES
     for path in map(Path, paths):
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if path.is_dir() else [path]
         files += inside
     files = list(dict.fromkeys(files))
     if not files:
-        raise DataError("no video given; name files, or folders with " + ", ".join(sorted(VIDEO_SUFFIXES)))
+        raise DataError("no video given; name files, or folders with " + ", ".join(sorted(suffixes)))
     return files
 
 
@@ -165,22 +169,18 @@ def _name_clips(files: list[Path], taken: set[str]) -> dict[Path, str]:
     return names
 
 
-def _read_index(path: Path, files: list[Path], finer: int) -> dict:
+def _read_index(path: Path, files: list[Path], crop_px: int) -> dict:
     """Read the index of an earlier run, without those of the `files` that were changed since."""
-    fresh = {"version": INDEX_VERSION, "crop": asdict(CropConfig()), "finer": finer}
+    fresh = {"version": INDEX_VERSION, "crop": asdict(CropConfig()), "crop_px": crop_px}
     fresh |= {"shots": [], "left_out": [], "failed": []}
     if not path.is_file():
         return fresh
-    index = {"left_out": [], "finer": 1, **json.loads(path.read_text())}
-    if any(json.dumps(index[name]) != json.dumps(fresh[name]) for name in ("version", "crop", "finer")):
-        raise DataError(f"{path} was prepared by another version or with other crops; prepare into an empty folder")
+    index = json.loads(path.read_text())
+    check_version(index, path)
+    if any(json.dumps(index[name]) != json.dumps(fresh[name]) for name in ("crop", "crop_px")):
+        raise DataError(f"{path} was prepared with other crops; prepare into an empty folder")
     stamps = {str(file.resolve()): stamp_file(file) for file in files if file.is_file()}
-    # Older versions of g4g wrote no stamp.
-    changed = {
-        shot["source"]
-        for shot in index["shots"]
-        if "stamp" in shot and shot["stamp"] != stamps.get(shot["source"], shot["stamp"])
-    }
+    changed = {s["source"] for s in index["shots"] if s["stamp"] != stamps.get(s["source"], s["stamp"])}
     for name in ("shots", "left_out"):
         index[name] = [row for row in index[name] if row["source"] not in changed]
     return index

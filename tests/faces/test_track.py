@@ -5,7 +5,15 @@ import pytest
 
 from g4g.errors import FaceError
 from g4g.faces import FaceTrack, make_backend, mouth_shape, track_faces
+from g4g.faces.landmarks import MESH_TO_68, to_landmarks
 from g4g.media import VideoFrame
+
+
+def on_mesh(points):
+    """Lay the 68 points (T, 68, 2) on meshes whose other points are 0."""
+    mesh = np.zeros((len(points), 478, 3), np.float32)
+    mesh[:, MESH_TO_68, :2] = points
+    return mesh
 
 
 @pytest.fixture(scope="module")
@@ -15,8 +23,9 @@ def portrait():
 
 def test_the_portrait_has_a_face_where_it_is(portrait):
     # the pupils, read off the enlarged picture by eye
-    landmarks = make_backend("mediapipe").find(portrait)
-    assert landmarks.shape == (68, 2)
+    mesh = make_backend("mediapipe").find(portrait)
+    assert mesh.shape == (478, 3)
+    landmarks = to_landmarks(mesh)
     left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     assert np.linalg.norm(left - [203, 101]) < 4 and np.linalg.norm(right - [247, 103]) < 4
     assert 0 <= mouth_shape(landmarks)[0] < 0.5
@@ -36,7 +45,7 @@ def test_the_upper_face_is_steady_within_a_scene_and_the_mouth_as_it_was():
     points = np.random.default_rng(0).normal(0, 1, (400, 68, 2)).astype(np.float32)
     points[200:] += 50
     still, found, cuts = np.tile(np.eye(2, 3), (400, 1, 1)), np.ones(400, bool), np.arange(400) == 200
-    steady, slow = (FaceTrack(np.arange(400) / fps, points, found, still, cuts).steady_landmarks for fps in (25, 50))
+    steady, slow = (FaceTrack(np.arange(400) / fps, on_mesh(points), found, still, cuts).steady_landmarks for fps in (25, 50))
     for part in (slice(0, 17), slice(48, 68)):
         np.testing.assert_array_equal(steady[:, part], points[:, part])
     upper = steady[:, 17:48]

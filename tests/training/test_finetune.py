@@ -16,17 +16,17 @@ from g4g.cli import main
 from g4g.dubbing.casting import Casting
 from g4g.dubbing.clock import Clock
 from g4g.errors import CheckpointError, ConfigError, DataError, G4GError
-from g4g.faces import describe_looks
+from g4g.faces import describe_likeness
 from g4g.generator import Gallery, make_gallery
 from g4g.media.decode import raise_fault
 from g4g.training import cutting
 from g4g.training.cutting import Job, cut_shots
 from g4g.training.data import Shot, load_shots, read_entries
 from g4g.training.finetune import _load_replay, finetune
-from g4g.training.keeper import Keeper
+from g4g.training.best_checkpoint import Keeper
 from g4g.training.prepare import _share_out, prepare
 from g4g.training.speaker import SpeakerFigures
-from g4g.training.vetting import hold_out_tail, vet_shots
+from g4g.training.select_clips import hold_out_tail, vet_shots
 from g4g.zoo import load, save_models
 
 _BASE = SpeakerFigures(25.0, 0.4, 0.3, 1.0)
@@ -320,7 +320,7 @@ def test_of_two_people_the_named_one_is_learnt(clips, tmp_path):
         prepare([clips / "two.mkv"], tmp_path / side, face=side)
     prepare([clips / "first.mkv"], tmp_path / "alone")
     left, right, alone = (load_shots(tmp_path / name)[0].crops[10] for name in ("left", "right", "alone"))
-    likeness = [float(describe_looks(crop) @ describe_looks(alone)) for crop in (left, right)]
+    likeness = [float(describe_likeness(crop) @ describe_likeness(alone)) for crop in (left, right)]
     assert likeness[0] > 0.95 > 0.8 > likeness[1]
 
 

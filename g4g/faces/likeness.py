@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-_LOOKS = (25, 19)
+_SIZE = (25, 19)
 """Width and height of what is compared."""
 
 ALIKE = 0.82
 """Two faces that are less alike count as two people: taking one person for two is the safer error."""
 
 
-def describe_looks(crop: np.ndarray) -> np.ndarray:
+def describe_likeness(crop: np.ndarray) -> np.ndarray:
     """Describe eyes, brows and nose of an aligned crop, its light taken out; lips and background do not count.
 
     Args:
@@ -25,7 +25,7 @@ def describe_looks(crop: np.ndarray) -> np.ndarray:
     """
     size = len(crop)
     upper = crop[size // 16 : size * 21 // 32, size // 8 : size * 7 // 8].astype(np.float32).mean(-1)
-    small = np.asarray(Image.fromarray(upper).resize(_LOOKS, Image.Resampling.BOX)).ravel()
+    small = np.asarray(Image.fromarray(upper).resize(_SIZE, Image.Resampling.BOX)).ravel()
     return unit_row(small - small.mean())
 
 

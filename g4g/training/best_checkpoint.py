@@ -15,7 +15,7 @@ from g4g.training.speaker import SpeakerFigures
 from g4g.zoo import Models, save_models
 
 
-class Keeper:
+class BestCheckpoint:
     """Judges every checkpoint by its held-out figures, `before` being the base's; `improved` once one was better."""
 
     def __init__(

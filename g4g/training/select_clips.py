@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from g4g.aligner import Aligner, compare_shifts, tell_offset
 from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
-from g4g.faces import crop_scale, describe_looks, unit_row
+from g4g.faces import crop_scale, describe_likeness, unit_row
 from g4g.training.aligner import embed_shot
 from g4g.training.data import Shot, load_shot
 
@@ -26,7 +26,7 @@ _STEADY = 0.15
 _FEWEST_TOGETHER, _CLEAR_TOGETHER, _NEAR = 3, 0.04, 2
 """So many clips tell an offset together; their mean is less noisy, so that a lower peak is clear; frames off it."""
 _LIKENESS = 0.75
-"""How alike a shot must look to the mean of the main person's, as `describe_looks` tells."""
+"""How alike a shot must look to the mean of the main person's, as `describe_likeness` tells."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _look_at(folder: Path, entry: dict, aligner: Aligner | None, finer: int) -> 
     means = compare_shifts(*embed_shot(aligner, shot, _EVERY), _EVERY) if aligner else None
     levels = tuple(np.percentile(shot.mel.max(0), (5, 95)).tolist())
     face_px = shot.crops.shape[1] / float(np.median(crop_scale(frame_to_crop)))
-    return _Look(shot, entry["source"], face_px, levels, means, describe_looks(shot.crops[::10].mean(0)))
+    return _Look(shot, entry["source"], face_px, levels, means, describe_likeness(shot.crops[::10].mean(0)))
 
 
 def _find_fault(look: _Look, likeness: float, offset: float | None) -> str:

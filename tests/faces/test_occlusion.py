@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from g4g.faces import follow_faces
-from g4g.faces.cover import find_covered, sample_places
+from g4g.faces.occlusion import find_occluded, sample_places
 
 COUNT = 120
 
@@ -25,14 +25,14 @@ def rng():
 
 
 def test_changing_light_covers_nothing(face):
-    assert not find_covered(*face).any()
+    assert not find_occluded(*face).any()
 
 
 @pytest.mark.parametrize("first_place", [0, 22])
 def test_a_stretch_of_other_colours_is_found_with_two_frames_around_it(face, first_place):
     colours, landmarks = face
     colours[40:55, first_place:44] = 100
-    assert np.flatnonzero(find_covered(colours, landmarks)).tolist() == list(range(38, 57))
+    assert np.flatnonzero(find_occluded(colours, landmarks)).tolist() == list(range(38, 57))
 
 
 def test_two_frames_or_half_of_all_are_no_cover(face):
@@ -40,21 +40,21 @@ def test_two_frames_or_half_of_all_are_no_cover(face):
     for stretch in (slice(40, 42), slice(40, 100)):
         other = colours.copy()
         other[stretch, :44] = 100
-        assert not find_covered(other, landmarks).any()
+        assert not find_occluded(other, landmarks).any()
 
 
 def test_a_few_frames_tell_nothing(face):
     colours, landmarks = face
     colours[:3, :44] = 100
-    assert not find_covered(colours[:7], landmarks[:7]).any()
-    assert find_covered(colours[:0], landmarks[:0]).shape == (0,)
+    assert not find_occluded(colours[:7], landmarks[:7]).any()
+    assert find_occluded(colours[:0], landmarks[:0]).shape == (0,)
 
 
 def test_a_long_scene_is_judged_by_the_minute(face):
     colours, landmarks = (np.tile(values, (20, 1, 1)) for values in face)
     colours[1200:] = np.clip(colours[1200:].astype(int) + np.arange(54)[:, None] % 40, 0, 255)
     colours[2000:2020, :44] = 100
-    assert np.flatnonzero(find_covered(colours, landmarks)).tolist() == list(range(1998, 2022))
+    assert np.flatnonzero(find_occluded(colours, landmarks)).tolist() == list(range(1998, 2022))
 
 
 def test_places_follow_the_face_and_stay_inside_the_frame(rng):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from g4g.training.vetting import _tell_offsets
+from g4g.training.select_clips import _tell_offsets
 
 _SHIFTS = np.arange(-15, 16)
 

@@ -6,7 +6,7 @@ import torch
 
 from g4g.generator import Gallery
 from g4g.training.data import Shot
-from g4g.training.variety import Warp, draw_example, mirror_landmarks
+from g4g.training.augment import Warp, draw_example, mirror_landmarks
 
 
 def _points(frames):

@@ -60,7 +60,7 @@ _GRID_STEP = 0.03
 
 
 def sample_places(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Take the colours of the face's places, for `find_covered`.
+    """Take the colours of the face's places, for `find_occluded`.
 
     Args:
         frame: shape (H, W, 3), RGB uint8.
@@ -74,7 +74,7 @@ def sample_places(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return np.rint(frame[y, x].mean(1)).astype(np.uint8)
 
 
-def find_covered(colours: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def find_occluded(colours: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Tell in which frames something is before the mouth that mostly is not.
 
     Args:
@@ -97,8 +97,8 @@ def _measure(colours: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     logs = np.log(colours.astype(np.float32) + 8)  # what is nearly black is noise
     logs -= np.median(logs[:, len(_SPREADS) :], axis=1, keepdims=True)
     red, green, blue = np.moveaxis(logs[:, : len(_SPREADS)], -1, 0)
-    looks = np.stack([(red + green + blue) / 3, red - green, blue - green], -1)
-    off = np.minimum(np.abs(looks - np.median(looks, axis=0)) / _SPREADS, _MOST_OFF).mean((1, 2))
+    colours = np.stack([(red + green + blue) / 3, red - green, blue - green], -1)
+    off = np.minimum(np.abs(colours - np.median(colours, axis=0)) / _SPREADS, _MOST_OFF).mean((1, 2))
     yaw = head_yaw(landmarks)
     turn = np.abs(yaw - np.median(yaw)) / _YAW_UNIT_DEG
     return off / max(np.median(off), _QUIET) / (1 + turn)

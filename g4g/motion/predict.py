@@ -1,0 +1,73 @@
+"""From speech features to what a person's mouth does: shapes at frame times, closures met, the person's own gain."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from g4g.faces.canonical import LIPS
+from g4g.motion.model import Motion, frame_rows, sample_rows
+from g4g.motion.neutral import NeutralFace
+
+_SURE, _UNSURE = 0.6, 0.3
+"""From the first probability on closed lips meet; below the second nothing is done about them."""
+_FEWEST_FRAMES = 50
+_CLEAR = 0.35
+"""Where real mouths follow predicted ones by a smaller correlation, the sound is another's or out of sync."""
+_LEAST_GAIN, _MOST_GAIN = 0.6, 1.7
+
+
+@torch.no_grad()
+def move_mouth(motion: Motion, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tell what a mouth does while a sound is heard.
+
+    Args:
+        motion: the network, in evaluation mode.
+        speech: features (S, D) of the whole sound, 50 rows a second.
+        times_s: of the frames, on the sound's clock, (T,).
+    Returns:
+        Shapes (T, C), float32, and how surely the lips are closed, (T,) in [0, 1].
+    """
+    device = motion.components.device
+    rows = torch.from_numpy(frame_rows(times_s)).float().to(device)[None]
+    shapes, closed = motion(torch.from_numpy(np.ascontiguousarray(speech, np.float32)).to(device)[None])
+    shapes, closed = sample_rows(shapes, rows)[0], sample_rows(closed, rows)[0].sigmoid()
+    return shapes.cpu().numpy(), closed.cpu().numpy()
+
+
+def fit_gain(predicted: np.ndarray, real: np.ndarray, motion: Motion) -> float:
+    """Measure how far a person's mouth goes, over how far the network moves it, by the video's own sound.
+
+    Args:
+        predicted, real: shapes of the same frames, (T, C).
+        motion: the network that predicted.
+    Returns:
+        The factor that brings both nearest, 0.6 to 1.7; 1 where there is too little or it is not clear.
+    Source:
+        Our choice: least squares over the lips' points, in closed form.
+    """
+    lips = motion.space.components[:, LIPS].reshape(len(motion.components), -1)
+    made, true = (predicted @ lips).ravel(), (real @ lips).ravel()
+    if len(predicted) < _FEWEST_FRAMES or min(made.std(), true.std()) < 1e-6:
+        return 1.0
+    if np.corrcoef(made - made.mean(), true - true.mean())[0, 1] < _CLEAR:
+        return 1.0
+    return float(np.clip((made * true).sum() / (made * made).sum(), _LEAST_GAIN, _MOST_GAIN))
+
+
+def lay_shapes(motion: Motion, neutral: NeutralFace, degrees: np.ndarray, shapes: np.ndarray, closed: np.ndarray):
+    """Lay shapes on a person's neutral face and close the lips where they must meet.
+
+    Args:
+        motion: whose shapes they are.
+        neutral: the person's closed mouth.
+        degrees: the head's pose in each frame, (T, 3).
+        shapes: (T, C), the person's gain applied.
+        closed: how surely the lips are closed, (T,).
+    Returns:
+        Canonical faces (T, 468, 3); only points that speech moves are meant.
+    """
+    space, rest = motion.space, neutral.at(degrees)
+    faces = rest + space.decode(shapes)
+    share = np.clip((closed - _UNSURE) / (_SURE - _UNSURE), 0, 1)
+    return faces + space.decode(space.close_lips(faces, share))

@@ -1,0 +1,67 @@
+"""Shapes of the lower face: principal components of how speech moves the mesh, in the person's own space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from g4g.faces.canonical import FACE_POINTS, LOWER_INNER_LIP, UPPER_INNER_LIP, load_canonical
+
+_PAIRS = slice(1, 6)
+"""Facing points of the inner lips that must meet when lips close; the outermost lie in the corners."""
+_MEETS = 0.004
+"""Lips that meet are this far apart, in distances of the outer eye corners: the mesh's inner lips never touch."""
+
+
+@dataclass(frozen=True)
+class ShapeSpace:
+    """How faces move: `components` (C, 468, 3), canonical units, zero where speech moves nothing.
+
+    A shape is a row of C coefficients, each of about unit variance over speech; zero is the person's closed mouth.
+    """
+
+    components: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Coefficients of a shape."""
+        return len(self.components)
+
+    def decode(self, shapes: np.ndarray) -> np.ndarray:
+        """Turn shapes (T, C) into displacements (T, 468, 3) from the neutral face."""
+        return np.tensordot(shapes, self.components, 1)
+
+    def encode(self, displacements: np.ndarray) -> np.ndarray:
+        """Find the shapes (T, C) of displacements (T, 468, 3), least squares."""
+        flat = self.components.reshape(self.size, -1)
+        moved = displacements.reshape(len(displacements), -1)
+        return np.linalg.solve(flat @ flat.T, flat @ moved.T).T.astype(np.float32)
+
+    def close_lips(self, points: np.ndarray, share: np.ndarray | float = 1.0) -> np.ndarray:
+        """Close mouths by the likeliest movement that does so.
+
+        Args:
+            points: canonical faces, (T, 468, 3).
+            share: how far each closes, (T,) or one for all, 0 to 1.
+        Returns:
+            Shapes (T, C) to add; zeros where lips meet already.
+        Source:
+            Our choice: the smallest coefficients that take the gaps of facing inner lips away, in closed form.
+        """
+        upper, lower = (np.array(lip[_PAIRS]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+        opens = (self.components[:, lower, 1] - self.components[:, upper, 1]).T
+        gaps = np.maximum(points[:, lower, 1] - points[:, upper, 1] - _MEETS, 0) * np.reshape(share, (-1, 1))
+        gram = opens @ opens.T
+        gram += 0.01 * np.trace(gram) / len(gram) * np.eye(len(gram))
+        return -(opens.T @ np.linalg.solve(gram, gaps.T)).T.astype(np.float32)
+
+
+def find_components(displacements: np.ndarray, count: int) -> ShapeSpace:
+    """Find the principal components of displacements (T, 468, 3), uncentred: zero stays the closed mouth."""
+    moves = load_canonical().moves[:, None]
+    flat = (displacements * moves).reshape(len(displacements), -1).astype(np.float64)
+    values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
+    order = np.argsort(values)[::-1][:count]
+    components = (vectors[:, order] * np.sqrt(values[order])).T
+    return ShapeSpace(components.reshape(count, FACE_POINTS, 3).astype(np.float32))
