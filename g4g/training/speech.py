@@ -12,16 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from g4g.audio.causal import SPEECH_AUDIO, SpeechConfig, SpeechEncoder, load_speech_encoder, save_speech_encoder
+from g4g.audio.features import SPEECH_RATE, encode_speech
 from g4g.audio.mel import log_mel
-from g4g.audio.speech import (
-    SPEECH_AUDIO,
-    SPEECH_RATE,
-    SpeechConfig,
-    SpeechEncoder,
-    encode_speech,
-    load_speech_encoder,
-    save_speech_encoder,
-)
 from g4g.errors import DataError
 from g4g.training.data import describe_data
 from g4g.training.loop import Plan, Stage, train

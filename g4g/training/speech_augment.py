@@ -8,7 +8,7 @@ import librosa
 import numpy as np
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
-from g4g.audio.speech import SPEECH_AUDIO
+from g4g.audio.causal import SPEECH_AUDIO
 
 _RATE_HZ = SPEECH_AUDIO.sample_rate
 _LOUDEST_DB, _SOFTEST_DB = 6.0, -26.0

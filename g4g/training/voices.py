@@ -12,7 +12,6 @@ import librosa
 import numpy as np
 
 from g4g.errors import DataError
-from g4g.training.whisper import SAMPLE_RATE
 
 ESPEAK_VOICES = {
     "en": ("en-us", "en-gb", "en-gb-scotland", "en-029"), "de": ("de",), "es": ("es", "es-419"),
@@ -32,7 +31,8 @@ ESPEAK_VARIANTS = tuple(f"+{kind}{n}" for kind, top in (("f", 5), ("m", 8)) for 
 KOKORO_LANGUAGES = {"a": "en", "b": "en", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja", "p": "pt", "z": "zh"}
 """The first letter of a Kokoro voice names its language."""
 
-_ESPEAK_RATE, _KOKORO_RATE = 22_050, 24_000
+_SAMPLE_RATE, _ESPEAK_RATE, _KOKORO_RATE = 16_000, 22_050, 24_000
+"""Hz."""
 _WAV_HEADER_BYTES = 44
 _MOST_TOKENS = 500
 _STYLE_SIZE = 256
@@ -54,7 +54,7 @@ def speak_espeak(text: str, voice: str, words_per_minute: int = 160, pitch: int 
     """
     wav = _run_espeak("-v", voice, "-s", str(words_per_minute), "-p", str(pitch), "--stdout", text)
     samples = np.frombuffer(wav[_WAV_HEADER_BYTES:], np.int16).astype(np.float32) / 32768
-    return librosa.resample(samples, orig_sr=_ESPEAK_RATE, target_sr=SAMPLE_RATE)
+    return librosa.resample(samples, orig_sr=_ESPEAK_RATE, target_sr=_SAMPLE_RATE)
 
 
 def phonemes(text: str, voice: str) -> str:
@@ -116,7 +116,7 @@ class Kokoro:
         padded = np.array([[0, *tokens, 0]], np.int64)
         inputs = {"tokens": padded, "style": style, "speed": np.array([speed], np.float32)}
         samples = self._session.run(None, inputs)[0].reshape(-1)
-        return librosa.resample(np.clip(samples, -1, 1), orig_sr=_KOKORO_RATE, target_sr=SAMPLE_RATE)
+        return librosa.resample(np.clip(samples, -1, 1), orig_sr=_KOKORO_RATE, target_sr=_SAMPLE_RATE)
 
 
 def fit_kokoro(ipa: str) -> str:
