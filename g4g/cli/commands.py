@@ -115,6 +115,13 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--audio", nargs="+", default=[], help="the new sounds; leave out where a dub carries its source's own sound"
     )
+    evaluate.add_argument(
+        "--phonemes",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="JSON with the times of the new sounds' phonemes, as docs/evaluation.md shows: do lips meet at p, b, m",
+    )
     evaluate.add_argument("--list", metavar="FILE", help="instead: a text file with DUB, SOURCE on each line")
     evaluate.add_argument("--json", metavar="FILE", help="write all figures; a later run goes on from it")
     evaluate.add_argument("--report", metavar="DIR", help="write a page with plots, sheets and the clips themselves")
@@ -271,7 +278,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     with _progress() as report:
         result = evaluate(
             outputs, references, options.audio, judge=options.judge, syncnet=options.syncnet, faces=options.faces,
-            json_file=options.json, progress=lambda done, total, what: report("evaluate", done, total),
+            phonemes=options.phonemes, json_file=options.json,
+            progress=lambda done, total, what: report("evaluate", done, total),
         )  # fmt: skip
     print(format_evaluation(result))
     if options.report:

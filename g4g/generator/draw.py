@@ -11,6 +11,8 @@ from g4g.generator.model import Layout, Maps
 
 _FINE_PX = 0.7
 """What is finer than a Gaussian of so many px of the crop suffers when pictures are blended (our choice)."""
+_HIDDEN, _FORBIDDEN = 8.0, 1e4
+"""What a reference does not show is so much less likely, as a logit; the frame's own old mouth is never taken."""
 
 
 def sample_pictures(pictures: Tensor, places: Tensor, size: int, mode: str = "bilinear") -> Tensor:
@@ -48,7 +50,10 @@ def draw_frames(pictures: Tensor, layout: Layout, maps: Maps, size: int, keep_de
     enlarge = lambda x: functional.interpolate(x, (height, width), mode="bilinear")  # noqa: E731
     places = move_places(layout.places, enlarge(maps.flow).unflatten(1, (-1, 2)), size)
     sampled = sample_pictures(pictures, places, size, "bicubic" if keep_detail else "bilinear")
-    shares = enlarge(maps.logits).softmax(1)
+    costs = layout.seen.new_full((layout.seen.shape[1], 1, 1), _HIDDEN)
+    costs[-1] = _FORBIDDEN
+    hidden = functional.pad((layout.seen - 1) * costs, (0, 0, 0, 0, 0, 1))
+    shares = (enlarge(maps.logits) + hidden).softmax(1)
     blend = (sampled * shares[:, :-1, None]).sum(1)
     if keep_detail:
         scale = width / size

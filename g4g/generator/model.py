@@ -16,8 +16,6 @@ GUIDES = 3
 """Channels of `Layout.guide`: two canonical coordinates, and the opening of the mouth."""
 _MOST_FLOW_PX = 3.0
 """The residual flow reaches so far, px of the crop: geometry leads, the flow mends."""
-_HIDDEN = 8.0
-"""What a picture does not show is so much less likely, as a logit."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class Layout:
 
     Attributes:
         places: (B, P, h, w, 2): x and y in px of a crop of `CropConfig.size`, for the rows from `generated_top` down.
-        seen: (B, P, h, w): 1 where the picture shows the place, 0 where it is hidden or must not be used.
+        seen: (B, P, h, w): 1 where the picture shows the place, 0 where it is hidden; where the frame's own picture
+            would show the old mouth it is 0 too.
         stretch: (B, P, h, w): log2 of how much larger the place is in the frame than in the picture.
         guide: (B, GUIDES, h, w).
     """
@@ -126,10 +125,8 @@ class Generator(nn.Module):
         x = x + act(self.join_half(x))
         count = 2 * pictures.shape[1]
         maps = self.head(x).float()
-        hidden = functional.avg_pool2d(layout.seen, 2) - 1
-        logits = maps[:, count:-3] + _HIDDEN * functional.pad(hidden, (0, 0, 0, 0, 0, 1))
         return Maps(
-            _MOST_FLOW_PX * torch.tanh(maps[:, :count]), logits, torch.tanh(maps[:, -3:]),
+            _MOST_FLOW_PX * torch.tanh(maps[:, :count]), maps[:, count:-3], torch.tanh(maps[:, -3:]),
             functional.pixel_shuffle(self.paint(x).float(), 2),
         )  # fmt: skip
 

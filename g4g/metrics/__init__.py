@@ -1,4 +1,4 @@
-"""Measures: sync, picture, landmarks, and the judge that no generator was trained with."""
+"""Measures: sync, picture, landmarks, phonemes, and the judge that no generator was trained with."""
 
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, JudgeConfig, load_judge, save_judge
 from g4g.metrics.landmarks import (
@@ -10,6 +10,9 @@ from g4g.metrics.landmarks import (
     open_share,
     opening_correlation,
 )
+from g4g.metrics.mouth import MouthTrace, measure_mouth, trace_mouth
+from g4g.metrics.phoneme_score import PhonemeScore, score_phonemes
+from g4g.metrics.phonemes import Phoneme, read_phonemes, write_phonemes
 from g4g.metrics.picture import (
     colour_step,
     cosine,
@@ -27,8 +30,9 @@ from g4g.metrics.picture import (
 from g4g.metrics.sync import MAX_OFFSET_FRAMES, RIVALS, SyncScore, lip_sync_error, match_windows, similarity_offset
 
 __all__ = [
-    "JUDGE_WEIGHTS", "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "RIVALS", "SyncScore", "articulation",
-    "closure_share", "colour_step", "cosine", "cut_box", "edge_gradient", "edge_step", "jitter", "lip_sync_error",
-    "load_judge", "match_windows", "mean_squared_error", "mouth_box", "mouth_distance", "mouth_opening", "mse_to_psnr",
-    "open_share", "opening_correlation", "psnr", "save_judge", "seam", "sharpness", "similarity_offset", "ssim",
+    "JUDGE_WEIGHTS", "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "MouthTrace", "Phoneme", "PhonemeScore", "RIVALS",
+    "SyncScore", "articulation", "closure_share", "colour_step", "cosine", "cut_box", "edge_gradient", "edge_step",
+    "jitter", "lip_sync_error", "load_judge", "match_windows", "mean_squared_error", "measure_mouth", "mouth_box",
+    "mouth_distance", "mouth_opening", "mse_to_psnr", "open_share", "opening_correlation", "psnr", "read_phonemes",
+    "save_judge", "score_phonemes", "seam", "sharpness", "similarity_offset", "ssim", "trace_mouth", "write_phonemes",
 ]  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from g4g.media import pick_frames, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
 from g4g.metrics.judge import Judge, cut_mouths
-from g4g.metrics.kinds import ROWS
+from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.landmarks import (
     articulation,
     closure_share,
@@ -29,6 +29,9 @@ from g4g.metrics.landmarks import (
     open_share,
     opening_correlation,
 )
+from g4g.metrics.mouth import measure_mouth
+from g4g.metrics.phoneme_score import score_phonemes
+from g4g.metrics.phonemes import Phoneme
 from g4g.metrics.picture import (
     colour_step,
     cosine,
@@ -106,7 +109,7 @@ class _Seen:
 
 def measure_clip(
     output: str | Path, reference: str | Path, judge: Judge, audio: str | Path | None = None, *,
-    faces: str = "mediapipe", extras: Extras = NO_EXTRAS,
+    faces: str = "mediapipe", extras: Extras = NO_EXTRAS, phonemes: Sequence[Phoneme] = (),
 ) -> ClipScores:  # fmt: skip
     """Measure one dub against the video that it was made from.
 
@@ -118,6 +121,7 @@ def measure_clip(
             should do.
         faces: face backend by name.
         extras: measures beside g4g's own.
+        phonemes: of the dub's sound, where their times are known.
     Returns:
         Figures of the dub and of its baselines.
     Raises:
@@ -143,6 +147,8 @@ def measure_clip(
         SheetColumn(seen.numbers[i], seen.sources[i], track.frame_to_crop[seen.sources[i]].tolist()) for i in shown
     ]
     _add_motion(scores, seen, track)
+    if phonemes:
+        _add_phonemes(scores, seen, track, phonemes)
     _add_sync(scores, seen, judge, extras.syncnet, track)
     return scores
 
@@ -246,6 +252,15 @@ def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
         to_crop = track.frame_to_crop[seen.sources[start:stop]]
         ours, theirs = (jitter(transform_points(to_crop, points[start:stop])) for points in (made, real))
         dubbed["jitter"] = ours / theirs
+
+
+def _add_phonemes(scores: ClipScores, seen: _Seen, track: FaceTrack, phonemes: Sequence[Phoneme]) -> None:
+    """Score the dub's lips at the known sounds, and the source's, which are the real ones only with their own sound."""
+    source = "real" if scores.audio is None else "undubbed"
+    for row, points in (("dubbed", np.stack(seen.landmarks)), (source, track.landmarks[seen.sources])):
+        score = asdict(score_phonemes(phonemes, measure_mouth(points, np.array(seen.times_s))))
+        named = {f"phoneme_{name}": value for name, value in score.items() if value is not None}
+        scores.rows[row] |= {name: float(value) for name, value in named.items() if name in KINDS}
 
 
 def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet, track: FaceTrack) -> None:

@@ -16,6 +16,7 @@ from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
 from g4g.metrics.extras import Embedder, Extras, load_extras
 from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
 from g4g.metrics.kinds import KINDS, ROWS
+from g4g.metrics.phonemes import Phoneme, read_phonemes
 from g4g.metrics.report import align_columns, finite_json
 
 SCHEMA_VERSION = 3
@@ -77,7 +78,7 @@ class Evaluation:
 def evaluate(
     outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = (), *,
     judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None,
-    identity: Embedder | None = None, faces: str = "mediapipe",
+    identity: Embedder | None = None, faces: str = "mediapipe", phonemes: Sequence[str | Path] = (),
     json_file: str | Path | None = None, progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Measure dubs against the videos that they were made from.
@@ -90,6 +91,8 @@ def evaluate(
         syncnet: the public file syncnet_v2.model, for the official score beside the judge's (clips of 4 s and more).
         identity: embeds faces, see `g4g.metrics.extras.Embedder`; None: dlib's network, where it is installed.
         faces: face backend by name.
+        phonemes: JSON files with the phonemes of the new sounds (`g4g.metrics.phonemes.write_phonemes`); a single one
+            belongs to every dub.
         json_file: written after each clip; clips that it holds already, of unchanged files, are not measured again.
         progress: called with (done, total, file).
     Returns:
@@ -98,16 +101,18 @@ def evaluate(
         DataError: nothing to compare, or files without a partner. CheckpointError: no such judge.
     """
     jobs = match_files(outputs, references, audios)
+    files = _match_phonemes([job[0] for job in jobs], outputs, phonemes)
+    sounds = {file: read_phonemes(file) for file in files if file is not None}
     known = _read_known(json_file, str(judge))
     extras = load_extras(syncnet, identity)
     network: Judge | None = None
     result = Evaluation(str(judge), missing=extras.missing)
-    for number, job in enumerate(jobs, 1):
-        stamp = stamp_files(job)
+    for number, (job, file) in enumerate(zip(jobs, files, strict=True), 1):
+        stamp = stamp_files([*job, file])
         scores = known.get(stamp)
         if scores is None:
             network = network or load_judge(judge)
-            scores = _measure(job, network, faces, extras)
+            scores = _measure(job, network, faces, extras, sounds.get(file, []))
             scores.stamp = stamp
         elif extras.fid is not None:
             extras = replace(extras, fid=None)
@@ -195,12 +200,22 @@ def stamp_files(files: Sequence[Path | None]) -> str:
     return " | ".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
 
 
-def _measure(job: tuple[Path, Path, Path | None], judge: Judge, faces: str, extras: Extras) -> ClipScores:
+def _measure(
+    job: tuple[Path, Path, Path | None], judge: Judge, faces: str, extras: Extras, phonemes: list[Phoneme]
+) -> ClipScores:
     output, reference, audio = job
     try:
-        return measure_clip(output, reference, judge, audio, faces=faces, extras=extras)
+        return measure_clip(output, reference, judge, audio, faces=faces, extras=extras, phonemes=phonemes)
     except G4GError as error:
         return ClipScores(str(output), str(reference), audio and str(audio), error=str(error))
+
+
+def _match_phonemes(dubs: list[Path], outputs: Sequence, phonemes: Sequence[str | Path]) -> list[Path | None]:
+    if not phonemes:
+        return [None] * len(dubs)
+    if len(phonemes) == 1 and not Path(phonemes[0]).is_dir():
+        return [Path(phonemes[0])] * len(dubs)
+    return list(_partners(dubs, outputs, phonemes, "phoneme file"))
 
 
 def _list_files(paths: Sequence[str | Path]) -> list[Path]:

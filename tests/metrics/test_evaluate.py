@@ -11,7 +11,7 @@ import torch
 import g4g
 from g4g.errors import DataError
 from g4g.media import VideoWriter, probe, read_frames
-from g4g.metrics import Judge, JudgeConfig, save_judge
+from g4g.metrics import Judge, JudgeConfig, Phoneme, save_judge, write_phonemes
 from g4g.metrics import evaluate as evaluation_module
 from g4g.metrics.clip import ClipScores, measure_clip
 from g4g.metrics.evaluate import Evaluation, evaluate, format_evaluation, match_files, read_list
@@ -153,3 +153,23 @@ def test_the_official_score_stands_beside_the_judges(grid_clip, voice_file, judg
     # The source played to and fro has no sound of its own; a clip under 4 s has no official score.
     assert "lse_d" not in rows["real"]
     assert "syncnet_lse_d" not in measure_clip(grid_clip, grid_clip, judge, extras=official).rows["dubbed"]
+
+
+def test_known_sounds_are_scored_for_the_dub_and_its_source(grid_clip, judge, voice_file, tmp_path):
+    sounds = [Phoneme("pafa"[i % 4], 0.1 * i, 0.1 * i + 0.1) for i in range(28)]
+    own = measure_clip(grid_clip, grid_clip, judge, phonemes=sounds).rows
+    names = [name for name in own["dubbed"] if name.startswith("phoneme_")]
+    assert {"phoneme_closed_share", "phoneme_middle_auc", "phoneme_labiodental_auc", "phoneme_lag_frames"} <= set(names)
+    assert "phoneme_rounding_auc" not in names, "no rounded vowel, no figure"
+    assert [own["dubbed"][name] for name in names] == pytest.approx([own["real"][name] for name in names])
+    foreign = measure_clip(grid_clip, grid_clip, judge, voice_file, phonemes=sounds).rows
+    assert "phoneme_middle_auc" in foreign["undubbed"] and "phoneme_middle_auc" not in foreign["real"]
+
+    judge_file, file = tmp_path / "judge.safetensors", tmp_path / "sounds.json"
+    save_judge(judge_file, judge, {})
+    write_phonemes(file, sounds)
+    clips = evaluate([grid_clip, grid_clip], [grid_clip, grid_clip], judge=judge_file, phonemes=[file]).clips
+    assert all(clip.rows["dubbed"]["phoneme_middle_auc"] == own["dubbed"]["phoneme_middle_auc"] for clip in clips)
+    assert str(file) in clips[0].stamp
+    with pytest.raises(DataError, match="does not exist"):
+        evaluate([grid_clip], [grid_clip], judge=judge_file, phonemes=[tmp_path / "none.json"])
