@@ -110,7 +110,9 @@ def _make_tiny() -> Models:
     small = (4, 8, 8, 8)
     config = {
         "speech": {"size": 16, "width": 16, "inner": 8},
-        "aligner": {"embedding": 16, "lip_channels": small, "audio_channels": small},
+        "aligner": {
+            "speech": 16, "embedding": 16, "lip_channels": small, "audio_channels": 8, "geometry_channels": 8,
+        },
         "motion": {"speech": 16, "read": 8, "components": 8, "taps": (-2, 0, 2)},
         "generator": {"speech": 16, "style": 8, "channels": (8, 8, 8)},
         "fusion": {"channels": (4, 4, 8)},

@@ -1,0 +1,93 @@
+"""What each mouth does while its new sound is heard, and from which pictures each frame is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from g4g.audio.speech import encode_speech
+from g4g.avatar import REFERENCES, Avatar, Person, Wanted, find_references
+from g4g.config import MOST_EMPHASIS, AudioConfig
+from g4g.dubbing.voices import Voice
+from g4g.media.bounce import bounce_numbers
+from g4g.motion import lay_shapes, move_mouth
+from g4g.motion.model import SPEECH_RATE
+from g4g.zoo import Models
+
+_STRETCH_S, _AROUND_S = 60.0, 2.0
+"""Mouths are moved so many seconds at a time, with more of the sound around them than the network sees."""
+_SILENCE_S = 0.5
+"""At least so much silence follows a sound."""
+_BLOCK = 500
+
+
+@dataclass(frozen=True)
+class MouthMotion:
+    """What one voice does to the frames of a dub, N of them.
+
+    `shapes` (N, C), the person's gain and the emphasis applied; `closed` (N,): how surely the lips are closed;
+    `entries` (N, K): numbers in the person's mouth library, -1 where nobody is dubbed.
+    """
+
+    shapes: np.ndarray
+    closed: np.ndarray
+    entries: np.ndarray
+
+
+def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, apart_s: float = 0.0) -> MouthMotion:
+    """Move the mouths that a voice drives.
+
+    Args:
+        models: the networks.
+        avatar: with the persons that the voice drives.
+        voice: its plan tells when each frame is shown.
+        emphasis: how far the mouth moves, times the person's gain.
+        apart_s: pictures nearer than this to the frame that is shown are not used.
+    """
+    plan, motion = voice.plan, models.motion
+    shapes, closed = _hear(models, voice)
+    entries = np.full((len(plan), REFERENCES), -1, np.int32)
+    sources = bounce_numbers(len(avatar.tracks), len(plan))
+    dubbed = np.array([why is None for why in plan.passed])
+    faces = np.where(dubbed, voice.faces[sources], -1)
+    for face in np.unique(faces[faces >= 0]).tolist():
+        person, places = avatar.persons[face], np.flatnonzero(faces == face)
+        shapes[places] *= min(emphasis * person.gain, MOST_EMPHASIS)
+        rows = person.head.find_rows(sources[places])
+        degrees = person.head.pose.degrees[rows]
+        wanted = Wanted(
+            reach_shapes(models, person, degrees, shapes[places], closed[places]), degrees, person.head.light[rows],
+            avatar.tracks.times_s[sources[places]], np.diff(places, prepend=-2) != 1,
+        )  # fmt: skip
+        entries[places] = find_references(person.library, wanted, motion.space, apart_s)
+    return MouthMotion(shapes, closed, entries)
+
+
+def reach_shapes(
+    models: Models, person: Person, degrees: np.ndarray, shapes: np.ndarray, closed: np.ndarray
+) -> np.ndarray:
+    """Tell the shapes (T, C) that mouths really take, where lips meet too; arguments as for `lay_shapes`."""
+    space, neutral, parts = models.motion.space, person.neutral, []
+    for first in range(0, len(shapes), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        laid = lay_shapes(models.motion, neutral, degrees[part], shapes[part], closed[part])
+        parts.append(space.encode(laid - neutral.at(degrees[part])))
+    return np.concatenate(parts)
+
+
+def _hear(models: Models, voice: Voice) -> tuple[np.ndarray, np.ndarray]:
+    """Shapes (N, C) and closures (N,) of the plan's frames; before and after the sound it is silent."""
+    times_s, rate = voice.plan.times_s - voice.plan.span_s[0], AudioConfig().sample_rate
+    missing = round((times_s[-1] + _SILENCE_S) * rate) - len(voice.waveform)
+    waveform = np.concatenate([voice.waveform, np.zeros(max(missing, round(_SILENCE_S * rate)), np.float32)])
+    speech, shapes, closed = encode_speech(models.speech, waveform), [], []
+    stretches = np.floor(times_s / _STRETCH_S)
+    for stretch in np.unique(stretches):
+        some_s = times_s[stretches == stretch]
+        first = max(int((some_s[0] - _AROUND_S) * SPEECH_RATE), 0)
+        stop = max(int((some_s[-1] + _AROUND_S) * SPEECH_RATE), 1)
+        moved, shut = move_mouth(models.motion, speech[first:stop], some_s - first / SPEECH_RATE)
+        shapes.append(moved)
+        closed.append(shut)
+    return np.concatenate(shapes), np.concatenate(closed)
