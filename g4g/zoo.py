@@ -114,7 +114,7 @@ def _make_tiny() -> Models:
         "aligner": {
             "speech": 16, "embedding": 16, "lip_channels": small, "audio_channels": 8, "geometry_channels": 8,
         },
-        "motion": {"speech": 16, "read": 16, "components": 8, "channels": 8},
+        "motion": {"speech": 16, "read": 8, "components": 8, "taps": (-2, 0, 2)},
         "generator": {"speech": 16, "style": 8, "channels": (8, 8, 8)},
         "fusion": {"channels": (4, 4, 8)},
     }
