@@ -121,7 +121,7 @@ def _make_tiny() -> Models:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         models = build_models(TINY_WEIGHTS, config)
-        torch.nn.init.normal_(models.motion.leave.weight)
+        torch.nn.init.normal_(models.motion.shape.weight)
     models.motion.components.copy_(_make_simple_shapes(models.motion.config.components))
     return models
 
