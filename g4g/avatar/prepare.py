@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from g4g.audio.speech import encode_speech
+from g4g.audio import encode_speech
 from g4g.avatar.cache import TrackCache
 from g4g.avatar.clock import Clock
 from g4g.avatar.library import MouthLibrary, find_sharp, share_entries, spread_entries

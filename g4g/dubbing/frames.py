@@ -20,7 +20,7 @@ from g4g.errors import ResourceError
 from g4g.faces import crop_face, refine_crop
 from g4g.fusion import compose_frame
 from g4g.media.bounce import bounce_frames
-from g4g.motion import Motion, lay_shapes
+from g4g.motion import Motion, frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter
 
 BATCH_FRAMES = 8
@@ -88,7 +88,7 @@ class FrameMaker:
             part = slice(done, done + self.batch_frames)
             try:
                 with self._clock.timed("crop"):
-                    canvas = job.lay_canvas(part, self._motion)
+                    canvas = job.lay_canvas(part, self._motion, self._painter.speech_rows)
                 with self._clock.timed("paint"):
                     parts.append(self._painter.paint(canvas))
                 done = part.stop
@@ -110,7 +110,7 @@ class _Job:
         self._rows = self.person.head.find_rows(np.array([source for source, _ in batch]))
         self.frame_to_crop = self.person.head.frame_to_crop[self._rows]
 
-    def lay_canvas(self, part: slice, network: Motion) -> Canvas:
+    def lay_canvas(self, part: slice, network: Motion, speech_rows: int) -> Canvas:
         """Cut the crops of some of the frames and lay out what is painted over them."""
         person, rows, numbers = self.person, self._rows[part], self.numbers[part]
         scale, size = person.scale, CropConfig().size * person.scale
@@ -123,7 +123,8 @@ class _Job:
         laid = lay_shapes(network, person.neutral, degrees, self.motion.shapes[numbers], self.motion.closed[numbers])
         own, targets = person.place_points(rows, laid, self.voice.plan.shares[numbers])
         entries, library = self.motion.entries[numbers], person.library
-        return Canvas(np.stack(crops), own, targets, library.crops[entries], library.meshes[entries])
+        speech = frame_speech(self.motion.speech, self.motion.times_s[numbers], speech_rows)
+        return Canvas(np.stack(crops), own, targets, library.crops[entries], library.meshes[entries], speech)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from g4g.audio.speech import encode_speech
+from g4g.audio import SPEECH_RATE, encode_speech
 from g4g.avatar import REFERENCES, Avatar, Person, Wanted, find_references
 from g4g.config import MOST_EMPHASIS, AudioConfig
 from g4g.dubbing.voices import Voice
 from g4g.media.bounce import bounce_numbers
 from g4g.motion import lay_shapes, move_mouth
-from g4g.motion.model import SPEECH_RATE
 from g4g.zoo import Models
 
 _STRETCH_S, _AROUND_S = 60.0, 2.0
@@ -26,10 +25,13 @@ _BLOCK = 500
 class MouthMotion:
     """What one voice does to the frames of a dub, N of them.
 
-    `shapes` (N, C), the person's gain and the emphasis applied; `closed` (N,): how surely the lips are closed;
-    `entries` (N, K): numbers in the person's mouth library, -1 where nobody is dubbed.
+    `speech` (S, D): features of the sound; `times_s` (N,): of the frames on the sound's clock; `shapes` (N, C), the
+    person's gain and the emphasis applied; `closed` (N,): how surely the lips are closed; `entries` (N, K): numbers in
+    the person's mouth library, -1 where nobody is dubbed.
     """
 
+    speech: np.ndarray
+    times_s: np.ndarray
     shapes: np.ndarray
     closed: np.ndarray
     entries: np.ndarray
@@ -46,7 +48,9 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
         apart_s: pictures nearer than this to the frame that is shown are not used.
     """
     plan, motion = voice.plan, models.motion
-    shapes, closed = _hear(models, voice)
+    times_s = plan.times_s - plan.span_s[0]
+    speech = _hear(models, voice, float(times_s[-1]))
+    shapes, closed = _move(models, speech, times_s)
     entries = np.full((len(plan), REFERENCES), -1, np.int32)
     sources = bounce_numbers(len(avatar.tracks), len(plan))
     dubbed = np.array([why is None for why in plan.passed])
@@ -61,7 +65,7 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
             avatar.tracks.times_s[sources[places]], np.diff(places, prepend=-2) != 1,
         )  # fmt: skip
         entries[places] = find_references(person.library, wanted, motion.space, apart_s)
-    return MouthMotion(shapes, closed, entries)
+    return MouthMotion(speech, times_s, shapes, closed, entries)
 
 
 def reach_shapes(
@@ -76,12 +80,17 @@ def reach_shapes(
     return np.concatenate(parts)
 
 
-def _hear(models: Models, voice: Voice) -> tuple[np.ndarray, np.ndarray]:
-    """Shapes (N, C) and closures (N,) of the plan's frames; before and after the sound it is silent."""
-    times_s, rate = voice.plan.times_s - voice.plan.span_s[0], AudioConfig().sample_rate
-    missing = round((times_s[-1] + _SILENCE_S) * rate) - len(voice.waveform)
-    waveform = np.concatenate([voice.waveform, np.zeros(max(missing, round(_SILENCE_S * rate)), np.float32)])
-    speech, shapes, closed = encode_speech(models.speech, waveform), [], []
+def _hear(models: Models, voice: Voice, until_s: float) -> np.ndarray:
+    """Features (S, D) of a voice, and of silence after it until `until_s`."""
+    rate = AudioConfig().sample_rate
+    missing = round((until_s + _SILENCE_S) * rate) - len(voice.waveform)
+    silence = np.zeros(max(missing, round(_SILENCE_S * rate)), np.float32)
+    return encode_speech(models.speech, np.concatenate([voice.waveform, silence]))
+
+
+def _move(models: Models, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shapes (N, C) and closures (N,) of frames on the sound's clock."""
+    shapes, closed = [], []
     stretches = np.floor(times_s / _STRETCH_S)
     for stretch in np.unique(stretches):
         some_s = times_s[stretches == stretch]
