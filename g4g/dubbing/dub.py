@@ -8,16 +8,15 @@ import numpy as np
 
 from g4g.avatar import Avatar, AvatarMaker
 from g4g.avatar.clock import Clock
-from g4g.avatar.prepare import pass_over
-from g4g.config import AudioConfig, CropConfig
+from g4g.config import AudioConfig
 from g4g.dubbing.motions import MouthMotion, move_voice
 from g4g.dubbing.people import SPEAKER, Appearance, Face, choose_faces, describe_faces, list_appearances, parse_face
 from g4g.dubbing.plan import Plan, compare_sounds, join_plans, plan_frames
 from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.dubbing.voices import Voice, tell_away
-from g4g.errors import FaceError, MediaError
+from g4g.errors import FaceError
 from g4g.faces import find_turned
-from g4g.media import read_frames, read_waveform
+from g4g.media import read_waveform
 from g4g.options import DubOptions
 from g4g.zoo import Models
 
@@ -37,8 +36,8 @@ class Dub:
 class DubPlanner:
     """Plans dubs of avatars."""
 
-    def __init__(self, models: Models, maker: AvatarMaker, device: str, clock: Clock) -> None:
-        self._models, self._maker, self._device, self._clock = models, maker, device, clock
+    def __init__(self, models: Models, maker: AvatarMaker, clock: Clock) -> None:
+        self._models, self._maker, self._clock = models, maker, clock
 
     def plan(self, avatar: Avatar, audio, sounds: dict, options: DubOptions, progress=None) -> Dub:
         """Read the sounds, choose whom to dub, meet those persons, plan the frames and move the mouths.
@@ -89,22 +88,19 @@ class DubPlanner:
             away = tell_away(tracks, chosen, track, turned)
             faces = np.where(np.equal(away, None), chosen[tracks.scenes], -1)
             span = (options.length, options.start_s, options.end_s)
-            voices.append(Voice(faces, waveform, plan_frames(track, away, avatar.info.fps, sound_s, *span)))
+            plan = plan_frames(track, away, avatar.info.fps, sound_s, *span)
+            voices.append(Voice(track, faces, waveform, plan))
         return voices
 
     def measure_speech(self, avatar: Avatar, need: bool = True) -> tuple[list[Appearance], list[str]]:
         """List who appears in which scene; where they are several and `need`, with their lips held to the old sound."""
-        info, appearances = avatar.info, list_appearances(avatar.tracks)
-        if not (need and info.has_audio and needs_sound(appearances)):
+        appearances = list_appearances(avatar.tracks)
+        if not (need and avatar.info.has_audio and needs_sound(appearances)):
             return appearances, []
+        if not len(avatar.speech):
+            return appearances, ["the video's own sound cannot be read: who speaks is told by movement alone"]
         with self._clock.timed("speech"):
-            try:
-                waveform = read_waveform(info.path)
-            except MediaError:
-                return appearances, ["the video's own sound cannot be read: who speaks is told by movement alone"]
-            frames, aligner = read_frames(info.path, on_fault=pass_over), self._models.aligner
-            fitted = measure_fit(avatar.tracks, appearances, frames, waveform, aligner, CropConfig().size, self._device)
-            return fitted, []
+            return measure_fit(avatar.tracks, appearances, avatar.speech, self._models.aligner), []
 
 
 def _describe_choice(faces: tuple[Face, ...], dubbed: set[int]) -> str:

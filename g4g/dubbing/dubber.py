@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,13 @@ from g4g.avatar.clock import Clock
 from g4g.avatar.store import is_avatar, load_avatar, save_avatar
 from g4g.dubbing.dub import Dub, DubPlanner
 from g4g.dubbing.frames import BATCH_FRAMES, FrameMaker
-from g4g.dubbing.offsets import OffsetMeter, describe_offset
+from g4g.dubbing.offsets import OffsetMeter, describe_offset, tell_source
 from g4g.dubbing.people import Face, choose_faces, describe_faces
 from g4g.dubbing.plan import has_constant_rate
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_faces, draw_sheet
 from g4g.dubbing.voices import list_sounds
-from g4g.errors import ConfigError, MediaError
-from g4g.media import MediaInfo, VideoWriter, read_waveform
+from g4g.errors import ConfigError
+from g4g.media import MediaInfo, VideoWriter
 from g4g.media.encode import choose_encoding
 from g4g.media.mix import mixed_sound
 from g4g.media.sheet import check_sheet
@@ -44,9 +44,9 @@ class Dubber:
     def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
         if not isinstance(models, Models):
             raise ConfigError(f"a Dubber takes loaded networks, got {models!r}; write Dubber.from_pretrained(...)")
-        self._models, self._clock = models, Clock()
+        self._models, self._faces, self._clock = models, faces, Clock()
         self._maker = AvatarMaker(models, faces, self._clock)
-        self._planner = DubPlanner(models, self._maker, device, self._clock)
+        self._planner = DubPlanner(models, self._maker, self._clock)
         self._painter = Painter(models.generator, models.fusion, device)
 
     @classmethod
@@ -110,7 +110,7 @@ class Dubber:
         dub = self._plan(video, audio, sounds, settings, progress)
         info = dub.avatar.info
         alpha = info.has_alpha and encoding.holds_alpha
-        meter, maker = OffsetMeter(), self._make_maker()
+        meter, maker = OffsetMeter(self._faces), self._make_maker()
         with ExitStack() as stack:
             heard = stack.enter_context(mixed_sound(list(sounds.values()))) if audio is None else audio
             writer = self._open_writer(Path(out), heard, dub, settings, alpha)
@@ -201,7 +201,7 @@ class Dubber:
         return self._planner.plan(avatar, audio, sounds, settings, progress)
 
     def _make_maker(self) -> FrameMaker:
-        return FrameMaker(self._painter, self._models.motion, self._clock)
+        return FrameMaker(self._models, self._painter, self._clock)
 
     def _open_writer(self, out: Path, heard, dub: Dub, settings: DubOptions, alpha: bool) -> VideoWriter:
         info, plan = dub.avatar.info, dub.plan
@@ -236,13 +236,12 @@ class Dubber:
         """Tell how far sound and lips are apart in source and dub, where that is clear and only one sound drives."""
         if len(dub.voices) > 1 or not meter.has_enough:
             return {}
-        aligner, info = self._models.aligner, dub.avatar.info
+        aligner, speech, track = self._models.aligner, dub.avatar.speech, dub.voices[0].track
         with self._clock.timed("offsets"):
-            told = {"dubbed": meter.tell(aligner, meter.dubbed, dub.voices[0].waveform, dub.plan.span_s[0])}
-            if info.has_audio:
-                with suppress(MediaError):  # its own sound may be damaged: nobody asked for it
-                    told["source"] = meter.tell(aligner, meter.source, read_waveform(info.path), 0.0)
-        return {name: round(offset, 2) for name, offset in told.items() if offset is not None}
+            told = {"dubbed": meter.tell_dubbed(aligner, dub.motions[0].speech, dub.plan.span_s[0])}
+            if len(speech):
+                told["source"] = tell_source(aligner, track, speech)
+        return {name: round(offset.frames, 2) for name, offset in told.items() if offset and offset.is_clear}
 
     def _report(
         self, out: Path, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple

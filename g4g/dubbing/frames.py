@@ -12,7 +12,7 @@ from g4g.avatar.clock import Clock
 from g4g.avatar.prepare import pass_over
 from g4g.config import CropConfig
 from g4g.dubbing.dub import Dub
-from g4g.dubbing.motions import MouthMotion
+from g4g.dubbing.motions import MouthMotion, speech_windows
 from g4g.dubbing.plan import NO_NUMBERS
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.dubbing.voices import Voice
@@ -20,8 +20,9 @@ from g4g.errors import ResourceError
 from g4g.faces import crop_face, refine_crop
 from g4g.fusion import compose_frame
 from g4g.media.bounce import bounce_frames
-from g4g.motion import Motion, frame_speech, lay_shapes
+from g4g.motion import lay_shapes
 from g4g.painter import Canvas, Painted, Painter
+from g4g.zoo import Models
 
 BATCH_FRAMES = 8
 
@@ -29,8 +30,8 @@ BATCH_FRAMES = 8
 class FrameMaker:
     """Makes the frames of one dub; `batch_frames` is how many at a time the memory has held so far."""
 
-    def __init__(self, painter: Painter, motion: Motion, clock: Clock) -> None:
-        self._painter, self._motion, self._clock = painter, motion, clock
+    def __init__(self, models: Models, painter: Painter, clock: Clock) -> None:
+        self._models, self._painter, self._clock = models, painter, clock
         self.batch_frames = BATCH_FRAMES
 
     def make_frames(self, dub: Dub, alpha: bool = False) -> Iterator[DubbedFrame]:
@@ -88,7 +89,7 @@ class FrameMaker:
             part = slice(done, done + self.batch_frames)
             try:
                 with self._clock.timed("crop"):
-                    canvas = job.lay_canvas(part, self._motion, self._painter.speech_rows)
+                    canvas = job.lay_canvas(part, self._models)
                 with self._clock.timed("paint"):
                     parts.append(self._painter.paint(canvas))
                 done = part.stop
@@ -110,7 +111,7 @@ class _Job:
         self._rows = self.person.head.find_rows(np.array([source for source, _ in batch]))
         self.frame_to_crop = self.person.head.frame_to_crop[self._rows]
 
-    def lay_canvas(self, part: slice, network: Motion, speech_rows: int) -> Canvas:
+    def lay_canvas(self, part: slice, models: Models) -> Canvas:
         """Cut the crops of some of the frames and lay out what is painted over them."""
         person, rows, numbers = self.person, self._rows[part], self.numbers[part]
         scale, size = person.scale, CropConfig().size * person.scale
@@ -120,10 +121,12 @@ class _Job:
             for (_, frame), matrix in zip(self.batch[part], matrices, strict=True)
         ]
         degrees = person.head.pose.degrees[rows]
-        laid = lay_shapes(network, person.neutral, degrees, self.motion.shapes[numbers], self.motion.closed[numbers])
+        shapes, closed = self.motion.shapes[numbers], self.motion.closed[numbers]
+        laid = lay_shapes(models.motion, person.neutral, degrees, shapes, closed)
         own, targets = person.place_points(rows, laid, self.voice.plan.shares[numbers])
         entries, library = self.motion.entries[numbers], person.library
-        speech = frame_speech(self.motion.speech, self.motion.times_s[numbers], speech_rows)
+        times_s = self.voice.plan.times_s[numbers] - self.voice.plan.span_s[0]
+        speech = speech_windows(self.motion.speech, times_s, models.generator.config.speech_rows)
         return Canvas(np.stack(crops), own, targets, library.crops[entries], library.meshes[entries], speech)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from g4g.audio import SPEECH_RATE, encode_speech
-from g4g.avatar import REFERENCES, Avatar, Person, Wanted, find_references
+from g4g.avatar import Avatar, Person, Wanted, find_references
 from g4g.config import MOST_EMPHASIS, AudioConfig
 from g4g.dubbing.voices import Voice
 from g4g.media.bounce import bounce_numbers
-from g4g.motion import lay_shapes, move_mouth
+from g4g.motion import Motion, frame_rows, lay_shapes, move_mouth
 from g4g.zoo import Models
 
 _STRETCH_S, _AROUND_S = 60.0, 2.0
@@ -25,13 +25,12 @@ _BLOCK = 500
 class MouthMotion:
     """What one voice does to the frames of a dub, N of them.
 
-    `speech` (S, D): features of the sound; `times_s` (N,): of the frames on the sound's clock; `shapes` (N, C), the
-    person's gain and the emphasis applied; `closed` (N,): how surely the lips are closed; `entries` (N, K): numbers in
-    the person's mouth library, -1 where nobody is dubbed.
+    `speech` (S, D): features of the sound, which last as long as the dub; `shapes` (N, C), the person's gain and the
+    emphasis applied; `closed` (N,): how surely the lips are closed; `entries` (N, K): numbers in the person's mouth
+    library, -1 where nobody is dubbed.
     """
 
     speech: np.ndarray
-    times_s: np.ndarray
     shapes: np.ndarray
     closed: np.ndarray
     entries: np.ndarray
@@ -48,10 +47,9 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
         apart_s: pictures nearer than this to the frame that is shown are not used.
     """
     plan, motion = voice.plan, models.motion
-    times_s = plan.times_s - plan.span_s[0]
-    speech = _hear(models, voice, float(times_s[-1]))
-    shapes, closed = _move(models, speech, times_s)
-    entries = np.full((len(plan), REFERENCES), -1, np.int32)
+    speech = _hear(models, voice)
+    shapes, closed = _move(motion, speech, plan.times_s - plan.span_s[0])
+    entries = np.full((len(plan), models.generator.config.references), -1, np.int32)
     sources = bounce_numbers(len(avatar.tracks), len(plan))
     dubbed = np.array([why is None for why in plan.passed])
     faces = np.where(dubbed, voice.faces[sources], -1)
@@ -64,8 +62,15 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
             reach_shapes(models, person, degrees, shapes[places], closed[places]), degrees, person.head.light[rows],
             avatar.tracks.times_s[sources[places]], np.diff(places, prepend=-2) != 1,
         )  # fmt: skip
-        entries[places] = find_references(person.library, wanted, motion.space, apart_s)
-    return MouthMotion(speech, times_s, shapes, closed, entries)
+        entries[places] = find_references(person.library, wanted, motion.space, apart_s, entries.shape[1])
+    return MouthMotion(speech, shapes, closed, entries)
+
+
+def speech_windows(speech: np.ndarray, times_s: np.ndarray, rows: int) -> np.ndarray:
+    """Take `rows` rows of speech features (S, D) around frames at `times_s` (B,), ends held: (B, rows, D), float32."""
+    middle = np.rint(frame_rows(times_s)).astype(int)
+    wanted = middle[:, None] + np.arange(rows) - rows // 2
+    return speech[np.clip(wanted, 0, len(speech) - 1)].astype(np.float32)
 
 
 def reach_shapes(
@@ -80,23 +85,24 @@ def reach_shapes(
     return np.concatenate(parts)
 
 
-def _hear(models: Models, voice: Voice, until_s: float) -> np.ndarray:
-    """Features (S, D) of a voice, and of silence after it until `until_s`."""
+def _hear(models: Models, voice: Voice) -> np.ndarray:
+    """Speech features of a sound and of the silence that follows it."""
     rate = AudioConfig().sample_rate
-    missing = round((until_s + _SILENCE_S) * rate) - len(voice.waveform)
+    last_s = voice.plan.times_s[-1] - voice.plan.span_s[0]
+    missing = round((last_s + _SILENCE_S) * rate) - len(voice.waveform)
     silence = np.zeros(max(missing, round(_SILENCE_S * rate)), np.float32)
     return encode_speech(models.speech, np.concatenate([voice.waveform, silence]))
 
 
-def _move(models: Models, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shapes (N, C) and closures (N,) of frames on the sound's clock."""
+def _move(motion: Motion, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shapes (N, C) and closures (N,) of frames."""
     shapes, closed = [], []
     stretches = np.floor(times_s / _STRETCH_S)
     for stretch in np.unique(stretches):
         some_s = times_s[stretches == stretch]
         first = max(int((some_s[0] - _AROUND_S) * SPEECH_RATE), 0)
         stop = max(int((some_s[-1] + _AROUND_S) * SPEECH_RATE), 1)
-        moved, shut = move_mouth(models.motion, speech[first:stop], some_s - first / SPEECH_RATE)
+        moved, shut = move_mouth(motion, speech[first:stop], some_s - first / SPEECH_RATE)
         shapes.append(moved)
         closed.append(shut)
     return np.concatenate(shapes), np.concatenate(closed)

@@ -16,8 +16,12 @@ from g4g.options import DubOptions
 
 @dataclass(frozen=True)
 class Voice:
-    """One sound and whom it drives: at most one face per frame of the video, `faces` (T,) tells which, -1 for none."""
+    """One sound and whom it drives: at most one face per frame of the video, `faces` (T,) tells which, -1 for none.
 
+    `track` holds the face that was chosen in each scene, also where it cannot be dubbed.
+    """
+
+    track: FaceTrack
     faces: np.ndarray
     waveform: np.ndarray
     plan: Plan
