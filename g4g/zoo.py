@@ -12,6 +12,7 @@ from g4g.aligner import Aligner, AlignerConfig
 from g4g.audio import SpeechConfig, SpeechEncoder, WhisperConfig, WhisperEncoder
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError
+from g4g.faces import load_canonical
 from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
@@ -141,7 +142,22 @@ def _make_tiny() -> Models:
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return build_models(TINY_WEIGHTS, config)
+        models = build_models(TINY_WEIGHTS, config)
+        torch.nn.init.normal_(models.motion.shape.weight)
+    models.motion.components.copy_(_make_simple_shapes(models.motion.config.components))
+    return models
+
+
+def _make_simple_shapes(count: int) -> torch.Tensor:
+    """Move a mouth in `count` plain ways, up to nine, for networks that were not trained: (count, 468, 3)."""
+    canonical = load_canonical()
+    points, moves = torch.from_numpy(canonical.points), torch.from_numpy(canonical.moves)
+    lower, side = ((points[:, 1] - 0.775) / 0.08).clamp(0, 1) * moves, points[:, 0] * moves
+    components = torch.zeros(count, len(points), 3)
+    ways = [(region, axis) for region in (lower, side, moves) for axis in (1, 0, 2)]  # first of all the jaw drops
+    for number, (region, axis) in enumerate(ways[:count]):
+        components[number, :, axis] = 0.04 * region
+    return components
 
 
 def settings_from_json(config: dict) -> dict:

@@ -14,7 +14,6 @@ from g4g.errors import FaceError
 from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_backend, track_faces, transform_points
 from g4g.faces.landmarks import MOUTH, to_landmarks
 from g4g.faces.warp import warp_frame
-from g4g.generator import choose_references
 from g4g.media import pick_frames, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
@@ -154,7 +153,7 @@ def measure_clip(
 
 def _read_closed(reference: str | Path, track: FaceTrack) -> np.ndarray:
     found = np.flatnonzero(track.found)
-    wanted = int(found[choose_references(track.crop_landmarks(found))[0]])
+    wanted = int(found[mouth_opening(track.landmarks[found]).argmin()])
     [(_, frame)] = pick_frames(reference, [wanted])
     return crop_face(frame, track.frame_to_crop[wanted], CropConfig().size)
 

@@ -15,12 +15,12 @@ from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
-from g4g.training.motion import MotionStage
+from g4g.training.motion import fit_motion
 from g4g.training.speech_features import add_speech, find_features
 from g4g.zoo import Models, build_models, load, save_models
 
 STAGES = ("aligner", "motion", "generator", "fusion")
-_RATES = {"aligner": 2e-3, "motion": 1e-3, "generator": 1e-3, "fusion": 1e-3}
+_RATES = {"aligner": 2e-3, "generator": 1e-3, "fusion": 1e-3}
 _NEED_SPEECH = {"aligner", "motion", "generator"}
 
 
@@ -60,15 +60,24 @@ def train_stage(
         shots, held = (_with_speech(part, data, note["speech"]) for part in (shots, held))
         models = _fit_speech(models, stage, shots)
     plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
-    job = _make_stage(stage, models, shots, held, plan)
-    channels_last(job.trained().train().requires_grad_(True))
 
-    def save(network: torch.nn.Module, figures: dict) -> None:
-        notes = {**note, **job.describe(), "figures": {k: float(v) for k, v in figures.items()}}
+    def save(network: torch.nn.Module, figures: dict, more: dict) -> None:
+        notes = {**note, **more, "figures": {k: float(v) for k, v in figures.items()}}
         info = {**models.info, "history": {**history, stage: notes}}
         save_models(out, replace(models, info=info, **{stage: network}))
 
-    return train(job, out, replace(plan, learning_rate=plan.learning_rate or _RATES[stage]), save, resume)
+    if stage == "motion":  # solved in closed form, whatever the plan says
+        motion, more = fit_motion(shots, models.motion.config, plan.log)
+        figures = {"mean_offset_s": more["mean_offset_s"]}
+        save(motion, figures, more)
+        return figures
+    job = _make_stage(stage, models, shots, held, plan)
+    channels_last(job.trained().train().requires_grad_(True))
+
+    def keep(network: torch.nn.Module, figures: dict) -> None:
+        save(network, figures, job.describe())
+
+    return train(job, out, replace(plan, learning_rate=plan.learning_rate or _RATES[stage]), keep, resume)
 
 
 def _with_speech(shots: list[Shot], data: str | Path, features: str) -> list[Shot]:
@@ -90,8 +99,6 @@ def _fit_speech(models: Models, stage: str, shots: list[Shot]) -> Models:
 def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot], plan: Plan) -> Stage:
     if stage == "aligner":
         return AlignerStage(models.aligner, shots, held, plan.log)
-    if stage == "motion":
-        return MotionStage(models.motion, shots, held)
     if stage == "generator":
         return GeneratorStage(models.generator, models.motion.space, shots, held)
     return FusionStage(models.fusion, shots, held)
