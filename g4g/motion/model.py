@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from g4g.audio import SPEECH_RATE
+from g4g.audio import SPEECH_RATE, features_at
 from g4g.config import SCORE_FPS
 from g4g.errors import ShapeError
 from g4g.faces.canonical import FACE_POINTS
@@ -76,6 +76,11 @@ class Motion(nn.Module):
 def frame_rows(times_s: np.ndarray) -> np.ndarray:
     """Tell which row of the speech features shows in frames at `times_s` (T,): fractions of rows, (T,)."""
     return (np.asarray(times_s) + _FRAME_MIDDLE_S) * SPEECH_RATE
+
+
+def frame_speech(speech: np.ndarray, times_s: np.ndarray, count: int) -> np.ndarray:
+    """Cut the features (T, count, D) around frames at `times_s` (T,) out of a sound's (S, D), 1/50 s apart."""
+    return features_at(speech, np.asarray(times_s) + _FRAME_MIDDLE_S, count, SPEECH_RATE)
 
 
 def sample_rows(sequence: Tensor, rows: Tensor) -> Tensor:

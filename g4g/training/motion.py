@@ -1,4 +1,4 @@
-"""Motion is fitted, not trained: ridge regression on speech features, with each person's gain and each clip's offset."""
+"""Motion is fitted, not trained: ridge regression on speech features, with people's gains and clips' offsets."""
 
 from __future__ import annotations
 
@@ -162,7 +162,8 @@ def _fit_closed(motion: Motion, learnt: list[_Speaking]) -> None:
     """Fit the closures: logistic regression, closed and open frames of equal weight."""
     inputs, weights = _gather(learnt)
     shut = np.concatenate([one.shut for one in learnt]).astype(np.float64)
-    weights = weights * np.where(shut > 0, 0.5 / np.average(shut, weights=weights), 0.5 / np.average(1 - shut, weights=weights))
+    share = np.average(shut, weights=weights)
+    weights = weights * np.where(shut > 0, 0.5 / share, 0.5 / (1 - share))
     middle, scale = inputs.mean(0), inputs.std()
     x = ((inputs - middle) / scale).astype(np.float64)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from g4g.audio.speech import (
+from g4g.audio import (
     MOST_LOOK_AHEAD_S,
     SPEECH_AUDIO,
     SPEECH_RATE,

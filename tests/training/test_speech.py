@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from g4g.audio.speech import SpeechConfig, SpeechEncoder, load_speech_encoder
+from g4g.audio import SpeechConfig, SpeechEncoder, load_speech_encoder
 from g4g.errors import DataError, ShapeError
 from g4g.training.loop import Plan
 from g4g.training.projection import fit_projection, load_projection, save_projection
