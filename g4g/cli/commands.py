@@ -21,7 +21,6 @@ _EXAMPLE = """examples:
   g4g finetune clips-of-ann/ -o ann.safetensors && g4g dub new.mp4 --audio new.wav --weights ann.safetensors -o out.mp4
   g4g prepare clips/ -o data/ && g4g train generator data/ -o my.safetensors --minutes 60"""
 _PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
-_FINER_HELP = "2: faces are painted with 256 px instead of 128, for sharp video whose faces are as large; slower"
 
 
 def run(arguments: list[str]) -> None:
@@ -155,8 +154,8 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     about = (
-        "Learn one speaker from a few minutes of video: g4g dub takes the result as --weights. Shots without the "
-        "speaker, out of sync, silent or too small are found and listed. Ctrl-C keeps the best so far."
+        "Learn one speaker from a few minutes of video: g4g dub takes the result as --weights. What is left out or "
+        "put right is listed. Ctrl-C keeps the best so far."
     )
     tune = commands.add_parser("finetune", help="learn one speaker", description=about)
     tune.set_defaults(run=_finetune)
@@ -169,10 +168,6 @@ def make_parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=10.0, help="of training, after the clips are prepared (%(default)s)"
     )
     tune.add_argument("--steps", type=int, default=10**9, help="or so many steps, whichever ends first")
-    tune.add_argument(
-        "--preset", default="all", help="what of the generator trains: all, or decoder for a few seconds of video"
-    )
-    tune.add_argument("--finer", type=int, help=_FINER_HELP)
     tune.add_argument("--data", metavar="DIR", help="prepared data of other people, replayed against forgetting")
     tune.add_argument("--one-person", action="store_true", help="all faces are the speaker, however they look")
     tune.add_argument(
@@ -192,11 +187,12 @@ def make_parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     train.add_argument(
         "stage",
-        choices=("aligner", "motion", "generator", "fusion", "judge"),
-        help="the first four in this order; the judge only scores sync and stands apart",
+        choices=("speech", "aligner", "motion", "generator", "fusion", "judge"),
+        help="in this order; speech only where Whisper's encoder shall be replaced by a causal one; motion is solved, "
+        "not trained; the judge only scores sync and stands apart",
     )
-    train.add_argument("data", help="folder that g4g prepare wrote")
-    train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")
+    train.add_argument("data", help="folder that g4g prepare wrote; for speech: g4g.training.speech_data")
+    train.add_argument("-o", "--out", required=True, help="weight file; all but the judge share one")
     train.add_argument("--weights", help="start from these (default: OUT where it exists, else fresh networks)")
     train.add_argument("--minutes", type=float, default=15.0, help="training time (%(default)s)")
     train.add_argument("--steps", type=int, default=10**9, help="or so many steps, whichever ends first")
@@ -213,7 +209,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers, to measure on them"
     )
     train.add_argument(
-        "--speech", metavar="NAME", help="learn from the speech features in DATA/speech/NAME (the only ones)"
+        "--speech", metavar="NAME", help="take the features in DATA/speech/NAME (else the weights' encoder computes them)"
     )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -320,9 +316,9 @@ def _finetune(options: argparse.Namespace) -> None:
     with _progress() as report:
         result = finetune(
             options.clips, options.out, weights=options.weights, minutes=options.minutes, steps=options.steps,
-            preset=options.preset, finer=options.finer, data=options.data, one_person=options.one_person,
-            face=options.face, faces=options.faces, workers=options.workers, seed=options.seed, device=options.device,
-            precision=options.precision, resume=options.resume, report=options.report, progress=report,
+            data=options.data, one_person=options.one_person, face=options.face, faces=options.faces,
+            workers=options.workers, seed=options.seed, device=options.device, precision=options.precision,
+            resume=options.resume, report=options.report, progress=report,
             log=lambda line: print(line, file=sys.stderr),
         )  # fmt: skip
     print(result)

@@ -1,4 +1,4 @@
-"""Keeps the best networks of a fine-tuning so far in the weight file, and the curve beside the run's state."""
+"""Keeps the best generator of a fine-tuning so far in the weight file, and the curve beside the run's state."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class BestCheckpoint:
         self.before, self.best, self.improved = before, before, False
         self.curve: list[tuple[float, SpeakerFigures]] = []
 
-    def save(self, models: Models) -> None:
+    def save(self, models: Models, after: SpeakerFigures | None = None) -> None:
         """Write the weight file, with what was learnt and how well it is on held-out frames."""
+        self.best = after or self.best
         figures = {"before": asdict(self.before), "after": asdict(self.best), "improved": self.improved}
         save_models(self._out, replace(models, info={**models.info, "speaker": {**self._note, **figures}}))
 
@@ -54,12 +55,12 @@ class BestCheckpoint:
                 f"nothing to resume: {self._out}, which held the best so far, is gone; start without resume"
             )
 
-    def look(self, networks: nn.ModuleDict, figures: dict[str, float]) -> None:
+    def look(self, generator: nn.Module, figures: dict[str, float]) -> None:
         """Note the figures of a checkpoint, and save it if it is the best so far."""
         now = SpeakerFigures(*(figures[name] for name in asdict(self.before)))
         is_best = self._judge(now)
         if is_best:
-            self.save(replace(self._models, **networks))
+            self.save(replace(self._models, generator=generator))
         self.curve.append((figures["minutes"], now))
         rows = [(minutes, asdict(row)) for minutes, row in self.curve]
         write_whole(self._curve_file, json.dumps({"clips": self._note["clips"], "curve": rows}).encode())

@@ -111,6 +111,12 @@ def read_entries(folder: str | Path) -> list[dict]:
     return content["shots"]
 
 
+def read_crop_px(folder: str | Path) -> int:
+    """Read the side of a prepared folder's crops in px. Raises DataError as `read_entries` does."""
+    read_entries(folder)
+    return json.loads((Path(folder) / "index.json").read_text())["crop_px"]
+
+
 def check_version(index: dict, path: Path) -> None:
     """Raise DataError for the index of an older or newer version."""
     if index.get("version") != INDEX_VERSION:

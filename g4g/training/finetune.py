@@ -6,58 +6,47 @@ import copy
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
 import torch
 
-from g4g.aligner import Aligner
+from g4g.audio import encode_speech
 from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
-from g4g.generator import make_gallery
 from g4g.nn import channels_last, check_device
 from g4g.training.best_checkpoint import BestCheckpoint
-from g4g.training.data import Shot, load_shot, split_entries
+from g4g.training.data import Shot, load_shot, read_crop_px, split_entries
 from g4g.training.finetune_report import FinetuneReport, list_notes, write_report
-from g4g.training.loop import Plan, train
-from g4g.training.prepare import list_videos, prepare
-from g4g.training.select_clips import Verdict, hold_out_tail, select_shots
-from g4g.training.speaker import PRESETS, SpeakerStage, measure_speaker
-from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, grow, load
+from g4g.training.loop import Plan, train, warn_of_slow_precision
+from g4g.training.motion import adapt_motion
+from g4g.training.perceptual import find_perceptual
+from g4g.training.prepare import CROP_PX, list_videos, prepare
+from g4g.training.select_clips import SyncCheck, Verdict, hold_out_tail, select_shots
+from g4g.training.speaker import HeldOut, SpeakerFigures, SpeakerStage, measure_opening
+from g4g.training.speech_features import add_speech, name_encoder
+from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, Models, load
 
-_MIN_SECONDS = 3.0
+_MIN_SECONDS = 1.4
 _ENOUGH_FRAMES = 20_000
-"""13 minutes at 25 frames/s, a gigabyte of crops: more teaches a short training nothing. A quarter of 256 px ones."""
+"""13 minutes at 25 frames/s, 2 GB of crops on disk: more teaches a short training nothing."""
 _MOST_REPLAYED = 5_000
-"""Frames of other people that are held in memory."""
-_HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.15, 25, 300
+"""Frames of other people."""
+_HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.15, 10, 300
 _RATE = 3e-4
 _LOOK_EVERY_S = 45.0
 """So often all is saved and the held-out figures are taken: a crash loses less than a minute."""
 
 
-def finetune(
-    clips: Iterable[str | Path], out: str | Path, *, weights: str | Path = DEFAULT_WEIGHTS, minutes: float = 10.0,
-    steps: int = 10**9, preset: str = "all", finer: int | None = None, data: str | Path | None = None,
-    one_person: bool = False, face: str | int | tuple | None = None, faces: str = "mediapipe", workers: int = 2,
-    seed: int = 1, device: str = "auto", precision: str = "32-true", resume: bool = False,
-    report: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
-    log: Callable[[str], None] = print,
-) -> FinetuneReport:  # fmt: skip
-    """Learn one speaker's teeth, lips and skin from a few minutes of video.
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """Settings of a fine-tuning beside clips and output.
 
-    The aligner stays frozen, so that sync does not drift. The end of the clips is held out, and the checkpoint that is
-    best on it is kept. OUT.work holds the prepared clips and what `resume` needs; delete it when you are done.
-
-    Args:
-        clips: videos of the speaker, or folders of them.
-        out: weight file to write; it stands alone, the base is not needed beside it.
+    Attributes:
         weights: the base, by name or file.
         minutes, steps: length of training, whichever ends first; the clips are prepared before.
-        preset: "all", or "decoder", which trains half of the generator: for a few seconds of video.
-        finer: 2 paints crops of 256 px instead of 128, for sharp video whose faces are as large; None: as the base.
         data: other people's prepared data (`g4g prepare`), replayed against forgetting.
         one_person: never set a shot aside because it looks like another person.
         face: whom to learn in videos of several people, as for `Dubber.dub`; None leaves out where two are seen.
@@ -66,84 +55,127 @@ def finetune(
         precision: "32-true" or "bf16-mixed", which is half as fast again where the processor has bfloat16.
         resume: go on where the same command stopped.
         report: folder for report.json, curve.png and sheet.png.
+    """
+
+    weights: str | Path = DEFAULT_WEIGHTS
+    minutes: float = 10.0
+    steps: int = 10**9
+    data: str | Path | None = None
+    one_person: bool = False
+    face: str | int | tuple | None = None
+    faces: str = "mediapipe"
+    workers: int = 2
+    seed: int = 1
+    device: str = "auto"
+    precision: str = "32-true"
+    resume: bool = False
+    report: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0 or self.steps < 1:
+            raise ConfigError(
+                f"training needs more than 0 minutes and at least one step, got {self.minutes:g} and {self.steps}"
+            )
+
+    def describe_run(self, origin: dict) -> dict:
+        """Say what a run that goes on must have in common with the one that began."""
+        return {"base": origin, "seed": self.seed, "face": str(self.face), "faces": self.faces}
+
+
+def finetune(
+    clips: Iterable[str | Path], out: str | Path, *, progress: Callable[[str, int, int], None] | None = None,
+    log: Callable[[str], None] = print, **settings,
+) -> FinetuneReport:  # fmt: skip
+    """Learn one speaker's movements, teeth, lips and skin from a few minutes of video.
+
+    Motion is refitted in closed form, then the generator is trained; speech encoder, aligner and fusion stay. The end
+    of the clips is held out: motion is kept if the mouth opens there as truly as the base's, the generator's best
+    checkpoint if its picture is better. OUT.work holds the prepared clips and what `resume` needs.
+
+    Args:
+        clips: videos of the speaker, or folders of them.
+        out: weight file to write; it stands alone, the base is not needed beside it.
         progress: called with (stage, done, total).
         log: told the held-out figures at every look.
+        settings: as `FinetuneOptions` names them.
     Raises:
-        DataError: too little usable video, with each shot's reason, or nothing to resume.
+        DataError: no usable video, with each shot's reason, or nothing to resume.
         ConfigError: settings that do not fit each other or the run to resume.
         CheckpointError: no such base; a disk that refuses the file, whose last version stays.
     Source:
         Our choice.
     """
-    out, work = Path(out), Path(f"{out}.work")
-    check_device(device)
-    _check(out, minutes, steps, preset)
-    base, origin = load(weights), _describe_base(weights)
-    finer = finer or base.generator.config.finer
-    judge = base.aligner if "aligner" in base.info.get("history", {}) else None
-    if base.gallery is not None:
-        raise ConfigError(f"{weights} is one speaker's already; start from its base, with all of the speaker's clips")
-    base = grow(base, finer)
-    replay = _load_replay(data, finer) if data else []
-    begun = {"base": origin, "preset": preset, "seed": seed, "face": str(face), "faces": faces, "finer": finer}
-    _begin(work, begun, resume)
-    if report is not None:
-        _make_folder(Path(report))
-    torch.manual_seed(seed)
+    options, out, work = FinetuneOptions(**settings), Path(out), Path(f"{out}.work")
+    check_device(options.device)
+    _check_output(out)
+    base, origin = load(options.weights), _describe_base(options.weights)
+    if "speaker" in base.info:
+        raise ConfigError(
+            f"{options.weights} is one speaker's already; start from its base, with all of the speaker's clips"
+        )
+    crop_px = read_crop_px(options.data) if options.data else CROP_PX
+    _begin(work, options.describe_run(origin) | {"crop_px": crop_px}, options.resume)
+    if options.report is not None:
+        _make_folder(Path(options.report))
+    torch.manual_seed(options.seed)
     tell = progress or (lambda stage, done, total: None)
-    shots, verdicts = _collect(clips, work, judge, face, faces, finer, workers, one_person, tell)
+    shots, verdicts = _collect(clips, work, base, options, crop_px, tell)
+    replay = _load_replay(options.data, base) if options.data else []
     learnt, held = hold_out_tail(shots, _HELD_SHARE, _HELD_LEAST, _HELD_MOST)
     if not learnt:
-        raise DataError("nothing is left to learn from beside the second that is held out; give a longer clip")
-    gallery = make_gallery([shot.pictures for shot in learnt], [shot.landmarks for shot in learnt])
-    before, _ = measure_speaker(base, held, learnt[0])
+        raise DataError("nothing is left to learn from beside the end that is held out; give a longer clip")
+    adapted, before_r, after_r = _adapt(base, learnt, held, log)
+    measured = HeldOut(base.generator, held, learnt, find_perceptual(log))
+    before = SpeakerFigures(*measured.measure(base.generator)[:2], before_r)
     log(f"base: {before}")
-    settings = {"preset": preset, "seed": seed, "minutes": minutes, "precision": precision, "learning_rate": _RATE}
-    settings |= {"replayed": len(replay), "finer": finer}
-    note = {"base": origin, "settings": settings, "clips": _describe_clips(verdicts)}
-    best = BestCheckpoint(out, work / "curve.json", replace(base, gallery=gallery), note, before, log)
-    if resume:
+    note = {"base": origin, "settings": _describe(options, replay), "clips": _describe_clips(verdicts)}
+    best = BestCheckpoint(out, work / "curve.json", adapted, note, before, log)
+    if options.resume:
         best.remember()
-    # The base stays as it is, to be measured and kept.
-    models = replace(base, gallery=gallery, **copy.deepcopy(base.parts()))
-    stage = SpeakerStage(models, learnt, held, replay, preset)
-    channels_last(stage.trained().train())
-    plan = Plan(
-        minutes, steps, _RATE, seed=seed, device=device, precision=precision, look_every_s=_LOOK_EVERY_S,
-        log=lambda line: None,
-    )  # fmt: skip
-    finished = _train(stage, work / "run", plan, best, resume, tell)
+    models = replace(adapted, generator=copy.deepcopy(base.generator).requires_grad_(True))
+    stage = SpeakerStage(models, learnt, replay, measured, after_r)
+    finished = _train(stage, work / "run", options, best, tell, log)
     if not best.improved:
-        best.save(base)
+        best.save(replace(adapted, generator=base.generator), replace(before, opening_r=after_r))
     result = FinetuneReport(out, finished, best.improved, before, best.best, best.curve, verdicts)
-    if report is not None:
-        write_report(Path(report), result, base, held, learnt[0])
+    if options.report is not None:
+        write_report(Path(options.report), result, [base.generator, load(out).generator], measured)
     return result
 
 
-def _check(out: Path, minutes: float, steps: int, preset: str) -> None:
-    if preset not in PRESETS:
-        raise ConfigError(f"unknown preset {preset!r}; take one of {', '.join(PRESETS)}")
-    if not minutes > 0 or steps < 1:
-        raise ConfigError(f"training needs more than 0 minutes and at least one step, got {minutes:g} and {steps}")
-    if not out.parent.is_dir():
-        raise ConfigError(f"cannot write {out}: the folder {out.parent} does not exist; make it first")
-    if out.is_dir():
-        raise ConfigError(f"cannot write {out}: it is a folder; name a file")
+def _adapt(base: Models, learnt: list[Shot], held: list[Shot], log: Callable) -> tuple[Models, float, float]:
+    """Refit motion, and keep it if openings do not follow worse: (models, correlation before, after)."""
+    motion = adapt_motion(base.motion, learnt)
+    before, after = (measure_opening(network, held) for network in (base.motion, motion))
+    is_kept = after >= before
+    log(f"motion: opening follows by {before:.3f} -> {after:.3f}: {'kept' if is_kept else 'the base is kept'}")
+    return (replace(base, motion=motion), before, after) if is_kept else (base, before, before)
 
 
-def _train(stage: SpeakerStage, run: Path, plan: Plan, best: BestCheckpoint, resume: bool, tell: Callable) -> bool:
+def _train(stage, run: Path, options: FinetuneOptions, best: BestCheckpoint, tell: Callable, log: Callable) -> bool:
     """Train, and tell whether to the end: Ctrl-C stops it before."""
     share = 0.0
 
     def report(done: float) -> None:
         nonlocal share
         share = done
-        tell("train", round(done * plan.minutes * 60), round(plan.minutes * 60))
+        tell("train", round(done * options.minutes * 60), round(options.minutes * 60))
 
-    state = run.with_suffix(".state")
-    train(stage, run, replace(plan, report=report), best.look, resume and state.is_file())
+    channels_last(stage.trained().train())
+    plan = Plan(
+        options.minutes, options.steps, _RATE, seed=options.seed, device=options.device, precision=options.precision,
+        look_every_s=_LOOK_EVERY_S, log=lambda line: None, report=report,
+    )  # fmt: skip
+    warn_of_slow_precision(options.precision, "cpu" if options.device == "cpu" else "", log)
+    train(stage, run, plan, best.look, options.resume and run.with_suffix(".state").is_file())
     return share >= 1
+
+
+def _check_output(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise ConfigError(f"cannot write {out}: the folder {out.parent} does not exist; make it first")
+    if out.is_dir():
+        raise ConfigError(f"cannot write {out}: it is a folder; name a file")
 
 
 def _make_folder(folder: Path) -> None:
@@ -158,7 +190,7 @@ def _begin(work: Path, settings: dict, resume: bool) -> None:
     file = work / "run.json"
     if not resume:
         before = json.loads(file.read_text()) if file.is_file() else {}
-        if any(before.get(name, settings[name]) != settings[name] for name in ("face", "faces", "finer")):
+        if any(before.get(name, settings[name]) != settings[name] for name in ("face", "faces", "crop_px")):
             shutil.rmtree(work)  # its crops show somebody else, or are other ones
         _make_folder(work)
         for old in ("run.state", "curve.json"):
@@ -169,9 +201,9 @@ def _begin(work: Path, settings: dict, resume: bool) -> None:
         raise DataError(f"nothing to resume: {file} does not exist; start without resume")
     begun = json.loads(file.read_text())
     for name, value in settings.items():
-        if begun.get(name, value) != value:  # runs of older versions do not name all
+        if begun.get(name) != value:
             raise ConfigError(
-                f"{work} was begun with another {name}: {_say(begun[name])}, not {_say(value)}; "
+                f"{work} was begun with another {name}: {_say(begun.get(name))}, not {_say(value)}; "
                 "give the same, or start without resume"
             )
 
@@ -181,23 +213,20 @@ def _say(setting: object) -> str:
 
 
 def _collect(
-    clips, work: Path, judge: Aligner | None, face, faces: str, finer: int, workers: int, one_person: bool, tell
+    clips: Iterable[str | Path], work: Path, base: Models, options: FinetuneOptions, crop_px: int, tell: Callable
 ) -> tuple[list[Shot], list[Verdict]]:
     """Prepare the clips and choose the usable shots."""
     files = list_videos(clips)
     index = prepare(
-        files, work, face=face, faces=faces, workers=workers, enough_frames=_ENOUGH_FRAMES // finer**2,
-        finer=finer, progress=lambda done, total, what: tell("prepare", done, total),
+        files, work, face=options.face, faces=options.faces, workers=options.workers, enough_frames=_ENOUGH_FRAMES,
+        crop_px=crop_px, progress=lambda done, total, what: tell("prepare", done, total),
     )  # fmt: skip
     wanted = {str(file.resolve()) for file in files}
     entries = [entry for entry in index["shots"] if entry["source"] in wanted]
+    aligner = base.aligner if "aligner" in base.info.get("history", {}) else None
+    sync = SyncCheck(aligner, name_encoder(base.speech), lambda waveform: encode_speech(base.speech, waveform))
     shots, verdicts = select_shots(
-        work,
-        entries,
-        judge,
-        one_person=one_person,
-        finer=finer,
-        progress=lambda done, total: tell("vet", done, total),
+        work, entries, sync, one_person=options.one_person, progress=lambda done, total: tell("select", done, total)
     )
     verdicts += [
         Verdict(row["source"], "", row["seconds"], False, f"{row['reason']}, for {row['seconds']:.1f} s")
@@ -213,24 +242,31 @@ def _collect(
     return shots, verdicts
 
 
-def _load_replay(data: str | Path, finer: int) -> list[Shot]:
-    """Load other people's shots, from each speaker in turn, as many as the memory is to hold."""
+def _load_replay(data: str | Path, base: Models) -> list[Shot]:
+    """Load other people's shots with their features, from each speaker in turn, up to _MOST_REPLAYED frames."""
     speakers: dict[str, list[dict]] = {}
     for entry in split_entries(data)[0]:
-        speakers.setdefault(entry["speaker"], []).append(entry)
+        if entry["kind"] == "video":
+            speakers.setdefault(entry["speaker"], []).append(entry)
     turns = (entry for turn in zip_longest(*speakers.values()) for entry in turn if entry)
-    shots: list[Shot] = []
+    chosen: list[dict] = []
     for entry in turns:
-        if sum(map(len, shots)) + entry["frames"] > _MOST_REPLAYED // finer**2:
+        if sum(other["frames"] for other in chosen) + entry["frames"] > _MOST_REPLAYED:
             break
-        shots.append(load_shot(Path(data), entry, finer))
-    return shots
+        chosen.append(entry)
+    shots = [load_shot(Path(data), entry) for entry in chosen]
+    return add_speech(shots, data, name_encoder(base.speech), lambda waveform: encode_speech(base.speech, waveform))
 
 
 def _describe_base(weights: str | Path) -> dict:
     if str(weights) == TINY_WEIGHTS:
         return {"name": TINY_WEIGHTS, "sha256": "seeded"}
     return {"name": Path(weights).name, "sha256": hash_file(find_weights(weights))}
+
+
+def _describe(options: FinetuneOptions, replay: list[Shot]) -> dict:
+    kept = {name: asdict(options)[name] for name in ("seed", "minutes", "precision", "one_person")}
+    return {**kept, "learning_rate": _RATE, "replayed": len(replay)}
 
 
 def _describe_clips(verdicts: list[Verdict]) -> list[dict]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from g4g.checkpoints.atomic import write_whole
-from g4g.training.data import Shot
+from g4g.generator import Generator
 from g4g.training.select_clips import Verdict
-from g4g.training.speaker import SpeakerFigures, draw_rows, measure_speaker
-from g4g.zoo import Models, load
+from g4g.training.speaker import HeldOut, SpeakerFigures, draw_rows
 
 _MOST_NOTES = 20
+_SHORT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class FinetuneReport:
     Attributes:
         out: the weight file.
         finished: False: Ctrl-C stopped it; `resume` goes on.
-        improved: False: no checkpoint beat the base, whose networks the file holds then.
-        before, after: held-out figures of the base, and of what the file holds with its gallery.
+        improved: False: no checkpoint beat the base's generator, which the file holds then.
+        before, after: held-out figures of the base, and of what the file holds.
         curve: minutes of training and held-out figures at every look.
         verdicts: what became of each shot of the clips.
     """
@@ -45,7 +45,9 @@ class FinetuneReport:
         for name, before in asdict(self.before).items():
             lines.append(f"  {name} {before:.3f} -> {getattr(self.after, name):.3f}")
         if not self.improved:
-            lines.append("  fine-tuning did not help: no checkpoint beat the base there, whose networks are kept")
+            lines.append("  the picture did not get better there: the base's generator is kept; try more --minutes")
+        if seconds < _SHORT_S:
+            lines.append(f"  less than {_SHORT_S:g} s of video: more of it teaches more")
         if not self.finished:
             lines.append("  stopped before its time was over; the same command with --resume goes on")
         return "\n".join(lines) + list_notes(self.verdicts)
@@ -66,20 +68,18 @@ def list_notes(verdicts: list[Verdict]) -> str:
     return "".join(lines[:_MOST_NOTES]) + more
 
 
-def write_report(folder: Path, result: FinetuneReport, base: Models, held: list[Shot], voice: Shot) -> None:
+def write_report(folder: Path, result: FinetuneReport, generators: list[Generator], measured: HeldOut) -> None:
     """Write report.json, curve.png and sheet.png: held-out frames, real, by the base and by the result."""
     write_whole(folder / "report.json", result.to_json().encode())
     figure = Figure((7, 5), layout="constrained")
     minutes = [0.0, *(minute for minute, _ in result.curve)]
     rows = [result.before, *(figures for _, figures in result.curve)]
-    for axes, name in zip(figure.subplots(2, sharex=True), ("mouth_psnr_db", "sync"), strict=True):
-        axes.plot(minutes, [getattr(row, name) for row in rows], marker=".", label=name)
-        if name == "sync":
-            axes.plot(minutes, [row.foreign_sync for row in rows], marker=".", label="foreign_sync")
-        axes.legend(frameon=False)
+    for axes, name in zip(figure.subplots(2, sharex=True), ("mouth_psnr_db", "perceptual"), strict=True):
+        axes.plot(minutes, [getattr(row, name) for row in rows], marker=".")
+        axes.set_ylabel(name)
     axes.set_xlabel("minutes of training")
     content = BytesIO()
     figure.savefig(content, dpi=100, format="png")
     write_whole(folder / "curve.png", content.getvalue())
-    pictures = [measure_speaker(models, held, voice)[1] for models in (base, load(result.out))]
-    draw_rows(pictures, folder / "sheet.png")
+    pairs = [measured.measure(generator)[2] for generator in generators]
+    draw_rows([pairs[0][0], *(made for _, made in pairs)], folder / "sheet.png")

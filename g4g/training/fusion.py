@@ -1,4 +1,4 @@
-"""Stage 3: fusion, on planted seams whose removal has a known answer."""
+"""Stage: fusion, on planted seams whose removal has a known answer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
 from PIL import Image
+from torch.nn import functional
 
+from g4g.config import CropConfig
 from g4g.faces import lower_half_mask
 from g4g.fusion import Fusion
+from g4g.painter import to_tensor
 from g4g.training.data import Shot, augment_colour, speaker_chances
 from g4g.training.loop import Stage
 
@@ -72,17 +75,27 @@ def plant_seams(shots: list[Shot], count: int, rng: np.random.Generator) -> tupl
     for number in rng.choice(len(shots), size=count, p=speaker_chances(shots)):
         shot = shots[number]
         now, other = rng.integers(len(shot), size=2)
-        mask = torch.from_numpy(lower_half_mask(shot.landmarks[now]))[None]
-        crops = augment_colour(shot.crops[[now, other]].astype(np.float32) / 127.5 - 1, rng)
+        mask = torch.from_numpy(np.maximum(*(lower_half_mask(shot.landmarks[frame]) for frame in (now, other))))[None]
+        crops = augment_colour(_reduce(shot.crops[[now, other]]), rng)
         if rng.random() < _SWAPPED_COLOURS:
             crops = np.ascontiguousarray(crops[..., rng.permutation(3)])
         truth, old = torch.from_numpy(crops).permute(0, 3, 1, 2)
         inner = (mask > 0.9).float()
         original = old * inner + truth * (1 - inner)
-        generated = torch.roll(truth, tuple(rng.integers(-1, 2, size=2).tolist()), (1, 2))
-        if rng.random() < 0.5:
-            generated = gaussian_blur2d(generated[None], (5, 5), (float(rng.uniform(0.3, 1.0)),) * 2)[0]
-        gain = torch.from_numpy(rng.uniform(0.85, 1.15) * rng.uniform(0.94, 1.06, (3, 1, 1))).float()
-        generated = (generated * gain + float(rng.uniform(-0.12, 0.12))).clamp(-1, 1)
-        rows.append((generated, original, mask, truth))
+        rows.append((_disturb(truth, rng), original, mask, truth))
     return tuple(torch.stack(x) for x in zip(*rows, strict=True))
+
+
+def _disturb(truth: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Give a crop (3, size, size) another light, colour and sharpness, a pixel aside."""
+    generated = torch.roll(truth, tuple(rng.integers(-1, 2, size=2).tolist()), (1, 2))
+    if rng.random() < 0.5:
+        generated = gaussian_blur2d(generated[None], (5, 5), (float(rng.uniform(0.3, 1.0)),) * 2)[0]
+    gain = torch.from_numpy(rng.uniform(0.85, 1.15) * rng.uniform(0.94, 1.06, (3, 1, 1))).float()
+    return (generated * gain + float(rng.uniform(-0.12, 0.12))).clamp(-1, 1)
+
+
+def _reduce(crops: np.ndarray) -> np.ndarray:
+    """Bring crops (N, c, c, 3) uint8 of any size to the networks' size, in [-1, 1]."""
+    small = functional.interpolate(to_tensor(crops), (CropConfig().size,) * 2, mode="area")
+    return small.permute(0, 2, 3, 1).numpy()

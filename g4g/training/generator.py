@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from g4g.faces.landmarks import MESH_TO_68, MOUTH
 from g4g.generator import (
     Discriminator,
     Generator,
+    Maps,
     adversarial_loss,
     discriminator_loss,
     draw_frames,
@@ -23,9 +24,8 @@ from g4g.generator import (
 )
 from g4g.generator.loss import pyramid
 from g4g.metrics import cut_box, mouth_box, psnr
-from g4g.faces.landmarks import MOUTH, MESH_TO_68
 from g4g.motion import ShapeSpace, frame_speech
-from g4g.painter import Canvas, lay_out, mask_lower_face, to_tensor
+from g4g.painter import Canvas, lay_out, mask_lower_face, to_device, to_tensor
 from g4g.training.data import Shot, speaker_chances
 from g4g.training.examples import Subject, draw_example
 from g4g.training.loop import Stage
@@ -81,7 +81,8 @@ class GeneratorStage(Stage):
         canvas = join_canvases([canvas for canvas, _ in drawn])
         pictures, real = change_colours(canvas, np.stack([real for _, real in drawn]), rng)
         pictures, real = pictures.to(device), real.to(device)
-        made, maps, real = self._draw(canvas, pictures, real)
+        made, maps = draw_canvas(self.generator, canvas, pictures)
+        real = reduce_real(self.generator, real)
         terms = self._compare(canvas, made, real)
         terms["flow"] = maps.flow.abs().mean()
         if done >= self.adversarial_from:
@@ -90,17 +91,6 @@ class GeneratorStage(Stage):
                 true_layers = self.discriminator(real)
             terms["adversarial"], terms["features"] = adversarial_loss(true_layers, self.discriminator(made))
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
-
-    def _draw(self, canvas: Canvas, pictures: Tensor, real: Tensor):
-        """Draw the canvas's frames at the networks' size; also the maps, and the rows of the real frames to match."""
-        generator, size = self.generator, self.generator.crop.size
-        layout = lay_out(canvas, 1, generator.top)
-        layout = type(layout)(*(part.to(pictures.device) for part in vars(layout).values()))
-        small = functional.interpolate(pictures.flatten(0, 1), (size, size), mode="area")
-        shown = sample_pictures(small.unflatten(0, pictures.shape[:2]), layout.places, size)
-        maps = generator(shown, layout, torch.from_numpy(canvas.speech).to(pictures.device))
-        made = draw_frames(pictures, layout, maps, size)
-        return made, maps, functional.interpolate(real, (size, size), mode="area")[:, :, generator.top :]
 
     def _compare(self, canvas: Canvas, made: Tensor, real: Tensor) -> dict[str, Tensor]:
         top, size = self.generator.top, self.generator.crop.size
@@ -147,9 +137,9 @@ class GeneratorStage(Stage):
             shot.crops[frames], subject.points[frames], subject.points[frames], shot.crops[chosen],
             subject.points[chosen], frame_speech(shot.speech, shot.times_s[frames], config.speech_rows),
         )  # fmt: skip
-        device = next(self.generator.parameters()).device
-        pictures = torch.cat([to_tensor(canvas.references), to_tensor(canvas.crops)[:, None]], 1).to(device)
-        made, maps, real = self._draw(canvas, pictures, pictures[:, -1])
+        pictures = stack_pictures(canvas).to(next(self.generator.parameters()).device)
+        made, _ = draw_canvas(self.generator, canvas, pictures)
+        real = reduce_real(self.generator, pictures[:, -1])
         layout = lay_out(canvas, 1, top)
         warped = sample_pictures(pictures[:, :-1].cpu(), layout.places[:, :-1], self.generator.crop.size).mean(1)
         made, real, mean = (to_pictures(x) for x in (made, real, warped))
@@ -164,6 +154,26 @@ class GeneratorStage(Stage):
         return {"psnr_db": float(np.mean(ours)), "above_mean_db": float(np.mean(ours) - np.mean(plain))}
 
 
+def draw_canvas(generator: Generator, canvas: Canvas, pictures: Tensor) -> tuple[Tensor, Maps]:
+    """Draw a canvas's frames at the networks' size, (B, 3, h, w), from what `stack_pictures` gives; also the maps."""
+    size = generator.crop.size
+    layout = to_device(lay_out(canvas, 1, generator.top), pictures.device)
+    small = functional.interpolate(pictures.flatten(0, 1), (size, size), mode="area")
+    shown = sample_pictures(small.unflatten(0, pictures.shape[:2]), layout.places, size)
+    maps = generator(shown, layout, torch.from_numpy(canvas.speech).to(pictures.device))
+    return draw_frames(pictures, layout, maps, size), maps
+
+
+def reduce_real(generator: Generator, real: Tensor) -> Tensor:
+    """Bring real crops (B, 3, s, s) to the rows and the size that the generator draws."""
+    return functional.interpolate(real, (generator.crop.size,) * 2, mode="area")[:, :, generator.top :]
+
+
+def stack_pictures(canvas: Canvas) -> Tensor:
+    """Put a canvas's pictures together, (B, K + 1, 3, s, s) in [-1, 1], the frame's own last."""
+    return torch.cat([to_tensor(canvas.references), to_tensor(canvas.crops)[:, None]], 1)
+
+
 def join_canvases(canvases: list[Canvas]) -> Canvas:
     """Join canvases of one resolution frame by frame."""
     return Canvas(*(np.concatenate(part) for part in zip(*(vars(c).values() for c in canvases), strict=True)))
@@ -175,7 +185,7 @@ def change_colours(canvas: Canvas, real: np.ndarray, rng: np.random.Generator) -
     Returns:
         Pictures (B, K + 1, 3, s, s), the frame's own last, and the real frames (B, 3, s, s), in [-1, 1].
     """
-    pictures = torch.cat([to_tensor(canvas.references), to_tensor(canvas.crops)[:, None]], 1)
+    pictures = stack_pictures(canvas)
     real, count = to_tensor(real), len(real)
     other = torch.from_numpy(rng.random((count, 1)) < _OTHER_SKIN)
     tone = torch.from_numpy(np.exp(rng.normal(0, 0.2, (count, 3))).astype(np.float32))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from g4g.config import SCORE_FPS
 from g4g.errors import DataError
 from g4g.faces import lip_gap, load_canonical
 from g4g.faces.canonical import LIPS, MOUTH_CORNERS
@@ -18,6 +20,7 @@ from g4g.motion import (
     NeutralFace,
     ShapeSpace,
     find_components,
+    fit_gain,
     fit_neutral,
     frame_rows,
     lay_shapes,
@@ -68,7 +71,8 @@ def fit_motion(shots: list[Shot], config: MotionConfig, log: Callable[[str], Non
     motion = Motion(config)
     space = find_space(shots, config.components)
     motion.components.copy_(torch.from_numpy(space.components))
-    learnt = [_measure(motion, *pair) for pair in zip(shots, speaker_chances(shots) * len(shots), strict=True)]
+    weights = speaker_chances(shots) * len(shots)
+    learnt = [_measure(motion, *pair, _OFFSETS_S) for pair in zip(shots, weights, strict=True)]
     gains = {shot.speaker: 1.0 for shot in shots}
     lips = space.components[:, LIPS].reshape(space.size, -1)
     for number in range(_ROUNDS):
@@ -79,6 +83,37 @@ def fit_motion(shots: list[Shot], config: MotionConfig, log: Callable[[str], Non
     _fit_closed(motion, learnt)
     offset_s = float(np.mean([abs(one.offset_s) for one in learnt]))
     return motion.eval(), {"gains": {k: round(v, 2) for k, v in gains.items()}, "mean_offset_s": round(offset_s, 3)}
+
+
+@torch.no_grad()
+def adapt_motion(motion: Motion, shots: list[Shot], strength_s: float) -> Motion:
+    """Refit a motion network to one person; where their speech tells nothing it stays as it was.
+
+    Args:
+        motion: the base, which is not changed.
+        shots: of the person, in sync, with speech features.
+        strength_s: the base counts as much as this many seconds of speech.
+    Returns:
+        A network with other shapes; when lips close is the base's opinion still.
+    Source:
+        Our choice: ridge regression of what the base leaves over, after the person's gain, in closed form.
+    """
+    learnt = [_measure(motion, shot, 1.0) for shot in shots]
+    inputs, _ = _gather(learnt)
+    real = np.concatenate([one.shapes for one in learnt])
+    weight, bias = (part.double().numpy() for part in (motion.shape.weight, motion.shape.bias))
+    made = inputs @ weight.T + bias
+    gain = fit_gain(made, real, motion)
+    left = real - gain * made
+    middle, mean = inputs.mean(0), left.mean(0)
+    inputs = inputs - middle
+    gram = inputs.T @ inputs
+    gram += strength_s * SCORE_FPS * inputs.var(0).mean() * np.eye(len(gram))
+    change = np.linalg.solve(gram, inputs.T @ (left - mean))
+    adapted = copy.deepcopy(motion)
+    adapted.shape.weight.copy_(torch.from_numpy(gain * weight + change.T))
+    adapted.shape.bias.copy_(torch.from_numpy(gain * bias + mean - middle @ change))
+    return adapted
 
 
 def find_space(shots: list[Shot], count: int) -> ShapeSpace:
@@ -112,13 +147,13 @@ def measure_motion(motion: Motion, shot: Shot, neutral: NeutralFace | None = Non
     }
 
 
-def _measure(motion: Motion, shot: Shot, weight: float) -> _Speaking:
+def _measure(motion: Motion, shot: Shot, weight: float, offsets_s: Iterable[float] = (0.0,)) -> _Speaking:
     faces, degrees, space = shot.canonical, shot.pose.degrees, motion.space
     off = (faces - fit_neutral(faces, degrees, space).at(degrees)) * load_canonical().moves[:, None]
     read = motion.gather_taps(torch.from_numpy(shot.speech[None].astype(np.float32)))
     inputs = {
         float(by): sample_rows(read, torch.from_numpy(frame_rows(shot.times_s + by)).float()[None])[0].numpy()
-        for by in _OFFSETS_S
+        for by in offsets_s
     }
     return _Speaking(shot, inputs, space.encode(off), shot.lip_gap < CLOSED_GAP, weight)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,15 @@ class Perceptual(nn.Module):
         """Compute the features of each stage, pictures enlarged to 128 px."""
         square = functional.interpolate(pictures, (_INPUT_PX, _INPUT_PX), mode="bilinear")
         return self._blocks(square * (127.5 / 128))
+
+
+def find_perceptual(log: Callable[[str], None]) -> Perceptual | None:
+    """Load the distance; where its file is not at hand, say so and return None."""
+    try:
+        return Perceptual()
+    except DataError as error:
+        log(f"trained without the perceptual term: {error}")
+        return None
 
 
 class _Features(nn.Module):

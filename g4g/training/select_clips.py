@@ -15,12 +15,14 @@ from g4g.faces import crop_scale, describe_likeness, unit_row
 from g4g.training.data import Shot, load_affines, load_shot
 from g4g.training.speech_features import Encode, add_speech
 
-_MIN_FACE_PX = 64
+_SMALL_FACE_PX = 64
 """Side of the face crop in the video: half of what the networks see."""
 _SILENT = -0.5
 """Highest mel level of a shot that nobody speaks in: 65 dB below GRID's loudest sounds."""
 _STEADY = 0.15
 """Sound whose level moves by less (7.5 dB) is noise: that of speech moves by 20 dB and more."""
+_WORTH_A_WORD_FRAMES = 0.5
+"""An offset is told if it is larger; smaller ones are put right too."""
 _LIKENESS = 0.75
 """How alike a shot must look to the mean of the main person's, as `describe_likeness` tells."""
 
@@ -54,26 +56,27 @@ class _Measured:
 
 @dataclass(frozen=True)
 class SyncCheck:
-    """What measures the offsets of clips: an aligner, and the encoder of its speech features by name."""
+    """What measures the offsets of clips: an aligner (None: nobody does), and its encoder of speech by name."""
 
-    aligner: Aligner
+    aligner: Aligner | None
     encoder: str
     encode: Encode
 
 
 def select_shots(
-    folder: str | Path, entries: list[dict], sync: SyncCheck | None, *, one_person: bool = False,
+    folder: str | Path, entries: list[dict], sync: SyncCheck, *, one_person: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Shot], list[Verdict]]:  # fmt: skip
     """Load the shots that show one speaker, speaking; an offset that is clear is corrected, and told with its peak.
 
     Args:
         folder: what `prepare` wrote, with its `entries`.
-        sync: measures offsets; None: nobody does.
+        sync: measures offsets.
         one_person: all faces are the speaker: do not set shots aside by likeness (other light, hair, glasses).
         progress: called with (done, total).
     Returns:
-        The usable shots, and a verdict on every one. No shot is refused because of its sync.
+        The usable shots with speech features, and a verdict on every one. A shot is left out if it has no speech or
+        shows another person; everything else is only said.
     Source:
         Our choice.
     """
@@ -89,7 +92,7 @@ def select_shots(
     shots, verdicts = [], []
     for one, alike in zip(measured, likeness, strict=True):
         fault = _find_fault(one, 1.0 if one_person else float(alike))
-        verdicts.append(Verdict(one.source, one.shot.name, one.seconds, not fault, fault or _describe(one.offset)))
+        verdicts.append(Verdict(one.source, one.shot.name, one.seconds, not fault, fault or _describe(one)))
         if not fault:
             shots.append(_put_in_sync(one.shot, one.offset))
     return shots, verdicts
@@ -115,19 +118,18 @@ def hold_out_tail(shots: list[Shot], share: float, least: int, most: int) -> tup
     return train, held
 
 
-def _measure(folder: Path, entry: dict, sync: SyncCheck | None) -> _Measured:
-    shot, offset = load_shot(folder, entry), None
-    if sync and shot.kind == "video":
-        [shot] = add_speech([shot], folder, sync.encoder, sync.encode)
+def _measure(folder: Path, entry: dict, sync: SyncCheck) -> _Measured:
+    [shot], offset = add_speech([load_shot(folder, entry)], folder, sync.encoder, sync.encode), None
+    if sync.aligner is not None and shot.kind == "video":
         offset = measure_offset(sync.aligner, shot.mesh, shot.times_s, shot.speech)
-    levels = np.percentile(log_mel(shot.waveform / np.float32(32768)).max(0), (5, 95)).tolist()
+    levels = (-1.0, -1.0)
+    if len(shot.waveform):
+        levels = np.percentile(log_mel(shot.waveform / np.float32(32768)).max(0), (5, 95)).tolist()
     face_px = CropConfig().size / float(np.median(crop_scale(load_affines(folder, entry))))
     return _Measured(shot, entry["source"], face_px, tuple(levels), offset, describe_likeness(shot.crops[::10].mean(0)))
 
 
 def _find_fault(one: _Measured, likeness: float) -> str:
-    if one.face_px < _MIN_FACE_PX:
-        return f"face too small: {one.face_px:.0f} px from ear to ear, {_MIN_FACE_PX} are needed"
     quiet, loud = one.levels
     if loud < _SILENT or loud - quiet < _STEADY:
         return "no speech"
@@ -136,12 +138,15 @@ def _find_fault(one: _Measured, likeness: float) -> str:
     return ""
 
 
-def _describe(offset: Offset | None) -> str:
-    if offset is None:
-        return ""
-    if not offset.is_clear:
-        return f"the offset of its sound is not clear (peak {offset.peak:.1f})"
-    return f"sound shifted by {offset.frames:+.1f} frames (peak {offset.peak:.1f})"
+def _describe(one: _Measured) -> str:
+    notes, offset = [], one.offset
+    if one.face_px < _SMALL_FACE_PX:
+        notes.append(f"small face: {one.face_px:.0f} px from ear to ear, {_SMALL_FACE_PX} and more are learnt better")
+    if offset is not None and not offset.is_clear:
+        notes.append(f"the offset of its sound is not clear (peak {offset.peak:.1f}); used as it is")
+    elif offset is not None and abs(offset.frames) > _WORTH_A_WORD_FRAMES:
+        notes.append(f"sound shifted by {offset.frames:+.1f} frames (peak {offset.peak:.1f})")
+    return "; ".join(notes)
 
 
 def _put_in_sync(shot: Shot, offset: Offset | None) -> Shot:

@@ -2,166 +2,158 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
 from g4g.checkpoints.atomic import write_whole
-from g4g.faces.landmarks import MOUTH
-from g4g.generator import add_gallery, choose_references
+from g4g.faces.landmarks import MESH_TO_68, MOUTH
+from g4g.generator import Generator
 from g4g.metrics import cut_box, mouth_box, psnr
-from g4g.training.aligner import embed_shot
-from g4g.training.data import Shot, reduce_crops
-from g4g.training.fusion import FusionStage, mend_seams
-from g4g.training.generator import GeneratorStage, generate_frames
+from g4g.motion import Motion, frame_speech
+from g4g.painter import Canvas
+from g4g.training.data import Shot
+from g4g.training.examples import Subject
+from g4g.training.generator import (
+    GeneratorStage,
+    cut_mouths,
+    draw_canvas,
+    join_canvases,
+    reduce_real,
+    stack_pictures,
+    to_pictures,
+)
+from g4g.training.motion import measure_motion
+from g4g.training.perceptual import Perceptual
 from g4g.zoo import Models
 
-PRESETS = ("all", "decoder")
-"""What of the generator trains: all of it, or what turns features into pictures."""
-
-_ENCODERS = ("reference_encoder", "mix_references", "crop_encoder", "landmark_style", "audio_style", "landmark_head")
-_REPLAYED = 0.25
-"""Share of clips drawn from other people's data, where it is given."""
-_FUSION_EVERY = 0.2
-"""Share of the steps in which fusion trains too."""
-_BATCH = 25
-_LEAST_GAIN_DB = 0.05
-"""Less above the base is no help."""
-_SYNC_MAY_FALL = 0.03
-_SEAMS_MAY_RISE = 0.05
-"""A checkpoint that is worse than the base by more than these shares is not kept, however good its picture is."""
+_REPLAYED = 0.5
+"""Share of examples drawn from other people's data, where it is given."""
+_MOST_FRAMES, _BATCH = 60, 12
+"""Held-out frames that are drawn at every look."""
+_POSE_WEIGHT = 3e-5
+"""Squared degrees against squared canonical distances of the lips' points."""
+_GOAL_DB, _GOAL_SHARE = 1.5, 0.2
+"""Such a rise of the mouth's PSNR is worth as much as perceptual distance that falls by this share."""
+_MAY_FALL_DB, _MAY_RISE = 0.1, 0.02
+"""A checkpoint is not kept if one of the two is worse than the base's by more."""
+_LEAST_GAIN = 0.03
 
 
 @dataclass(frozen=True)
 class SpeakerFigures:
-    """Measured on held-out frames.
+    """Measured on held-out frames, which are told their true geometry; references come from what is learnt from.
 
     Attributes:
         mouth_psnr_db: in the mouth's box, mean over frames; higher is better.
-        sync: by how much the aligner finds lips more like their own sound than like other moments; higher is better.
-        foreign_sync: the same where other sound drives the lips.
-        seam_levels: what fusion leaves of planted seams, grey levels of 255; lower is better.
+        perceptual: distance of the mouths' features; lower is better, 0 where EfficientNet's file is not at hand.
+        opening_r: correlation of the mouth's opening as motion hears it with the real one.
     """
 
     mouth_psnr_db: float
-    sync: float
-    foreign_sync: float
-    seam_levels: float
+    perceptual: float
+    opening_r: float
 
     def __str__(self) -> str:
-        return (
-            f"mouth {self.mouth_psnr_db:.2f} dB  sync {self.sync:.3f}  foreign sync {self.foreign_sync:.3f}  "
-            f"seams {self.seam_levels:.2f}"
-        )
+        return ", ".join(f"{name} {value:.3f}" for name, value in asdict(self).items())
+
+    def gain_over(self, base: SpeakerFigures) -> float:
+        """Tell how much better the picture is: 1 is a good fine-tuning; 0 where anything got worse."""
+        rise_db = self.mouth_psnr_db - base.mouth_psnr_db
+        fall = 1 - self.perceptual / base.perceptual if base.perceptual else 0.0
+        if rise_db < -_MAY_FALL_DB or fall < -_MAY_RISE:
+            return 0.0
+        return rise_db / _GOAL_DB + fall / _GOAL_SHARE
 
     def is_better_than(self, best: SpeakerFigures, base: SpeakerFigures) -> bool:
-        """Tell whether the picture beats the best so far, while sync and seams stay near the base's."""
-        pairs = (self.sync, base.sync), (self.foreign_sync, base.foreign_sync)
-        in_sync = all(now >= then - _SYNC_MAY_FALL * abs(then) for now, then in pairs)
-        seamless = self.seam_levels <= (1 + _SEAMS_MAY_RISE) * base.seam_levels
-        return (
-            in_sync and seamless and self.mouth_psnr_db > max(best.mouth_psnr_db, base.mouth_psnr_db + _LEAST_GAIN_DB)
-        )
+        """Tell whether the picture beats the best so far, and the base."""
+        return self.gain_over(base) > max(best.gain_over(base), _LEAST_GAIN)
+
+
+class HeldOut:
+    """Held-out frames of a speaker, ready to be drawn; their references are frames of what is learnt from."""
+
+    def __init__(self, generator: Generator, held: list[Shot], learnt: list[Shot], perceptual: Perceptual | None):
+        library = [Subject.of(shot) for shot in learnt]
+        lips, degrees = (np.concatenate([getattr(s, name) for s in library]) for name in ("lips", "degrees"))
+        places = [(s, frame) for s in library for frame in range(len(s.shot))]
+        frames = [(s, frame) for s in map(Subject.of, held) for frame in range(len(s.shot))]
+        canvases = []
+        for i in np.linspace(0, len(frames) - 1, min(_MOST_FRAMES, len(frames))).astype(int):
+            subject, frame = frames[i]
+            cost = np.square(lips - subject.lips[frame]).sum(1)
+            cost += _POSE_WEIGHT * np.square(degrees - subject.degrees[frame]).sum(1)
+            chosen = [places[j] for j in np.resize(np.argsort(cost), generator.config.references)]
+            canvases.append(_make_canvas(subject, frame, chosen, generator.config.speech_rows))
+        self._canvas, self.perceptual = join_canvases(canvases), perceptual
+        points = self._canvas.targets[:, MESH_TO_68][:, MOUTH]
+        self._mouths = torch.from_numpy(points)
+        self._boxes = [mouth_box(mouth - [0, generator.top], generator.crop.size) for mouth in points]
+
+    @torch.no_grad()
+    def measure(self, generator: Generator) -> tuple[float, float, list[np.ndarray]]:
+        """Draw the frames: (mouth PSNR, perceptual distance, [real, made] lower faces (N, h, w, 3) uint8)."""
+        device, real, made, distances = next(generator.parameters()).device, [], [], []
+        for first in range(0, len(self._mouths), _BATCH):
+            rows = slice(first, first + _BATCH)
+            canvas = Canvas(*(part[rows] for part in vars(self._canvas).values()))
+            pictures = stack_pictures(canvas).to(device)
+            pair = [reduce_real(generator, pictures[:, -1]), draw_canvas(generator, canvas, pictures)[0].float()]
+            if self.perceptual is not None:
+                mouths = [cut_mouths(x, self._mouths[rows], generator.top) for x in pair]
+                distances += self.perceptual(*mouths[::-1]).tolist()
+            for into, x in zip((real, made), pair, strict=True):
+                into.append(to_pictures(x))
+        real, made = np.concatenate(real), np.concatenate(made)
+        quality = [psnr(cut_box(m, box), cut_box(r, box)) for m, r, box in zip(made, real, self._boxes, strict=True)]
+        return float(np.mean(quality)), float(np.mean(distances or [0.0])), [real, made]
 
 
 class SpeakerStage(GeneratorStage):
-    """Generator and fusion on one speaker's shots, and some of other people's; the aligner stays frozen."""
+    """The generator on one speaker's shots, half of the examples other people's where there are any."""
 
-    foreign_clips = 1
     adversarial_from = float("inf")  # a discriminator that begins from nothing learns too little in a short run
 
-    def __init__(self, models: Models, train: list[Shot], held: list[Shot], replay: list[Shot], preset: str) -> None:
-        super().__init__(models.generator, models.aligner, train + replay, held, trained=True)
-        self._models, self._held, self._voice, self.gallery = models, held, train[0], models.gallery
+    def __init__(self, models: Models, train: list[Shot], replay: list[Shot], held: HeldOut, opening_r: float) -> None:
+        super().__init__(models.generator, models.motion.space, train + replay, [], held.perceptual)
         self._chances = _share_out(train, replay)
-        self._seams = FusionStage(models.fusion, train + replay, held)
-        self._both = nn.ModuleDict({"generator": models.generator, "fusion": models.fusion}).requires_grad_(True)
-        if preset == "decoder":
-            for name in _ENCODERS:
-                getattr(models.generator, name).requires_grad_(False)
+        self._measured, self._opening_r = held, opening_r
 
-    def trained(self) -> nn.ModuleDict:
-        return self._both
+    def critic(self) -> None:
+        return None
 
-    def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
-        terms = super().step(rng, done)
-        if rng.random() < _FUSION_EVERY:
-            terms |= {f"fusion_{name}": value for name, value in self._seams.step(rng, done).items()}
-        return terms
-
-    def validate(self, network: nn.ModuleDict, sheet: Path) -> dict[str, float]:
-        figures, pictures = measure_speaker(replace(self._models, **network), self._held, self._voice)
-        draw_rows([pictures], sheet)
-        return asdict(figures)
+    def validate(self, network: Generator, sheet: Path) -> dict[str, float]:
+        quality, distance, pictures = self._measured.measure(network)
+        draw_rows(pictures, sheet)
+        return asdict(SpeakerFigures(quality, distance, self._opening_r))
 
 
-@torch.no_grad()
-def measure_speaker(
-    models: Models, held: list[Shot], voice: Shot
-) -> tuple[SpeakerFigures, list[tuple[np.ndarray, np.ndarray]]]:
-    """Measure networks on held-out shots, with references of the usual pose, from the shot and from the gallery.
-
-    Args:
-        models: with the speaker's gallery, or without one.
-        held: shots that no training saw.
-        voice: a shot whose sound drives them once more.
-    Returns:
-        The figures, and a dozen pairs of crops (real, made).
-    """
-    quality, own, foreign, pairs = [], [], [], []
-    for shot in held:
-        chosen = choose_references(shot.landmarks)
-        references = shot.pictures[chosen], shot.landmarks[chosen]
-        if models.gallery is not None:
-            references = add_gallery(models.gallery, shot.landmarks, *references)
-        made = generate_shot(models, shot, references)
-        for frame in np.setdiff1d(np.arange(len(shot)), chosen):
-            box = mouth_box(shot.landmarks[frame, MOUTH] * models.generator.config.finer, made.shape[1])
-            quality.append(psnr(cut_box(made[frame], box), cut_box(shot.pictures[frame], box)))
-        own.append(_measure_sync(models, made, shot))
-        other = replace(voice, times_s=voice.times_s[np.arange(len(shot)) % len(voice)])
-        foreign.append(_measure_sync(models, generate_shot(models, shot, references, other), other))
-        pairs += [(shot.pictures[row], made[row]) for row in range(0, len(shot), 6)]
-    seams = mend_seams(models.fusion, held)[1]["error_levels"]
-    figures = SpeakerFigures(float(np.mean(quality)), float(np.mean(own)), float(np.mean(foreign)), seams)
-    return figures, [pairs[i] for i in np.linspace(0, len(pairs) - 1, 12).astype(int)]
+def measure_opening(motion: Motion, held: list[Shot]) -> float:
+    """Correlate predicted and real openings of held-out shots, mean by length; 0 where nothing moves."""
+    found = [(measure_motion(motion, shot)["opening_r"], len(shot)) for shot in held]
+    values, weights = zip(*[(r, n) for r, n in found if np.isfinite(r)] or [(0.0, 1)], strict=True)
+    return float(np.average(values, weights=weights))
 
 
-def draw_rows(pictures: list[list[tuple[np.ndarray, np.ndarray]]], path: Path) -> None:
-    """Draw real mouths, below them those that each network made of the same frames, as PNG."""
-    reals = [real for real, _ in pictures[0]]
-    rows = [reals, *([made for _, made in pairs] for pairs in pictures)]
-    size = len(reals[0])
-    cut = (slice(size * 3 // 8, size * 15 // 16), slice(size * 3 // 16, size * 13 // 16))
-    sheet = np.concatenate([np.concatenate([crop[cut] for crop in row], 1) for row in rows])
-    picture = Image.fromarray(sheet)
+def draw_rows(pictures: list[np.ndarray], path: Path) -> None:
+    """Draw a dozen frames (N, h, w, 3) of each row below one another, as PNG of twice the size."""
+    chosen = np.linspace(0, len(pictures[0]) - 1, min(12, len(pictures[0]))).astype(int)
+    sheet = Image.fromarray(np.concatenate([np.concatenate(list(row[chosen]), 1) for row in pictures]))
     content = BytesIO()
-    picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.BICUBIC).save(content, "PNG")
+    sheet.resize((2 * sheet.width, 2 * sheet.height), Image.Resampling.BICUBIC).save(content, "PNG")
     write_whole(path, content.getvalue())
 
 
-def generate_shot(
-    models: Models, shot: Shot, references: tuple[np.ndarray, np.ndarray], voice: Shot | None = None
-) -> np.ndarray:
-    """Generate all frames of a shot, (T, size, size, 3) uint8; `references` and `voice` as for `generate_frames`."""
-    numbers = np.arange(len(shot))
-    batches = [numbers[first : first + _BATCH] for first in range(0, len(numbers), _BATCH)]
-    return np.concatenate(
-        [generate_frames(models.generator, models.aligner, shot, b, *references, voice) for b in batches]
-    )
-
-
-def _measure_sync(models: Models, made: np.ndarray, voice: Shot) -> float:
-    crops = reduce_crops(made, models.generator.crop.size)
-    lips, sound = embed_shot(models.aligner, replace(voice, crops=crops))
-    similarity = (lips @ sound.T).numpy()
-    apart = np.abs(np.subtract.outer(np.arange(len(made)), np.arange(len(made)))) > 2
-    return float(np.diagonal(similarity).mean() - similarity[apart].mean())
+def _make_canvas(subject: Subject, frame: int, chosen: list[tuple[Subject, int]], speech_rows: int) -> Canvas:
+    shot, points = subject.shot, subject.points[[frame]]
+    return Canvas(
+        np.asarray(shot.crops[frame])[None], points, points, np.stack([s.shot.crops[f] for s, f in chosen])[None],
+        np.stack([s.points[f] for s, f in chosen])[None], frame_speech(shot.speech, shot.times_s[[frame]], speech_rows),
+    )  # fmt: skip
 
 
 def _share_out(train: list[Shot], replay: list[Shot]) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError
@@ -35,6 +37,14 @@ def add_speech(shots: list[Shot], folder: str | Path, encoder: str, encode: Enco
     return [replace(shot, speech=_read(home / f"{shot.name}.npy", shot, encode)) for shot in shots]
 
 
+def name_encoder(encoder: nn.Module) -> str:
+    """Name an encoder by its weights: sixteen digits, the same for a file that is saved and loaded again."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def find_features(folder: str | Path) -> str:
     """Name the only speech features of a prepared folder. Raises DataError where there are none, or several."""
     names = sorted(path.name for path in (Path(folder) / "speech").glob("*") if path.is_dir())
@@ -45,10 +55,10 @@ def find_features(folder: str | Path) -> str:
 
 
 def _read(file: Path, shot: Shot, encode: Encode | None) -> np.ndarray:
-    if not len(shot.waveform):
-        return np.zeros((0, 0), np.float16)
     if file.is_file():
         return np.load(file)
+    if not len(shot.waveform):
+        return np.zeros((0, 0), np.float16)
     if encode is None:
         raise DataError(f"no speech features for the shot {shot.name} in {file.parent}; give an encoder")
     features = encode(shot.waveform.astype(np.float32) / 32767).astype(np.float16)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from g4g.audio import SpeechConfig, SpeechEncoder, encode_speech
 from g4g.errors import ConfigError, DataError
 from g4g.nn import channels_last, check_device
 from g4g.training.aligner import AlignerStage
@@ -15,12 +17,16 @@ from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
-from g4g.training.motion import fit_motion
-from g4g.training.speech_features import add_speech, find_features
+from g4g.training.motion import fit_motion, measure_motion
+from g4g.training.perceptual import find_perceptual
+from g4g.training.speech import SpeechStage
+from g4g.training.speech_data import SpeechFolder
+from g4g.training.speech_features import add_speech, name_encoder
 from g4g.zoo import Models, build_models, load, save_models
 
-STAGES = ("aligner", "motion", "generator", "fusion")
-_RATES = {"aligner": 2e-3, "generator": 1e-3, "fusion": 1e-3}
+STAGES = ("speech", "aligner", "motion", "generator", "fusion")
+"""In the order in which they are trained; "speech" only where Whisper's encoder is not taken."""
+_RATES = {"speech": 1.2e-3, "aligner": 2e-3, "generator": 1e-3, "fusion": 1e-3}
 _NEED_SPEECH = {"aligner", "motion", "generator"}
 
 
@@ -32,12 +38,12 @@ def train_stage(
 
     Args:
         stage: one of STAGES, best in their order.
-        data: folder that `prepare` wrote.
+        data: folder that `prepare` wrote; for "speech" the one that `g4g.training.speech_data` wrote.
         out: weight file; where it exists, training starts from its networks.
-        plan: length, rate, seed and device.
+        plan: length, rate, seed and device; "motion" is solved in closed form, whatever it says.
         weights: start from these instead.
         without: speakers whose clips are left out, so that what is learnt can be measured on new people.
-        speech: name of the speech features in DATA/speech; None: the only ones there.
+        speech: name of features in DATA/speech; None: the bundle's encoder computes those that are not there.
         resume: go on from OUT.state with its optimiser.
     Returns:
         Figures on held-out shots.
@@ -50,45 +56,62 @@ def train_stage(
     out = Path(out)
     torch.manual_seed(plan.seed)
     start = weights or (out if out.is_file() else None)
+    if start is None and stage in _NEED_SPEECH and speech is None:
+        raise ConfigError(
+            f"{out} does not exist, and a fresh file hears nothing: name weights with a speech encoder "
+            "(--weights g4g-small), or teach it one first (g4g train speech)"
+        )
     models = build_models(out.stem) if start is None else load(start)
-    history = models.info.get("history", {})
-    shots, held = load_split(data)
-    shots = [shot for shot in shots if shot.speaker not in without]
-    note = {"seed": plan.seed, "precision": plan.precision, **describe_data([shot.name for shot in shots])}
-    if stage in _NEED_SPEECH:
-        note["speech"] = speech or find_features(data)
-        shots, held = (_with_speech(part, data, note["speech"]) for part in (shots, held))
-        models = _fit_speech(models, stage, shots)
-    plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
+    note = {"seed": plan.seed, "precision": plan.precision}
 
     def save(network: torch.nn.Module, figures: dict, more: dict) -> None:
         notes = {**note, **more, "figures": {k: float(v) for k, v in figures.items()}}
-        info = {**models.info, "history": {**history, stage: notes}}
+        info = {**models.info, "history": {**models.info.get("history", {}), stage: notes}}
         save_models(out, replace(models, info=info, **{stage: network}))
 
-    if stage == "motion":  # solved in closed form, whatever the plan says
-        motion, more = fit_motion(shots, models.motion.config, plan.log)
-        figures = {"mean_offset_s": more["mean_offset_s"]}
-        save(motion, figures, more)
-        return figures
-    job = _make_stage(stage, models, shots, held, plan)
+    if stage == "speech":
+        job: Stage = SpeechStage(_student(models), SpeechFolder(data))
+    else:
+        shots, held = load_split(data)
+        shots = [shot for shot in shots if shot.speaker not in without]
+        note |= describe_data([shot.name for shot in shots])
+        if stage in _NEED_SPEECH:
+            note["speech"] = speech or name_encoder(models.speech)
+            encode = None if speech else lambda waveform: encode_speech(models.speech, waveform)
+            shots, held = (_with_speech(part, data, note["speech"], encode) for part in (shots, held))
+            models = _fit_width(models, stage, shots)
+        plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
+        if stage == "motion":
+            motion, more = fit_motion(shots, models.motion.config, plan.log)
+            figures = {"mean_offset_s": more["mean_offset_s"], **measure_shots(motion, held)}
+            save(motion, figures, more)
+            return figures
+        job = _make_stage(stage, models, shots, held, plan)
     channels_last(job.trained().train().requires_grad_(True))
-
-    def keep(network: torch.nn.Module, figures: dict) -> None:
-        save(network, figures, job.describe())
-
+    keep = lambda network, figures: save(network, figures, job.describe())  # noqa: E731
     return train(job, out, replace(plan, learning_rate=plan.learning_rate or _RATES[stage]), keep, resume)
 
 
-def _with_speech(shots: list[Shot], data: str | Path, features: str) -> list[Shot]:
+def measure_shots(motion: torch.nn.Module, shots: list[Shot]) -> dict[str, float]:
+    """Average `measure_motion` over shots; what a shot cannot tell is left out."""
+    rows = [measure_motion(motion, shot) for shot in shots]
+    return {k: float(np.nanmean([row[k] for row in rows])) for k in rows[0] if any(np.isfinite(r[k]) for r in rows)}
+
+
+def _student(models: Models) -> SpeechEncoder:
+    """Give the causal encoder of the weights; where they hold Whisper's, a new one."""
+    return models.speech if isinstance(models.speech, SpeechEncoder) else SpeechEncoder(SpeechConfig())
+
+
+def _with_speech(shots: list[Shot], data: str | Path, name: str, encode: Callable | None) -> list[Shot]:
     """Keep the shots that have sound, with their speech features."""
-    heard = add_speech([shot for shot in shots if shot.kind == "video"], data, features)
+    heard = add_speech([shot for shot in shots if shot.kind == "video"], data, name, encode)
     if not heard:
         raise DataError(f"no shot of {data} has a sound; prepare videos into it")
     return heard
 
 
-def _fit_speech(models: Models, stage: str, shots: list[Shot]) -> Models:
+def _fit_width(models: Models, stage: str, shots: list[Shot]) -> Models:
     """Make a network anew where the features have another width than those that it knows."""
     width, network = shots[0].speech.shape[1], getattr(models, stage)
     if network.config.speech == width:
@@ -100,5 +123,5 @@ def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot],
     if stage == "aligner":
         return AlignerStage(models.aligner, shots, held, plan.log)
     if stage == "generator":
-        return GeneratorStage(models.generator, models.motion.space, shots, held)
+        return GeneratorStage(models.generator, models.motion.space, shots, held, find_perceptual(plan.log))
     return FusionStage(models.fusion, shots, held)
