@@ -209,7 +209,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers, to measure on them"
     )
     train.add_argument(
-        "--speech", metavar="NAME", help="take the features in DATA/speech/NAME (else the weights' encoder computes them)"
+        "--speech", metavar="NAME", help="take the features in DATA/speech/NAME; else the weights' encoder makes them"
     )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")

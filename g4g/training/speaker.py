@@ -31,6 +31,7 @@ from g4g.training.motion import measure_motion
 from g4g.training.perceptual import Perceptual
 from g4g.zoo import Models
 
+_MOUTHS = "opening_r", "closures_met"
 _REPLAYED = 0.5
 """Share of examples drawn from other people's data, where it is given."""
 _MOST_FRAMES, _BATCH = 60, 12
@@ -52,11 +53,13 @@ class SpeakerFigures:
         mouth_psnr_db: in the mouth's box, mean over frames; higher is better.
         perceptual: distance of the mouths' features; lower is better, 0 where EfficientNet's file is not at hand.
         opening_r: correlation of the mouth's opening as motion hears it with the real one.
+        closures_met: share of real closures that motion meets.
     """
 
     mouth_psnr_db: float
     perceptual: float
     opening_r: float
+    closures_met: float
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value:.3f}" for name, value in asdict(self).items())
@@ -118,10 +121,10 @@ class SpeakerStage(GeneratorStage):
 
     adversarial_from = float("inf")  # a discriminator that begins from nothing learns too little in a short run
 
-    def __init__(self, models: Models, train: list[Shot], replay: list[Shot], held: HeldOut, opening_r: float) -> None:
+    def __init__(self, models: Models, train: list[Shot], replay: list[Shot], held: HeldOut, mouths) -> None:
         super().__init__(models.generator, models.motion.space, train + replay, [], held.perceptual)
         self._chances = _share_out(train, replay)
-        self._measured, self._opening_r = held, opening_r
+        self._measured, self._mouths = held, mouths
 
     def critic(self) -> None:
         return None
@@ -129,13 +132,17 @@ class SpeakerStage(GeneratorStage):
     def validate(self, network: Generator, sheet: Path) -> dict[str, float]:
         quality, distance, pictures = self._measured.measure(network)
         draw_rows(pictures, sheet)
-        return asdict(SpeakerFigures(quality, distance, self._opening_r))
+        return asdict(SpeakerFigures(quality, distance, *self._mouths))
 
 
-def measure_opening(motion: Motion, held: list[Shot]) -> float:
-    """Correlate predicted and real openings of held-out shots, mean by length; 0 where nothing moves."""
-    found = [(measure_motion(motion, shot)["opening_r"], len(shot)) for shot in held]
-    values, weights = zip(*[(r, n) for r, n in found if np.isfinite(r)] or [(0.0, 1)], strict=True)
+def measure_mouths(motion: Motion, held: list[Shot]) -> tuple[float, float]:
+    """Measure held-out shots, mean by length: opening correlation, closures met; 0 where nothing moves or closes."""
+    rows = [measure_motion(motion, shot) for shot in held]
+    return tuple(_average([(row[name], len(shot)) for row, shot in zip(rows, held, strict=True)]) for name in _MOUTHS)
+
+
+def _average(pairs: list[tuple[float, int]]) -> float:
+    values, weights = zip(*[pair for pair in pairs if np.isfinite(pair[0])] or [(0.0, 1)], strict=True)
     return float(np.average(values, weights=weights))
 
 

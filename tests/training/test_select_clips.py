@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from g4g.aligner import Offset
 from g4g.audio import log_mel
 from g4g.training.data import Shot, read_entries
 from g4g.training.prepare import prepare
@@ -24,24 +25,48 @@ def folder(data_dir, tmp_path_factory):
     return folder
 
 
-def test_sync_is_told_and_refuses_nothing(folder):
+@pytest.fixture
+def nobody() -> SyncCheck:
+    """Nobody measures offsets."""
+    return SyncCheck(None, "toy", _encode)
+
+
+def test_sync_is_told_and_refuses_nothing(folder, nobody):
     check = SyncCheck(load("g4g-tiny").aligner, "toy", _encode)
     entries = read_entries(folder)[:1]
     shots, [verdict] = select_shots(folder, entries, check)
     assert verdict.used and len(shots) == 1 and "peak" in verdict.note
-    shots, [verdict] = select_shots(folder, entries, None)
-    assert verdict.used and verdict.note == "" and shots[0].times_s[0] == 0
+    shots, [verdict] = select_shots(folder, entries, nobody)
+    assert verdict.used and verdict.note == "" and shots[0].times_s[0] == 0 and shots[0].speech.shape[1] == 16
 
 
-def test_another_person_is_set_aside_unless_all_are_one(folder):
+def test_a_clear_offset_is_put_right_and_told(folder, monkeypatch):
+    offsets = iter([Offset(6.0, 9.0, True), Offset(6.0, 1.0, False)])
+    monkeypatch.setattr("g4g.training.select_clips.measure_offset", lambda *_: next(offsets))
+    check = SyncCheck(load("g4g-tiny").aligner, "toy", _encode)
+    (late, unclear), verdicts = select_shots(folder, read_entries(folder), check, one_person=True)
+    assert late.times_s[0] == pytest.approx(-6 / 25) and unclear.times_s[0] == 0
+    assert "shifted by +6.0 frames (peak 9.0)" in verdicts[0].note and "not clear (peak 1.0)" in verdicts[1].note
+
+
+def test_a_small_face_is_used_and_told_but_silence_is_left_out(folder, nobody, monkeypatch):
+    monkeypatch.setattr("g4g.training.select_clips._SMALL_FACE_PX", 1000)
+    shots, [verdict] = select_shots(folder, read_entries(folder)[:1], nobody)
+    assert len(shots) == 1 and "small face" in verdict.note
+    monkeypatch.setattr("g4g.training.select_clips._SILENT", 9.0)
+    shots, [verdict] = select_shots(folder, read_entries(folder)[:1], nobody)
+    assert not shots and not verdict.used and verdict.note == "no speech"
+
+
+def test_another_person_is_set_aside_unless_all_are_one(folder, nobody):
     entries = read_entries(folder)
-    shots, verdicts = select_shots(folder, entries, None)
+    shots, verdicts = select_shots(folder, entries, nobody)
     assert len(shots) == 1 and "another person" in next(v.note for v in verdicts if not v.used)
-    assert len(select_shots(folder, entries, None, one_person=True)[0]) == 2
+    assert len(select_shots(folder, entries, nobody, one_person=True)[0]) == 2
 
 
-def test_no_shots_are_no_error(folder):
-    assert select_shots(folder, [], None) == ([], [])
+def test_no_shots_are_no_error(folder, nobody):
+    assert select_shots(folder, [], nobody) == ([], [])
     assert json.loads((folder / "index.json").read_text())["crop_px"] == 128
 
 

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from g4g.training.whisper import WhisperTeacher, read_ctranslate2, whisper_log_mel
 
 from g4g.audio import SpeechConfig, SpeechEncoder, load_speech_encoder
 from g4g.errors import DataError, ShapeError
@@ -15,7 +16,6 @@ from g4g.training.speech import SpeechStage, compare_rows, distillation_losses, 
 from g4g.training.speech_augment import augment_sound, change_speed, warp_throat
 from g4g.training.speech_data import SpeechFolder, split_names
 from g4g.training.voices import fit_kokoro
-from g4g.training.whisper import WhisperTeacher, read_ctranslate2, whisper_log_mel
 
 RATE_HZ, WIDTH = 16_000, 16
 TINY = SpeechConfig(size=4, width=16, inner=8, dilations=(1, 2, 4), centred_blocks=(0, 1))

@@ -2,14 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from g4g.audio import log_mel
+from g4g.audio import SpeechConfig, SpeechEncoder, log_mel
 from g4g.errors import ConfigError, DataError
 from g4g.faces import to_landmarks
+from g4g.motion import fit_neutral, move_mouth
 from g4g.training.data import (
     Shot,
     augment_mel,
@@ -20,11 +22,13 @@ from g4g.training.data import (
     read_split,
     speaker_chances,
 )
-from g4g.training.loop import Plan
+from g4g.training.loop import Plan, warn_of_slow_precision
+from g4g.training.motion import adapt_motion
 from g4g.training.prepare import prepare
-from g4g.training.speech_features import add_speech, find_features
+from g4g.training.speech_data import SpeechFolder
+from g4g.training.speech_features import add_speech, find_features, name_encoder
 from g4g.training.stages import train_stage
-from g4g.zoo import load
+from g4g.zoo import load, save_models
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +112,7 @@ def test_older_folders_are_refused_with_a_sentence(prepared, tmp_path):
 def test_a_stage_trains_and_resumes_to_the_same_weights(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr("g4g.training.aligner._PICTURE_EVERY", 1)
     run = lambda out, steps, **more: train_stage(  # noqa: E731
-        "aligner", prepared, tmp_path / out, _plan(steps), weights="g4g-tiny", **more
+        "aligner", prepared, tmp_path / out, _plan(steps), weights="g4g-tiny", speech="toy", **more
     )
     figures = run("whole.safetensors", 4)
     assert figures["steps"] == 4 and (tmp_path / "whole.png").stat().st_size > 100
@@ -148,8 +152,6 @@ def test_an_aligner_is_made_for_the_features_that_it_learns_from(prepared, tmp_p
     shots = load_shots(prepared)
     add_speech(shots, prepared, "wide", lambda waveform: np.repeat(encode_speech(waveform), 2, axis=1))
     try:
-        with pytest.raises(DataError, match="toy, wide"):
-            train_stage("aligner", prepared, tmp_path / "a", _plan(1), weights="g4g-tiny")
         train_stage("aligner", prepared, tmp_path / "a", _plan(1), weights="g4g-tiny", speech="wide")
     finally:
         shutil.rmtree(prepared / "speech" / "wide")
@@ -213,8 +215,78 @@ def test_a_weight_file_says_what_it_was_trained_on():
     assert describe_data(["b", "a"]) == describe_data(["a", "b"]) != describe_data(["a", "c"])
 
 
-def test_brain_floats_train(prepared, tmp_path):
-    figures = train_stage(
-        "aligner", prepared, tmp_path / "out", _plan(2, precision="bf16-mixed"), weights="g4g-tiny", speech="toy"
-    )
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("stage", ["aligner", "motion", "generator", "fusion"])
+def test_every_stage_trains_one_step_in_both_precisions(prepared, tmp_path, stage, precision):
+    lines = []
+    plan = Plan(minutes=100, steps=1, device="cpu", precision=precision, log=lines.append)
+    figures = train_stage(stage, prepared, tmp_path / "out", plan, weights="g4g-tiny")
+    assert figures and np.isfinite(list(figures.values())).all()
+    note = load(tmp_path / "out").info["history"][stage]
+    assert note["figures"] and note["precision"] == precision
+    if stage != "fusion":
+        assert note["speech"] == name_encoder(load("g4g-tiny").speech)
+        assert (prepared / "speech" / note["speech"]).is_dir()
+    if stage == "generator":
+        assert [line for line in lines if "perceptual" in line and "efficientnet" in line], "its file is not at hand"
+        assert note["perceptual"] == "none"
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_speech_encoder_is_taught_into_the_bundle(tmp_path, monkeypatch, precision):
+    recordings, rng = SpeechFolder(tmp_path / "sounds"), np.random.default_rng(0)
+    for name in ("kokoro_en_af_sky_00000", "s1_bbaf3s", "kokoro_en_af_bella_00002"):
+        recordings.add(name, rng.normal(0, 0.1, 48_000).astype(np.float32), rng.normal(size=(150, 4)))
+    small = SpeechConfig(size=4, width=16, inner=8, dilations=(1, 2, 4), centred_blocks=(0, 1))
+    monkeypatch.setattr("g4g.training.stages.SpeechConfig", lambda: small)
+    plan = _plan(1, precision=precision)
+    figures = train_stage("speech", tmp_path / "sounds", tmp_path / "out", plan, weights="g4g-tiny")
     assert np.isfinite(list(figures.values())).all()
+    models = load(tmp_path / "out")
+    assert isinstance(models.speech, SpeechEncoder) and models.speech.config.size == 4
+
+
+def test_a_fresh_file_hears_nothing(prepared, tmp_path):
+    with pytest.raises(ConfigError, match="--weights g4g-small"):
+        train_stage("motion", prepared, tmp_path / "new", _plan(1))
+    with pytest.raises(ConfigError, match="unknown stage 'ear'"):
+        train_stage("ear", prepared, tmp_path / "new", _plan(1))
+
+
+def test_an_encoder_keeps_its_name_in_a_file(tmp_path):
+    save_models(tmp_path / "a", load("g4g-tiny"))
+    once = load(tmp_path / "a")
+    save_models(tmp_path / "b", once)
+    assert name_encoder(once.speech) == name_encoder(load(tmp_path / "b").speech)
+
+
+def test_slow_precision_is_said(monkeypatch):
+    lines = []
+    warn_of_slow_precision("bf16-mixed", "cpu", lines.append)
+    monkeypatch.setattr("torch.cpu.get_capabilities", dict)
+    told = len(lines)
+    warn_of_slow_precision("32-true", "cpu", lines.append)
+    warn_of_slow_precision("bf16-mixed", "cuda", lines.append)
+    assert len(lines) == told
+    warn_of_slow_precision("bf16-mixed", "cpu", lines.append)
+    assert "slower here" in lines[-1] and len(lines) == told + 1
+
+
+def test_motion_adapts_to_a_person_as_far_as_there_is_speech(prepared):
+    motion, rng = load("g4g-tiny").motion, np.random.default_rng(0)
+    [shot] = add_speech(load_shots(prepared, limit=1), prepared, "toy")
+    shot = replace(shot, speech=rng.normal(size=shot.speech.shape).astype(np.float32))
+    near, far = (adapt_motion(motion, [shot], strength_s) for strength_s in (0.01, 1e9))
+    error = lambda network: np.square(_shapes(network, shot)).mean()  # noqa: E731
+    assert error(near) < 0.7 * error(motion), "the words of three seconds can be learnt by heart"
+    ratio = far.shape.weight / motion.shape.weight
+    torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), atol=1e-3, rtol=0)
+    assert torch.equal(near.closed.weight, motion.closed.weight) and torch.equal(near.components, motion.components)
+
+
+def _shapes(motion, shot):
+    """What a network's shapes leave over of a shot's real ones."""
+    faces, degrees = shot.canonical, shot.pose.degrees
+    real = motion.space.encode(faces - fit_neutral(faces, degrees, motion.space).at(degrees))
+    left = move_mouth(motion, shot.speech, shot.times_s)[0] - real
+    return left - left.mean(0)
