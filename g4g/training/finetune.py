@@ -124,8 +124,8 @@ def finetune(
         _make_folder(Path(options.report))
     torch.manual_seed(options.seed)
     tell = progress or (lambda stage, done, total: None)
-    shots, verdicts = _collect(clips, work, base, options, crop_px, tell)
     replay = _load_replay(options.data, base) if options.data else []
+    shots, verdicts = _collect(clips, work, base, options, crop_px, tell)
     least = _HELD_LEAST if sum(map(len, shots)) >= _LITTLE else _HELD_OF_LITTLE
     learnt, held = hold_out_tail(shots, _HELD_SHARE, least, _HELD_MOST)
     if not learnt:

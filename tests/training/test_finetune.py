@@ -92,10 +92,10 @@ def test_a_tuned_file_stands_alone_and_tells_its_making(tuned):
 
 
 def test_other_people_are_replayed_and_brain_floats_train(clips, tmp_path):
-    prepare([clips / "other.mkv"], tmp_path / "data", crop_px=144)
-    report = finetune(
-        [clips / "first.mkv"], tmp_path / "a", steps=1, precision="bf16-mixed", data=tmp_path / "data", **_TINY, **_QUIET
-    )
+    data = tmp_path / "data"
+    prepare([clips / "second.mkv", clips / "other.mkv"], data, crop_px=144)
+    settings = {"steps": 1, "precision": "bf16-mixed", "data": data, **_TINY, **_QUIET}
+    report = finetune([clips / "first.mkv"], tmp_path / "a", **settings)
     assert report.finished and load(tmp_path / "a").info["speaker"]["settings"]["replayed"] == 1
     assert len(load_shots(tmp_path / "a.work")[0].crops[0]) == 144, "crops are as large as those that are replayed"
 
