@@ -39,10 +39,17 @@ def dequantise(values: Tensor, scale: Tensor) -> Tensor:
 
 
 def widen_all(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Dequantise every tensor that has a scale beside it; the scales go."""
-    scales = {name.removesuffix(SCALE_SUFFIX): scale for name, scale in tensors.items() if name.endswith(SCALE_SUFFIX)}
-    return {
-        name: dequantise(tensor, scales[name]) if name in scales else tensor
-        for name, tensor in tensors.items()
-        if not name.endswith(SCALE_SUFFIX)
-    }
+    """Dequantise every tensor that has a scale beside it; the scales go.
+
+    Raises:
+        CheckpointError: a scale without its tensor, or of another number of rows.
+    """
+    wide = {name: tensor for name, tensor in tensors.items() if not name.endswith(SCALE_SUFFIX)}
+    for scale_name in tensors.keys() - wide.keys():
+        name, scale = scale_name.removesuffix(SCALE_SUFFIX), tensors[scale_name]
+        if name not in wide or tuple(scale.shape) != tuple(wide[name].shape[:1]):
+            raise CheckpointError(
+                f"{scale_name} fits no tensor of the file: the file is damaged; fetch or copy it again"
+            )
+        wide[name] = dequantise(wide[name], scale)
+    return wide
