@@ -7,7 +7,6 @@ import torch
 from g4g.audio.causal import SpeechConfig, SpeechEncoder, load_speech_encoder
 from g4g.errors import DataError
 from g4g.training.loop import Plan
-from g4g.training.projection import fit_projection, load_projection, save_projection
 from g4g.training.sentences import LANGUAGES, make_sentence, sentence_parts
 from g4g.training.speech import SpeechStage, compare_rows, distillation_losses, train_speech
 from g4g.training.speech_augment import augment_sound, change_speed, warp_throat
@@ -26,18 +25,6 @@ def folder(tmp_path):
         sound = rng.normal(0, 0.1, 3 * RATE_HZ).astype(np.float32)
         recordings.add(name, sound, rng.normal(size=(150, 4)))
     return recordings
-
-
-def test_a_projection_keeps_what_varies(tmp_path):
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(500, 3)) @ rng.normal(size=(3, 20)) + 5
-    projection, kept = fit_projection(rows, 3)
-    assert kept == pytest.approx(1)
-    assert np.linalg.norm(projection(rows), axis=1).mean() == pytest.approx(3**0.5, rel=1e-3)
-    save_projection(tmp_path / "projection.npz", projection)
-    np.testing.assert_array_equal(load_projection(tmp_path / "projection.npz")(rows), projection(rows))
-    with pytest.raises(DataError, match="projection"):
-        load_projection(tmp_path / "other.npz")
 
 
 def test_every_language_has_many_sentences_and_a_seed_repeats_them():

@@ -35,7 +35,7 @@ def planted(tmp_path):
     torch.manual_seed(0)
     encoder = WhisperEncoder(WhisperConfig(size=16, width=16, layers=2, heads=2)).eval()
     names = {f"layers.{n}.{own}": f"layer_{n}/{place}" for n in range(2) for own, place in LAYER_PARTS.items()}
-    names |= {"conv1": "conv1", "conv2": "conv2", "norm": "layer_norm"}
+    names |= {"conv1": "conv1", "conv2": "conv2"}
     arrays = {}
     for own, place in names.items():
         kinds = ("gamma", "beta") if "norm" in own else ("weight", "bias")
@@ -61,10 +61,12 @@ def test_the_encoder_comes_back_with_the_projection_behind_it(planted):
     torch.nn.init.eye_(encoder.head.weight)
     torch.nn.init.zeros_(encoder.head.bias)
     wanted = projection(encode_speech(encoder, sound))
-    made = make_teacher_encoder(path, projection)
+    made = make_teacher_encoder(path, projection, 2)
     assert made.config == WhisperConfig(size=4, width=16, layers=2, heads=2)
     np.testing.assert_allclose(encode_speech(made, sound), wanted, atol=1e-5)
-    np.testing.assert_allclose(projection(encode_speech(make_teacher_encoder(path), sound)), wanted, atol=1e-5)
+    np.testing.assert_allclose(
+        projection(encode_speech(make_teacher_encoder(path, layers=2), sound)), wanted, atol=1e-5
+    )
 
 
 def test_other_files_are_no_teacher(tmp_path):
@@ -77,3 +79,8 @@ def test_other_files_are_no_teacher(tmp_path):
     write_ctranslate2(path, {"decoder/x": np.zeros(3, np.float32)})
     with pytest.raises(DataError, match="no Whisper encoder"):
         make_teacher_encoder(path)
+
+
+def test_too_many_layers_are_refused(planted):
+    with pytest.raises(DataError, match="3 layers"):
+        make_teacher_encoder(planted[2], layers=3)
