@@ -15,8 +15,8 @@ RULES = (SPEAKER, "left", "right", "largest")
 
 FIT_UNIT = 0.7
 """So much more fit of lips and sound counts like a mouth that moves e times as far (our choice: of 900 pairs of
-held-out clips with the sound of one, both speaking, it names the right one in 99.9 %, by 1.5 s of them in 99.6 %; movement alone
-in 50 %)."""
+held-out clips with the sound of one, both speaking, it names the right one in 99.9 %, by 1.5 s of them in 99.6 %;
+movement alone in 50 %)."""
 
 _STEADY_SHARE = 0.5
 """Chosen are only faces seen so long, as a share of the one seen longest in the scene."""
