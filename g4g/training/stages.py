@@ -82,7 +82,7 @@ def train_stage(
             models = _fit_width(models, stage, shots)
         plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
         if stage == "motion":
-            motion, more = fit_motion(shots, models.motion.config, plan.log)
+            motion, more = fit_motion(shots, models.motion.config, log=plan.log)
             figures = {"mean_offset_s": more["mean_offset_s"], **measure_shots(motion, held)}
             save(motion, figures, more)
             return figures
