@@ -14,6 +14,7 @@ from g4g.config import SCORE_FPS
 from g4g.errors import DataError
 from g4g.faces import lip_gap, load_canonical
 from g4g.faces.canonical import LIPS, MOUTH_CORNERS
+from g4g.metrics.phonemes import CLOSURES
 from g4g.motion import (
     Motion,
     MotionConfig,
@@ -27,7 +28,6 @@ from g4g.motion import (
     move_mouth,
     sample_rows,
 )
-from g4g.metrics.phonemes import CLOSURES
 from g4g.training.data import Shot, speaker_chances
 from g4g.training.known_speech import Spoken, align_shapes, average_sounds, expect_shapes
 
@@ -113,7 +113,7 @@ def fit_motion(
 
 
 def _learn_sounds(motion: Motion, learnt: list[_Speaking], gains, spoken: Sequence[Spoken], weight: float) -> _Lessons:
-    """Teach known sounds what real mouths do at them: carried over from clips that say the same, else by their means."""
+    """Teach known sounds what real mouths do: carried over from clips that say the same, else their means."""
     space, pairs = motion.space, []
     clips = {one.shot.name: one for one in learnt}
     for one in spoken:

@@ -22,6 +22,7 @@ from g4g.training.perceptual import find_perceptual
 from g4g.training.speech import SpeechStage
 from g4g.training.speech_data import SpeechFolder
 from g4g.training.speech_features import add_speech, name_encoder
+from g4g.training.spoken import gather_spoken
 from g4g.zoo import Models, build_models, load, save_models
 
 STAGES = ("speech", "aligner", "motion", "generator", "fusion")
@@ -82,7 +83,8 @@ def train_stage(
             models = _fit_width(models, stage, shots)
         plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
         if stage == "motion":
-            motion, more = fit_motion(shots, models.motion.config, log=plan.log)
+            spoken = gather_spoken(data, note["speech"], encode, {shot.name: shot.clip for shot in shots}, plan.log)
+            motion, more = fit_motion(shots, models.motion.config, spoken, plan.log)
             figures = {"mean_offset_s": more["mean_offset_s"], **measure_shots(motion, held)}
             save(motion, figures, more)
             return figures

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from g4g.dubbing.views import list_tried
 from motions import MOTIONS, Motion, map_to_source, move_clip
 from pictures import Made, compare_copy, nearest_frames, nearest_references
 from poses import draw_poses, lay_beside, measure
 
-from g4g.dubbing.views import list_tried
 from g4g.faces import transform_points
 from g4g.generator import follow_pose
 from g4g.media import VideoWriter, read_frames

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from g4g.training.whisper import WhisperTeacher, read_ctranslate2, whisper_log_mel
 
 from g4g.audio.causal import SpeechConfig, SpeechEncoder, load_speech_encoder
 from g4g.errors import DataError

@@ -43,6 +43,13 @@ def prepared(data_dir, portrait_file, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def few_words(monkeypatch):
+    """Let espeak-ng say little."""
+    monkeypatch.setattr("g4g.training.spoken._LANGUAGES", ("de",))
+    monkeypatch.setattr("g4g.training.spoken._FREE", 2)
+
+
 def encode_speech(waveform: np.ndarray) -> np.ndarray:
     """Sixteen bands of the mel at 50 rows/s."""
     mel = log_mel(waveform).reshape(16, 5, -1).mean(1)
@@ -227,6 +234,10 @@ def test_every_stage_trains_one_step_in_both_precisions(prepared, tmp_path, stag
     if stage != "fusion":
         assert note["speech"] == name_encoder(load("g4g-tiny").speech)
         assert (prepared / "speech" / note["speech"]).is_dir()
+    if stage == "motion":
+        files = sorted((prepared / "spoken" / note["speech"]).glob("*.npz"))
+        assert len(files) == note["spoken"] == 4, "two clips of GRID, two sentences"
+        assert figures["opening_r"] > 0.3, "on a clip that it learnt from, what is held out being empty"
     if stage == "generator":
         assert [line for line in lines if "perceptual" in line and "efficientnet" in line], "its file is not at hand"
         assert note["perceptual"] == "none"
