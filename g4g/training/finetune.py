@@ -233,7 +233,8 @@ def _collect(
     )  # fmt: skip
     wanted = {str(file.resolve()) for file in files}
     entries = [entry for entry in index["shots"] if entry["source"] in wanted]
-    aligner = base.aligner if "aligner" in base.info.get("history", {}) else None
+    history = base.info.get("history")
+    aligner = None if history and "aligner" not in history else base.aligner
     sync = SyncCheck(aligner, name_encoder(base.speech), lambda waveform: encode_speech(base.speech, waveform))
     shots, verdicts = select_shots(
         work, entries, sync, one_person=options.one_person, progress=lambda done, total: tell("select", done, total)
