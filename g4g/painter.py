@@ -175,9 +175,9 @@ def _measure_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return ((b - a)[:, 1] * (c - a)[:, 0] - (b - a)[:, 0] * (c - a)[:, 1]) / 2
 
 
-def to_tensor(pictures: np.ndarray) -> Tensor:
+def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Turn pictures (..., h, w, 3) uint8 into (..., 3, h, w) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).float() / 127.5 - 1
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).to(device).float() / 127.5 - 1
 
 
 def reduce_pictures(pictures: Tensor, factor: int) -> Tensor:

@@ -49,6 +49,8 @@ class GeneratorStage(Stage):
 
     adversarial_from = 0.5
     """Share of the run after which the discriminator counts."""
+    changes_colours = True
+    """Other people's skins and lights are made out of the few that there are."""
 
     def __init__(
         self, generator: Generator, space: ShapeSpace, train: list[Shot], held: list[Shot],
@@ -79,8 +81,10 @@ class GeneratorStage(Stage):
             draw_example(self._train[i], self._space, config.references, config.speech_rows, rng) for i in chosen
         ]
         canvas = join_canvases([canvas for canvas, _ in drawn])
-        pictures, real = change_colours(canvas, np.stack([real for _, real in drawn]), rng)
-        pictures, real = pictures.to(device), real.to(device)
+        pictures = stack_pictures(canvas, device)
+        real = to_tensor(np.stack([real for _, real in drawn]), device)
+        if self.changes_colours:
+            pictures, real = change_colours(pictures, real, rng)
         made, maps = draw_canvas(self.generator, canvas, pictures)
         real = reduce_real(self.generator, real)
         terms = self._compare(canvas, made, real)
@@ -137,7 +141,7 @@ class GeneratorStage(Stage):
             shot.crops[frames], subject.points[frames], subject.points[frames], shot.crops[chosen],
             subject.points[chosen], frame_speech(shot.speech, shot.times_s[frames], config.speech_rows),
         )  # fmt: skip
-        pictures = stack_pictures(canvas).to(next(self.generator.parameters()).device)
+        pictures = stack_pictures(canvas, next(self.generator.parameters()).device)
         made, _ = draw_canvas(self.generator, canvas, pictures)
         real = reduce_real(self.generator, pictures[:, -1])
         layout = lay_out(canvas, 1, top)
@@ -169,9 +173,9 @@ def reduce_real(generator: Generator, real: Tensor) -> Tensor:
     return functional.interpolate(real, (generator.crop.size,) * 2, mode="area")[:, :, generator.top :]
 
 
-def stack_pictures(canvas: Canvas) -> Tensor:
+def stack_pictures(canvas: Canvas, device: torch.device | str = "cpu") -> Tensor:
     """Put a canvas's pictures together, (B, K + 1, 3, s, s) in [-1, 1], the frame's own last."""
-    return torch.cat([to_tensor(canvas.references), to_tensor(canvas.crops)[:, None]], 1)
+    return to_tensor(np.concatenate([canvas.references, canvas.crops[:, None]], 1), device)
 
 
 def join_canvases(canvases: list[Canvas]) -> Canvas:
@@ -179,14 +183,14 @@ def join_canvases(canvases: list[Canvas]) -> Canvas:
     return Canvas(*(np.concatenate(part) for part in zip(*(vars(c).values() for c in canvases), strict=True)))
 
 
-def change_colours(canvas: Canvas, real: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def change_colours(pictures: Tensor, real: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Give examples other skins and lights, and some references a slightly different light.
 
-    Returns:
-        Pictures (B, K + 1, 3, s, s), the frame's own last, and the real frames (B, 3, s, s), in [-1, 1].
+    Args:
+        pictures: (B, K + 1, 3, s, s) in [-1, 1], the frame's own last.
+        real: the real frames, (B, 3, s, s).
     """
-    pictures = stack_pictures(canvas)
-    real, count = to_tensor(real), len(real)
+    count, device = len(real), real.device
     other = torch.from_numpy(rng.random((count, 1)) < _OTHER_SKIN)
     tone = torch.from_numpy(np.exp(rng.normal(0, 0.2, (count, 3))).astype(np.float32))
     tone = torch.where(other, tone, 1.0)[:, :, None, None]
@@ -194,6 +198,7 @@ def change_colours(canvas: Canvas, real: np.ndarray, rng: np.random.Generator) -
     light[torch.from_numpy(rng.random(pictures.shape[:2]) >= _OTHER_LIGHT)] = 1
     light[:, -1] = 1
     recolour = lambda x, power: 2 * ((x + 1) / 2).clamp(1e-4, 1) ** power - 1  # noqa: E731
+    tone, light = tone.to(device), light.to(device)
     return recolour(pictures, tone[:, None] * light[..., None, None]), recolour(real, tone)
 
 

