@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from g4g.aligner import Aligner, AlignerConfig
-from g4g.audio import SpeechConfig, SpeechEncoder
+from g4g.audio import SpeechConfig, SpeechEncoder, WhisperConfig, WhisperEncoder
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError
 from g4g.faces import load_canonical
@@ -21,14 +21,18 @@ from g4g.nn import channels_last, check_device
 DEFAULT_WEIGHTS = "g4g-small"
 TINY_WEIGHTS = "g4g-tiny"
 KIND = "g4g"
+SPEECH_KINDS = {"whisper": (WhisperEncoder, WhisperConfig), "causal": (SpeechEncoder, SpeechConfig)}
+"""Speech encoders by the "kind" in a file's config; the first one is usual."""
 _PARTS = {
-    "speech": (SpeechEncoder, SpeechConfig),
+    "speech": SPEECH_KINDS["whisper"],
     "aligner": (Aligner, AlignerConfig),
     "motion": (Motion, MotionConfig),
     "generator": (Generator, GeneratorConfig),
     "fusion": (Fusion, FusionConfig),
 }
-"""Networks and their configs by the prefix of their tensors, in the order of training."""
+"""Networks and their usual configs by the prefix of their tensors, in the order of training."""
+_INT8 = ("speech.conv", "speech.layers.")
+"""Weights stored as int8: of Whisper's 20 million values; its projection and every other network stay float16."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Models:
     """The networks of one weight file, and the file's notes on their making."""
 
     name: str
-    speech: SpeechEncoder
+    speech: WhisperEncoder | SpeechEncoder
     aligner: Aligner
     motion: Motion
     generator: Generator
@@ -49,13 +53,31 @@ class Models:
 
 
 def build_models(name: str, config: dict | None = None) -> Models:
-    """Build networks with fresh weights from {"speech": {...}, "aligner": {...}, ...}; what is left out is usual."""
+    """Build networks with fresh weights from {"speech": {"kind": ...}, "aligner": {...}, ...}; the rest is usual.
+
+    Raises:
+        CheckpointError: no such kind of speech encoder.
+    """
     config = config or {}
-    made = {
-        part: network(settings(**settings_from_json(config.get(part, {}))))
-        for part, (network, settings) in _PARTS.items()
-    }
-    return Models(name, **made)
+    return Models(name, **{part: _build_part(part, config.get(part, {})) for part in _PARTS})
+
+
+def _build_part(part: str, config: dict) -> nn.Module:
+    network, settings = _PARTS[part]
+    if part == "speech":
+        kind, config = config.get("kind", "whisper"), {k: v for k, v in config.items() if k != "kind"}
+        if kind not in SPEECH_KINDS:
+            known = ", ".join(SPEECH_KINDS)
+            raise CheckpointError(
+                f"unknown kind of speech encoder {kind!r}, this g4g knows {known}; install a newer g4g"
+            )
+        network, settings = SPEECH_KINDS[kind]
+    return network(settings(**settings_from_json(config)))
+
+
+def _describe_part(network: nn.Module) -> dict:
+    kinds = [kind for kind, (encoder, _) in SPEECH_KINDS.items() if isinstance(network, encoder)]
+    return ({"kind": kinds[0]} if kinds else {}) | asdict(network.config)
 
 
 def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
@@ -100,28 +122,28 @@ def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], what: str) -
 
 
 def save_models(path: str | Path, models: Models) -> None:
-    """Write the networks and their notes as one float16 file."""
+    """Write the networks and their notes as one file: Whisper's weights in int8, the others in float16."""
     parts = models.parts()
     tensors = {f"{prefix}.{k}": v for prefix, network in parts.items() for k, v in network.state_dict().items()}
-    config = {prefix: asdict(network.config) for prefix, network in parts.items()}
-    save_checkpoint(path, tensors, config, KIND, models.info, half=True)
+    config = {prefix: _describe_part(network) for prefix, network in parts.items()}
+    save_checkpoint(path, tensors, config, KIND, models.info, half=True, int8=_INT8)
 
 
 def _make_tiny() -> Models:
     small = (4, 8, 8, 8)
     config = {
-        "speech": {"size": 16, "width": 16, "inner": 8},
+        "speech": {"kind": "whisper", "size": 16, "width": 16, "layers": 1, "heads": 2},
         "aligner": {
             "speech": 16, "embedding": 16, "lip_channels": small, "audio_channels": 8, "geometry_channels": 8,
         },
-        "motion": {"speech": 16, "read": 16, "components": 8, "channels": 8},
+        "motion": {"speech": 16, "read": 8, "components": 8, "taps": (-2, 0, 2)},
         "generator": {"speech": 16, "style": 8, "channels": (8, 8, 8)},
         "fusion": {"channels": (4, 4, 8)},
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
         models = build_models(TINY_WEIGHTS, config)
-        torch.nn.init.normal_(models.motion.leave.weight)
+        torch.nn.init.normal_(models.motion.shape.weight)
     models.motion.components.copy_(_make_simple_shapes(models.motion.config.components))
     return models
 

@@ -20,7 +20,7 @@ _DROPPED = 0.1
 class AlignerConfig:
     """Sizes of the aligner (our choice); `speech` is the width of the speech features."""
 
-    speech: int = 128
+    speech: int = 192
     embedding: int = 128
     audio_channels: int = 192
     geometry_channels: int = 256

@@ -1,9 +1,11 @@
 """Sound to log-mel and to features of speech, and the one place where seconds become mel steps."""
 
+from g4g.audio.causal import SpeechConfig, SpeechEncoder
+from g4g.audio.features import SPEECH_RATE, Encoder, count_speech_rows, encode_speech, features_at
 from g4g.audio.mel import count_mel_steps, log_mel, mel_windows, shared_windows, window_starts
-from g4g.audio.speech import SPEECH_RATE, SpeechConfig, SpeechEncoder, encode_speech, features_at
+from g4g.audio.whisper import WhisperConfig, WhisperEncoder
 
 __all__ = [
-    "SPEECH_RATE", "SpeechConfig", "SpeechEncoder", "count_mel_steps", "encode_speech", "features_at", "log_mel",
-    "mel_windows", "shared_windows", "window_starts",
+    "SPEECH_RATE", "Encoder", "SpeechConfig", "SpeechEncoder", "WhisperConfig", "WhisperEncoder", "count_mel_steps",
+    "count_speech_rows", "encode_speech", "features_at", "log_mel", "mel_windows", "shared_windows", "window_starts",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.checkpoints.header import FORMAT, MAX_HEADER_BYTES, read_header
+from g4g.checkpoints.int8 import SCALE_SUFFIX, quantise, widen_all
 from g4g.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: str | Path, tensors: dict[str, Tensor], config: dict, kind: str, info: dict, *, half: bool = False
-) -> None:
+    path: str | Path, tensors: dict[str, Tensor], config: dict, kind: str, info: dict, *, half: bool = False,
+    int8: tuple[str, ...] = (),
+) -> None:  # fmt: skip
     """Write a checkpoint whole or not at all.
 
     Args:
@@ -40,6 +42,7 @@ def save_checkpoint(
         kind: which network, such as "aligner"; `load_checkpoint` compares it.
         info: notes on how the file was made (steps, data, seed), JSON values only.
         half: store floating-point tensors as float16, half the size; integers keep their type.
+        int8: weights of two dimensions and more whose names start so are stored as int8, a scale for each output row.
     Raises:
         CheckpointError: config or info is not JSON or too large, a weight does not fit float16, the disk refuses.
     Source:
@@ -48,7 +51,12 @@ def save_checkpoint(
     from safetensors.torch import save
 
     path = Path(path)
-    stored = {name: _prepare(name, tensor, half) for name, tensor in tensors.items()}
+    stored = {}
+    for name, tensor in tensors.items():
+        if name.startswith(int8) and tensor.is_floating_point() and tensor.ndim > 1:
+            stored[name], stored[name + SCALE_SUFFIX] = quantise(tensor)
+        else:
+            stored[name] = _prepare(name, tensor, half)
     metadata = {"format": FORMAT, "kind": kind, "config": _to_json("config", config), "info": _to_json("info", info)}
     text_bytes = sum(len(text.encode()) for text in metadata.values())
     if text_bytes > MAX_HEADER_BYTES // 2:
@@ -66,7 +74,7 @@ def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
         path: a file that `save_checkpoint` wrote.
         kind: the kind that is needed; None accepts any.
     Returns:
-        Checkpoint; tensors as stored (float16 in a half file: `load_state_dict` widens them).
+        Checkpoint; tensors as stored (float16 in a half file: `load_state_dict` widens them), int8 as float32.
     Raises:
         CheckpointError: no such file, a pickle, truncated, an oversized header, not from g4g, or of another kind.
     """
@@ -80,7 +88,7 @@ def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
         tensors = load_file(path, device="cpu")
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; fetch or copy it again") from error
-    return Checkpoint(header.kind, header.config, header.info, tensors)
+    return Checkpoint(header.kind, header.config, header.info, widen_all(tensors))
 
 
 def _prepare(name: str, tensor: Tensor, half: bool) -> Tensor:

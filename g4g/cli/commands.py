@@ -108,13 +108,13 @@ def make_parser() -> argparse.ArgumentParser:
     faces.add_argument("--tolerant", action="store_true", help="use what can be read of a damaged video")
     faces.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
-    about = "Cut videos into shots of face crops with landmarks and sound; resumable; a video that fails is listed."
+    about = "Cut videos into shots of face crops with mesh and sound; resumable; a video that fails is listed."
     prepare = commands.add_parser("prepare", help="cut videos into training data", description=about)
     prepare.set_defaults(run=_prepare)
-    prepare.add_argument("videos", nargs="+", help="videos, or folders of videos")
+    prepare.add_argument("videos", nargs="+", help="videos and stills, or folders of them")
     prepare.add_argument("-o", "--out", required=True, help="folder for index.json and shots/")
     prepare.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
-    prepare.add_argument("--finer", type=int, default=1, help=_FINER_HELP)
+    prepare.add_argument("--crop-px", type=int, default=192, help="side of the stored face crops (%(default)s)")
     prepare.add_argument("--workers", type=int, default=2, help="processes side by side (%(default)s)")
     prepare.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -192,9 +192,8 @@ def make_parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     train.add_argument(
         "stage",
-        choices=("aligner", "generator", "fusion", "ear", "judge"),
-        help="the first three in this order; ear teaches a trained aligner other voices, rooms and noise; the judge "
-        "only scores sync and stands apart",
+        choices=("aligner", "motion", "generator", "fusion", "judge"),
+        help="the first four in this order; the judge only scores sync and stands apart",
     )
     train.add_argument("data", help="folder that g4g prepare wrote")
     train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")
@@ -213,15 +212,8 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers, to measure on them"
     )
-    train.add_argument("--finer", type=int, help=_FINER_HELP)
     train.add_argument(
-        "--train-sound",
-        action="store_true",
-        help="aligner: train its sound encoder too, although the file's generator learnt to hear by it; "
-        "train the generator again afterwards",
-    )
-    train.add_argument(
-        "--picture-first", action="store_true", help="generator: a trained one too begins with a third without sync"
+        "--speech", metavar="NAME", help="learn from the speech features in DATA/speech/NAME (the only ones)"
     )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -293,7 +285,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
     with _progress() as report:
         index = prepare(
-            options.videos, options.out, faces=options.faces, workers=options.workers, finer=options.finer,
+            options.videos, options.out, faces=options.faces, workers=options.workers, crop_px=options.crop_px,
             progress=lambda done, total, what: report("prepare", done, total),
         )  # fmt: skip
     print(f"{len(index['shots'])} shots in {options.out}, {len(index['failed'])} videos failed")
@@ -337,24 +329,22 @@ def _finetune(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    settings = {name: getattr(options, name) for name in ("minutes", "steps", "device", "precision", "resume")}
-    if options.stage == "judge":
-        if options.weights or options.seed is not None or options.finer:
-            raise ConfigError(
-                "the judge starts from nothing, has its own seed and paints nothing; leave out --weights, --seed and "
-                "--finer"
-            )
-        from g4g.training.judge import train_judge
+    from g4g.training.loop import Plan
 
-        figures = train_judge(options.data, options.out, **settings)
+    settings = {name: getattr(options, name) for name in ("minutes", "steps", "device", "precision")}
+    if options.stage == "judge":
+        if options.weights or options.seed is not None:
+            raise ConfigError("the judge starts from nothing and has its own seed; leave out --weights and --seed")
+        from g4g.training.judge import SEED, train_judge
+
+        figures = train_judge(options.data, options.out, Plan(seed=SEED, **settings), resume=options.resume)
     else:
         from g4g.training.stages import train_stage
 
-        seed = 1 if options.seed is None else options.seed
+        plan = Plan(learning_rate=options.learning_rate, seed=1 if options.seed is None else options.seed, **settings)
         figures = train_stage(
-            options.stage, options.data, options.out, weights=options.weights, seed=seed,
-            learning_rate=options.learning_rate, train_sound=options.train_sound, without=options.without,
-            finer=options.finer, picture_first=options.picture_first, **settings,
+            options.stage, options.data, options.out, plan, weights=options.weights, without=options.without,
+            speech=options.speech, resume=options.resume,
         )  # fmt: skip
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 

@@ -12,7 +12,7 @@ from g4g.avatar.clock import Clock
 from g4g.avatar.prepare import pass_over
 from g4g.config import CropConfig
 from g4g.dubbing.dub import Dub
-from g4g.dubbing.motions import MouthMotion, speech_windows
+from g4g.dubbing.motions import MouthMotion
 from g4g.dubbing.plan import NO_NUMBERS
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.dubbing.voices import Voice
@@ -20,7 +20,7 @@ from g4g.errors import ResourceError
 from g4g.faces import crop_face, refine_crop
 from g4g.fusion import compose_frame
 from g4g.media.bounce import bounce_frames
-from g4g.motion import lay_shapes
+from g4g.motion import frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter
 from g4g.zoo import Models
 
@@ -126,7 +126,7 @@ class _Job:
         own, targets = person.place_points(rows, laid, self.voice.plan.shares[numbers])
         entries, library = self.motion.entries[numbers], person.library
         times_s = self.voice.plan.times_s[numbers] - self.voice.plan.span_s[0]
-        speech = speech_windows(self.motion.speech, times_s, models.generator.config.speech_rows)
+        speech = frame_speech(self.motion.speech, times_s, models.generator.config.speech_rows)
         return Canvas(np.stack(crops), own, targets, library.crops[entries], library.meshes[entries], speech)
 
 

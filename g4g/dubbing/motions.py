@@ -11,7 +11,7 @@ from g4g.avatar import Avatar, Person, Wanted, find_references
 from g4g.config import MOST_EMPHASIS, AudioConfig
 from g4g.dubbing.voices import Voice
 from g4g.media.bounce import bounce_numbers
-from g4g.motion import Motion, frame_rows, lay_shapes, move_mouth
+from g4g.motion import Motion, lay_shapes, move_mouth
 from g4g.zoo import Models
 
 _STRETCH_S, _AROUND_S = 60.0, 2.0
@@ -64,13 +64,6 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
         )  # fmt: skip
         entries[places] = find_references(person.library, wanted, motion.space, apart_s, entries.shape[1])
     return MouthMotion(speech, shapes, closed, entries)
-
-
-def speech_windows(speech: np.ndarray, times_s: np.ndarray, rows: int) -> np.ndarray:
-    """Take `rows` rows of speech features (S, D) around frames at `times_s` (B,), ends held: (B, rows, D), float32."""
-    middle = np.rint(frame_rows(times_s)).astype(int)
-    wanted = middle[:, None] + np.arange(rows) - rows // 2
-    return speech[np.clip(wanted, 0, len(speech) - 1)].astype(np.float32)
 
 
 def reach_shapes(

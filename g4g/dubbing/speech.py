@@ -6,12 +6,9 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from g4g.aligner import Aligner, compare_shifts, embed_lips_at, embed_sound_around, find_offset, lip_geometry
 from g4g.aligner.offset import score_moments
-from g4g.audio import log_mel, mel_windows, shared_windows, window_starts
-from g4g.config import AudioConfig
 from g4g.dubbing.people import Appearance
 from g4g.faces import FaceTracks, fit_pose
 
@@ -21,16 +18,6 @@ _FEWEST_WINDOWS = 10
 """Fewer do not tell speech from chance."""
 _NEAR_FRAMES = 5
 """The sound of a speaker is off by at most this, in frames of 1/25 s."""
-
-
-def embed_sound(aligner: Aligner, waveform: np.ndarray, times_s: np.ndarray, count: int, device: str) -> torch.Tensor:
-    """Embed `count` sync windows of mel: only the first generator's mouths call it, and it goes with them."""
-    times, where = shared_windows(times_s, count)
-    starts = window_starts(times)
-    first = int(starts[0])
-    mel = log_mel(waveform, first, int(starts[-1]) + AudioConfig().window_mel_steps - first)
-    sound = torch.from_numpy(mel_windows(mel, times, first_step=first)).to(device)
-    return aligner.embed_audio(sound)[where]
 
 
 def needs_sound(appearances: list[Appearance]) -> bool:

@@ -12,23 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from g4g.audio.causal import SPEECH_AUDIO, SpeechConfig, SpeechEncoder, load_speech_encoder, save_speech_encoder
+from g4g.audio.features import SPEECH_RATE, encode_speech
 from g4g.audio.mel import log_mel
-from g4g.audio.speech import (
-    SPEECH_AUDIO,
-    SPEECH_RATE,
-    SpeechConfig,
-    SpeechEncoder,
-    encode_speech,
-    load_speech_encoder,
-    save_speech_encoder,
-)
 from g4g.errors import DataError
 from g4g.training.data import describe_data
 from g4g.training.loop import Plan, Stage, train
 from g4g.training.speech_augment import augment_sound, change_speed, warp_throat
 from g4g.training.speech_data import SpeechFolder, is_synthetic, split_names
 
-_BATCH, _SEQUENCE_S = 8, 12.0
+_BATCH, _SEQUENCE_S = 4, 12.0
 _SHARES = {"kokoro": 0.38, "espeak": 0.32, "s1": 0.12, "": 0.18}
 """How often a recording of each source is drawn; the last one is every other speaker."""
 _PLAIN, _SPEED = 0.3, 0.35
@@ -36,7 +29,7 @@ _PLAIN, _SPEED = 0.3, 0.35
 _SILENT_START = 0.3
 """Share of sequences before whose first recording lies silence."""
 _SAMPLES_PER_ROW = round(SPEECH_AUDIO.sample_rate / SPEECH_RATE)
-_HELD_PER_GROUP = 8
+_HELD_PER_GROUP = 4
 _RELOAD_STEPS = 100
 """After so many steps the folder is listed again: recordings may still be made while we train."""
 
@@ -59,14 +52,14 @@ class SpeechStage(Stage):
         return self.encoder
 
     def describe(self) -> dict:
-        names = sorted(name for names in self._groups.values() for name in names)
-        return {"recordings": {kind or "others": len(names) for kind, names in self._groups.items()}} | describe_data(names)
+        counts = {kind or "others": len(names) for kind, names in self._groups.items()}
+        return {"recordings": counts} | describe_data([name for names in self._groups.values() for name in names])
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
         self._steps += 1
         if self._steps % _RELOAD_STEPS == 0:
             self._list_recordings()
-        pairs = [self._draw(rng) for _ in range(_BATCH)]
+        pairs = [self.draw(rng) for _ in range(_BATCH)]
         mels, targets = (torch.from_numpy(np.stack(part)).to(self._weights.device) for part in zip(*pairs, strict=True))
         return distillation_losses(self.encoder(mels).float(), targets, self._weights)
 
@@ -99,7 +92,7 @@ class SpeechStage(Stage):
             kind = next((kind for kind in kinds if name.split("_")[0].rstrip("0") == kind), "")
             groups.setdefault(kind, []).append(name)
         if not groups:
-            raise DataError(f"{self._folder.folder} holds no recording to train on; make some with g4g.training.speech_data")
+            raise DataError(f"{self._folder.folder} holds nothing to train on; fill it with g4g.training.speech_data")
         self._groups = groups
         if not hasattr(self, "_held"):
             parts = {
@@ -132,10 +125,10 @@ class SpeechStage(Stage):
         rows = min(len(waveform) // _SAMPLES_PER_ROW, len(target))
         return waveform[: rows * _SAMPLES_PER_ROW], target[:rows]
 
-    def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw a sequence of recordings: (log-mel with its context, target rows)."""
-        rows = round(_SEQUENCE_S * SPEECH_RATE)
-        first, count = self.encoder.config.rows_back, rows - self.encoder.config.rows_back - self.encoder.config.rows_ahead
+        config, rows = self.encoder.config, round(_SEQUENCE_S * SPEECH_RATE)
+        first, count = config.rows_back, rows - config.rows_back - config.rows_ahead
         sounds, targets, have = [], [], 0
         if rng.random() < _SILENT_START:
             have = int(rng.integers(first // 2, first + 1))
@@ -173,15 +166,20 @@ def compare_rows(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, floa
 
 
 def train_speech(
-    data: str | Path, out: str | Path, *, plan: Plan = Plan(), config: SpeechConfig = SpeechConfig(), resume: bool = False,
-) -> dict:  # fmt: skip
+    data: str | Path,
+    out: str | Path,
+    plan: Plan,
+    *,
+    config: SpeechConfig | None = None,
+    resume: bool = False,
+) -> dict:
     """Train the speech encoder on a folder that `speech_data` wrote.
 
     Args:
         data: folder of sounds and targets.
         out: weight file; where it exists, training starts from it.
         plan: length, rate, precision.
-        config: sizes, for a new encoder; `size` is the targets'.
+        config: sizes of a new encoder, whose `size` is the targets'; None: the usual ones.
         resume: go on from OUT.state.
     Returns:
         Figures on held-out voices.
@@ -190,7 +188,11 @@ def train_speech(
     """
     out = Path(out)
     torch.manual_seed(plan.seed)
-    encoder = copy.deepcopy(load_speech_encoder(out)) if out.is_file() and not resume else SpeechEncoder(config)
+    encoder = (
+        copy.deepcopy(load_speech_encoder(out))
+        if out.is_file() and not resume
+        else SpeechEncoder(config or SpeechConfig())
+    )
     stage = SpeechStage(encoder.train().requires_grad_(True), SpeechFolder(data))
 
     def save(network: SpeechEncoder, figures: dict) -> None:
@@ -217,4 +219,4 @@ if __name__ == "__main__":
         given.minutes, given.steps, given.learning_rate, 1e-2, device="cpu", precision=given.precision,
         look_every_s=given.look_every_s, log=lambda text: print(text, flush=True),
     )  # fmt: skip
-    print(train_speech(given.data, given.out, plan=lengths, resume=given.resume))
+    print(train_speech(given.data, given.out, lengths, resume=given.resume))

@@ -1,4 +1,4 @@
-"""The same speech with another voice, in other rooms, over bad lines and under other sounds; its rows keep their place."""
+"""The same speech with another voice, in other rooms, over bad lines, under other sounds; its rows keep their place."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import librosa
 import numpy as np
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
-from g4g.audio.speech import SPEECH_AUDIO
+from g4g.audio.causal import SPEECH_AUDIO
 
 _RATE_HZ = SPEECH_AUDIO.sample_rate
 _LOUDEST_DB, _SOFTEST_DB = 6.0, -26.0
 _ROOM, _LINE, _NOISE, _BABBLE, _TONES, _THROAT = 0.3, 0.15, 0.4, 0.2, 0.08, 0.5
 """Shares of sounds that get each change."""
+_NOISES = 24
 
 
 def augment_sound(waveform: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -30,11 +31,12 @@ def augment_sound(waveform: np.ndarray, other: np.ndarray, rng: np.random.Genera
     if rng.random() < _ROOM:
         waveform = _add_room(waveform, rng)
     if rng.random() < _BABBLE:
-        waveform = waveform + _match(np.resize(np.roll(other, rng.integers(len(other))), len(waveform)), level, rng, 4, 20)
+        talk = np.resize(np.roll(other, rng.integers(len(other))), len(waveform))
+        waveform = waveform + _match(talk, level, rng, (4, 20))
     if rng.random() < _TONES:
-        waveform = waveform + _match(_play_tones(len(waveform), rng), level, rng, 3, 20)
+        waveform = waveform + _match(_play_tones(len(waveform), rng), level, rng, (3, 20))
     if rng.random() < _NOISE:
-        waveform = waveform + _match(_make_noise(len(waveform), rng), level, rng, 3, 35)
+        waveform = waveform + _match(_make_noise(len(waveform), rng), level, rng, (3, 35))
     if rng.random() < _LINE:
         band = (rng.uniform(60, 350), rng.uniform(2800, 6500))
         waveform = sosfilt(butter(2, band, "bandpass", fs=_RATE_HZ, output="sos"), waveform)
@@ -55,17 +57,20 @@ def warp_throat(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def change_speed(waveform: np.ndarray, rows: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
     """Play a sound and its rows `factor` times as fast, which raises the pitch too."""
-    samples = np.arange(int(len(waveform) / factor)) * factor
-    faster = np.interp(samples, np.arange(len(waveform)), waveform).astype(np.float32)
-    where = np.minimum(np.arange(max(int(len(rows) / factor), 1)) * factor, len(rows) - 1)
-    low = where.astype(int)
-    share = (where - low)[:, None].astype(np.float32)
-    return faster, rows[low] * (1 - share) + rows[np.minimum(low + 1, len(rows) - 1)] * share
+    return _sample(waveform, factor), _sample(rows, factor)
 
 
-def _match(sound: np.ndarray, level: float, rng: np.random.Generator, loudest_db: float, softest_db: float) -> np.ndarray:
-    """Set a sound so many dB below a level."""
-    below = 10 ** (-rng.uniform(loudest_db, softest_db) / 20)
+def _sample(values: np.ndarray, factor: float) -> np.ndarray:
+    """Read values (N, ...) at 0, factor, 2 factor and so on, by linear interpolation."""
+    where = np.arange(max(int((len(values) - 1) / factor), 1), dtype=np.float32) * np.float32(factor)
+    low = where.astype(np.int32)
+    share = (where - low).reshape(-1, *[1] * (values.ndim - 1))
+    return values[low] * (1 - share) + values[np.minimum(low + 1, len(values) - 1)] * share
+
+
+def _match(sound: np.ndarray, level: float, rng: np.random.Generator, below_db: tuple[float, float]) -> np.ndarray:
+    """Set a sound a random number of dB below a level."""
+    below = 10 ** (-rng.uniform(*below_db) / 20)
     return sound * (level * below / (float(np.sqrt(np.mean(sound**2))) + 1e-6))
 
 
@@ -80,12 +85,20 @@ def _add_room(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _make_noise(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise between white and brown, or its loudness waves slowly."""
-    noise = rng.standard_normal(count, dtype=np.float32)
-    noise = lfilter([1], [1, -rng.choice([0.0, 0.6, 0.9, 0.98])], noise)
-    if rng.random() < 0.4:
-        noise *= 1 + 0.8 * np.sin(np.arange(count) * (2 * np.pi * rng.uniform(0.2, 3) / _RATE_HZ))
+    """Noise between white and brown, whose loudness may wave slowly."""
+    noise = np.resize(np.roll(_noises()[rng.integers(_NOISES)], rng.integers(_RATE_HZ)), count)
+    if rng.random() < 0.3:
+        phase = np.arange(count, dtype=np.float32) * (2 * np.pi * rng.uniform(0.2, 3) / _RATE_HZ)
+        noise = noise * (1 + 0.8 * np.sin(phase))
     return noise
+
+
+@lru_cache(maxsize=1)
+def _noises() -> np.ndarray:
+    """Noises to choose from, 12 s each: drawing new ones every time costs too much."""
+    rng = np.random.default_rng(0)
+    raw = rng.standard_normal((_NOISES, 12 * _RATE_HZ), dtype=np.float32)
+    return np.stack([lfilter([1], [1, -rng.uniform(0, 0.99)], noise).astype(np.float32) for noise in raw])
 
 
 def _play_tones(count: int, rng: np.random.Generator) -> np.ndarray:

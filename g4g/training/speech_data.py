@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from g4g.audio.features import Encoder, encode_speech
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError
 from g4g.media import read_waveform
 from g4g.training.data import read_split
 from g4g.training.prepare import clip_of
-from g4g.training.projection import Projection, load_projection
 from g4g.training.sentences import LANGUAGES, make_sentence
+from g4g.training.teacher import make_teacher_encoder
 from g4g.training.voices import (
     ESPEAK_ACCENTS,
     ESPEAK_VARIANTS,
@@ -30,18 +31,18 @@ from g4g.training.voices import (
     phonemes,
     speak_espeak,
 )
-from g4g.training.whisper import SAMPLE_RATE, WhisperTeacher
 
 HELD_VOICES = ("af_bella", "bm_george", "hf_alpha", "if_sara", "zm_yunyang", "+f5", "+m7", "+klatt4", "tr")
 """Never trained on: Kokoro's voices, espeak-ng's variants and one of its languages."""
 
+_SAMPLE_RATE = 16_000
 _SENTENCES = 3
 """Sentences of one recording; about ten seconds."""
 _LONGEST_PAUSE_S = 0.8
 _ACCENT, _FOREIGN, _MIXED = 0.3, 0.25, 0.5
 """Shares of espeak-ng's recordings with another language's voice, and of Kokoro's in another language than the voice's,
 or with two voices mixed."""
-_ESPEAK_PER_KOKORO = 5
+_ESPEAK_PER_KOKORO = 1
 _ONLY_TESTED = ("wild", "speech")
 """Folders whose clips are never trained on."""
 _KEPT = 0.8
@@ -136,36 +137,37 @@ def make_kokoro(kokoro: Kokoro, rng: np.random.Generator) -> tuple[str, np.ndarr
 
 
 def make_speech(
-    out: str | Path, teacher: WhisperTeacher, projection: Projection, kokoro: Kokoro, *, minutes: float, seed: int = 1,
+    out: str | Path, teacher: Encoder, kokoro: Kokoro, *, minutes: float, seed: int = 1,
     log: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
-    """Write synthetic recordings of both programs into a folder for so many minutes of wall clock; repeatable per seed."""
+    """Write synthetic recordings of both programs into a folder for so many minutes; a seed repeats them."""
     folder, start, number = SpeechFolder(out), time.monotonic(), 0
     done_s = {"espeak": 0.0, "kokoro": 0.0}
-    have = {name.split("_")[0] + name.rsplit("_", 1)[1] for name in folder.names() if name[-1].isdigit()}
+    have = {name.rsplit("_", 1)[1] for name in folder.names()}
     while time.monotonic() - start < minutes * 60:
         rng = np.random.default_rng([seed, number])
         program = "kokoro" if number % (1 + _ESPEAK_PER_KOKORO) == 0 else "espeak"
-        if f"{program}{number:05d}" not in have:
+        label = f"{seed}-{number:05d}"
+        if label not in have:
             said, sound = make_kokoro(kokoro, rng) if program == "kokoro" else make_espeak(rng)
-            folder.add(f"{program}_{said}_{number:05d}", sound, projection(teacher.encode(sound)))
-            done_s[program] += len(sound) / SAMPLE_RATE
+            folder.add(f"{program}_{said}_{label}", sound, encode_speech(teacher, sound))
+            done_s[program] += len(sound) / _SAMPLE_RATE
         number += 1
         if number % 30 == 0:
             log(f"{number} recordings, {(time.monotonic() - start) / 60:.1f} min: {done_s}")
 
 
-def add_clips(out: str | Path, videos: list[Path], teacher: WhisperTeacher, projection: Projection) -> None:
+def add_clips(out: str | Path, videos: list[Path], teacher: Encoder) -> None:
     """Add the sound of videos or sound files under their clips' names."""
     folder = SpeechFolder(out)
     for file in videos:
         waveform = np.array(read_waveform(file))
-        folder.add(clip_of(file), waveform, projection(teacher.encode(waveform)))
+        folder.add(clip_of(file), waveform, encode_speech(teacher, waveform))
 
 
 def _join(sounds: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Put pauses around sounds, and set the loudest sample somewhere between 0.2 and 0.9."""
-    pause = lambda: np.zeros(int(rng.uniform(0.05, _LONGEST_PAUSE_S) * SAMPLE_RATE), np.float32)  # noqa: E731
+    pause = lambda: np.zeros(int(rng.uniform(0.05, _LONGEST_PAUSE_S) * _SAMPLE_RATE), np.float32)  # noqa: E731
     joined = np.concatenate([part for sound in sounds for part in (pause(), sound)] + [pause()])
     return joined * np.float32(rng.uniform(0.2, 0.9) / max(float(np.abs(joined).max()), 1e-3))
 
@@ -185,6 +187,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     torch.set_num_threads(1)
     make_speech(
-        given.out, WhisperTeacher(given.whisper), load_projection(given.projection), Kokoro(given.kokoro),
+        given.out, make_teacher_encoder(given.whisper, given.projection), Kokoro(given.kokoro),
         minutes=given.minutes, seed=given.seed,
     )  # fmt: skip

@@ -12,14 +12,17 @@ import librosa
 import numpy as np
 
 from g4g.errors import DataError
-from g4g.training.whisper import SAMPLE_RATE
 
 ESPEAK_VOICES = {
-    "en": ("en-us", "en-gb", "en-gb-scotland", "en-029"), "de": ("de",), "es": ("es", "es-419"), "fr": ("fr-fr", "fr-be"),
-    "it": ("it",), "pt": ("pt", "pt-br"), "hi": ("hi",), "ja": ("ja",), "zh": ("cmn-latn-pinyin",),
+    "en": ("en-us", "en-gb", "en-gb-scotland", "en-029"), "de": ("de",), "es": ("es", "es-419"),
+    "fr": ("fr-fr", "fr-be"), "it": ("it",), "pt": ("pt", "pt-br"), "hi": ("hi",), "ja": ("ja",),
+    "zh": ("cmn-latn-pinyin",),
 }  # fmt: skip
 """espeak-ng's voices by the language of the text."""
-ESPEAK_ACCENTS = ("nl", "pl", "ro", "hu", "cs", "fi", "sv", "da", "tr", "hr", "id", "et", "sw", "vi", "ca", "cy", "is", "ms")
+ESPEAK_ACCENTS = (
+    "nl", "pl", "ro", "hu", "cs", "fi", "sv", "da", "tr", "hr", "id", "et", "sw", "vi", "ca", "cy", "is",
+    "ms",
+)  # fmt: skip
 """Voices of other languages, which read any text in Latin letters by their own rules: more sounds and rhythms."""
 ESPEAK_VARIANTS = tuple(f"+{kind}{n}" for kind, top in (("f", 5), ("m", 8)) for n in range(1, top + 1)) + (
     "+klatt2", "+klatt4", "+klatt6", "+whisper", "+croak", "+Andy", "+Annie", "+linda", "+max", "+grandma",
@@ -28,9 +31,12 @@ ESPEAK_VARIANTS = tuple(f"+{kind}{n}" for kind, top in (("f", 5), ("m", 8)) for 
 KOKORO_LANGUAGES = {"a": "en", "b": "en", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja", "p": "pt", "z": "zh"}
 """The first letter of a Kokoro voice names its language."""
 
-_ESPEAK_RATE, _KOKORO_RATE = 22_050, 24_000
+_SAMPLE_RATE, _ESPEAK_RATE, _KOKORO_RATE = 16_000, 22_050, 24_000
+"""Hz."""
 _WAV_HEADER_BYTES = 44
 _MOST_TOKENS = 500
+_STYLE_SIZE = 256
+_KOKORO_LETTERS = (("ʲ", "j"), ("r", "ɹ"), ("ɚ", "əɹ"), ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("tɕ", "ʨ"), ("ts", "ʦ"), ("ä", "a"))
 _PUNCTUATION = re.compile(r"([,.;:!?])")
 
 
@@ -48,16 +54,14 @@ def speak_espeak(text: str, voice: str, words_per_minute: int = 160, pitch: int 
     """
     wav = _run_espeak("-v", voice, "-s", str(words_per_minute), "-p", str(pitch), "--stdout", text)
     samples = np.frombuffer(wav[_WAV_HEADER_BYTES:], np.int16).astype(np.float32) / 32768
-    return librosa.resample(samples, orig_sr=_ESPEAK_RATE, target_sr=SAMPLE_RATE)
+    return librosa.resample(samples, orig_sr=_ESPEAK_RATE, target_sr=_SAMPLE_RATE)
 
 
 def phonemes(text: str, voice: str) -> str:
     """Write a text in IPA as espeak-ng's voice says it; its punctuation stays."""
     pieces = [piece.strip() for piece in _PUNCTUATION.split(text) if piece.strip()]
-    spoken = [
-        piece if _PUNCTUATION.fullmatch(piece) else " " + _run_espeak("-q", "--ipa", "-v", voice, piece).decode().strip()
-        for piece in pieces
-    ]
+    say = lambda piece: " " + _run_espeak("-q", "--ipa", "-v", voice, piece).decode().strip()  # noqa: E731
+    spoken = [piece if _PUNCTUATION.fullmatch(piece) else say(piece) for piece in pieces]
     return "".join(spoken).replace("\n", " ").strip()
 
 
@@ -78,7 +82,8 @@ class Kokoro:
 
         folder = Path(folder)
         model, vocab = folder / "kokoro-v1.0.int8.onnx", folder / "vocab.json"
-        self._styles = {f.stem: np.fromfile(f, np.float32).reshape(-1, 1, 256) for f in (folder / "voices").glob("*.bin")}
+        styles = sorted((folder / "voices").glob("*.bin"))
+        self._styles = {file.stem: np.fromfile(file, np.float32).reshape(-1, 1, _STYLE_SIZE) for file in styles}
         if not (model.is_file() and vocab.is_file() and self._styles):
             raise DataError(f"{folder} lacks {model.name}, vocab.json or voices/*.bin; see shared/models/README.md")
         self._tokens = json.loads(vocab.read_text())["vocab"]
@@ -91,7 +96,9 @@ class Kokoro:
         """Names such as "af_heart"; the first letter is the language, the second the sex."""
         return sorted(self._styles)
 
-    def speak(self, ipa: str, voice: str, other: str | None = None, share: float = 0.0, speed: float = 1.0) -> np.ndarray:
+    def speak(
+        self, ipa: str, voice: str, other: str | None = None, share: float = 0.0, speed: float = 1.0
+    ) -> np.ndarray:
         """Say phonemes.
 
         Args:
@@ -102,19 +109,20 @@ class Kokoro:
         Returns:
             Shape (N,), float32 in [-1, 1], 16 kHz.
         """
-        tokens = [self._tokens[letter] for letter in _fit_kokoro(ipa) if letter in self._tokens][:_MOST_TOKENS]
+        tokens = [self._tokens[letter] for letter in fit_kokoro(ipa) if letter in self._tokens][:_MOST_TOKENS]
         style = self._styles[voice][len(tokens)]
         if other is not None:
             style = (1 - share) * style + share * self._styles[other][len(tokens)]
-        inputs = {"tokens": np.array([[0, *tokens, 0]], np.int64), "style": style, "speed": np.array([speed], np.float32)}
+        padded = np.array([[0, *tokens, 0]], np.int64)
+        inputs = {"tokens": padded, "style": style, "speed": np.array([speed], np.float32)}
         samples = self._session.run(None, inputs)[0].reshape(-1)
-        return librosa.resample(np.clip(samples, -1, 1), orig_sr=_KOKORO_RATE, target_sr=SAMPLE_RATE)
+        return librosa.resample(np.clip(samples, -1, 1), orig_sr=_KOKORO_RATE, target_sr=_SAMPLE_RATE)
 
 
-def _fit_kokoro(ipa: str) -> str:
+def fit_kokoro(ipa: str) -> str:
     """Rewrite espeak-ng's IPA as Kokoro's: affricates as one letter, no tone numbers."""
     ipa = re.sub(r"\(.*?\)|[0-9\-]", "", ipa).replace("s.h", "sʰ")
-    for old, new in (("ʲ", "j"), ("r", "ɹ"), ("ɚ", "əɹ"), ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("tɕ", "ʨ"), ("ts", "ʦ"), ("ä", "a")):
+    for old, new in _KOKORO_LETTERS:
         ipa = ipa.replace(old, new)
     return ipa
 

@@ -37,7 +37,7 @@ def test_a_neighbouring_frame_is_neither_pulled_nor_pushed():
 def test_embeddings_are_unit_rows():
     aligner = load("g4g-tiny").aligner
     for rows in (
-        aligner.embed_audio(torch.randn(3, 15, 8)),
+        aligner.embed_audio(torch.randn(3, 15, 16)),
         aligner.embed_lips(torch.randn(3, 15, 56, 64)),
         aligner.embed_geometry(torch.randn(3, 9, 40, 2)),
     ):

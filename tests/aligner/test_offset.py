@@ -54,13 +54,13 @@ def test_no_sound_and_too_few_frames_are_not_clear():
     nothing = compare_shifts(smooth_rows(_FRAMES), smooth_rows(_AROUND), np.zeros(105, bool))
     assert np.isnan(nothing).all() and find_offset(nothing, 75) == Offset(0.0, 0.0, False)
     aligner, face = load("g4g-tiny").aligner, np.tile(load_canonical().points * 50 + 64, (12, 1, 1))
-    assert measure_offset(aligner, face, np.arange(12) / 25, np.zeros((40, 8))) == Offset(0.0, 0.0, False)
+    assert measure_offset(aligner, face, np.arange(12) / 25, np.zeros((40, 16))) == Offset(0.0, 0.0, False)
 
 
 def test_what_is_heard_later_is_offset_by_the_start():
     rng = np.random.default_rng(0)
     face = load_canonical().points * 50 + 64 + rng.normal(0, 0.3, (60, 468, 3)).astype(np.float32)
-    aligner, speech = load("g4g-tiny").aligner, rng.normal(size=(150, 8)).astype(np.float32)
+    aligner, speech = load("g4g-tiny").aligner, rng.normal(size=(150, 16)).astype(np.float32)
     here = measure_offset(aligner, face, np.arange(60) / 25, speech)
     there = measure_offset(aligner, face, 7 + np.arange(60) / 25, speech, start_s=7.0)
     assert here.frames == pytest.approx(there.frames, abs=1e-3) and here.peak == pytest.approx(there.peak, abs=1e-3)

@@ -1,4 +1,4 @@
-"""Speech encoder: features of what is said, whoever says it, from the last seconds of sound and 0.2 s ahead."""
+"""The causal speech encoder: features of speech from the last seconds of sound and 0.2 s ahead."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from g4g.audio.features import SPEECH_RATE, count_speech_rows
 from g4g.audio.mel import log_mel
 from g4g.checkpoints import load_checkpoint, save_checkpoint
 from g4g.config import AudioConfig
-from g4g.errors import ConfigError, ShapeError
+from g4g.errors import ConfigError
 
 SPEECH_AUDIO = AudioConfig(n_fft=400, hop_length=160, window_mel_steps=20)
 """The encoder's mel: 100 steps/s, so that every second step is a row; AudioConfig's usual 80 steps/s do not divide into
 50 rows/s, and its window of 50 ms blurs closures."""
-
-SPEECH_RATE = 50.0
-"""Rows per second: row i stands for time i / 50 s."""
 
 MOST_LOOK_AHEAD_S = 0.2
 """A row may depend on no later sound than this: live dubbing waits for it."""
@@ -48,7 +46,8 @@ class SpeechConfig:
 
     def __post_init__(self) -> None:
         if not set(self.centred_blocks) <= set(range(len(self.dilations))):
-            raise ConfigError(f"centred_blocks {self.centred_blocks} must be numbers from 0 to {len(self.dilations) - 1}")
+            last = len(self.dilations) - 1
+            raise ConfigError(f"centred_blocks are numbers from 0 to {last}, got {self.centred_blocks}")
         if self.look_ahead_s > MOST_LOOK_AHEAD_S:
             raise ConfigError(
                 f"the encoder would look {self.look_ahead_s:.4f} s ahead, {MOST_LOOK_AHEAD_S} s are allowed: centre "
@@ -108,6 +107,22 @@ class SpeechEncoder(nn.Module):
         return first, last - first + 1
 
     @torch.no_grad()
+    def encode(self, waveform: np.ndarray, chunk_rows: int = _CHUNK_ROWS) -> np.ndarray:
+        """Compute rows (S, size) of a sound; the result does not depend on `chunk_rows`, how many are computed at once.
+
+        Raises:
+            ConfigError: chunk_rows is below 1.
+        """
+        if chunk_rows < 1:
+            raise ConfigError(f"chunk_rows must be 1 or more, got {chunk_rows}")
+        total, parts = count_speech_rows(len(waveform)), []
+        for first in range(0, total, chunk_rows):
+            span = self.mel_span(first, min(chunk_rows, total - first))
+            mel = torch.from_numpy(log_mel(waveform, *span, SPEECH_AUDIO))[None].to(self.head.weight.device)
+            parts.append(self(mel)[0].float().cpu().numpy())
+        return np.concatenate(parts)
+
+    @torch.no_grad()
     def encode_silence(self) -> np.ndarray:
         """Give the row of endless silence, shape (size,), float32."""
         steps = self.mel_span(0, 1)[1]
@@ -131,73 +146,6 @@ class _Block(nn.Module):
         taps = torch.cat([normed[:, i * self.dilation : i * self.dilation + count] for i in range(3)], -1)
         gate, value = self.taps(taps).chunk(2, -1)
         return rows[:, self.own : self.own + count] + self.out(functional.silu(gate) * value)
-
-
-def count_speech_rows(num_samples: int) -> int:
-    """Count the rows of a sound at 16 kHz: every row begins inside it."""
-    return -(-num_samples // (SPEECH_AUDIO.hop_length * _STEPS_PER_ROW))
-
-
-@torch.no_grad()
-def encode_speech(encoder: SpeechEncoder, waveform: np.ndarray, chunk_rows: int = _CHUNK_ROWS) -> np.ndarray:
-    """Compute the features of a sound, chunk by chunk.
-
-    Args:
-        encoder: in evaluation mode, on any device.
-        waveform: mono, 16 kHz, shape (N,), float in [-1, 1]; before and after it is silence.
-        chunk_rows: rows computed at once; the result does not depend on it.
-    Returns:
-        Shape (S, size), float32, S = ceil(N / 320): row i stands for time i / 50 s and depends on the sound from about
-        3.7 s before to 0.2 s after.
-    Raises:
-        ShapeError: the waveform is not one-dimensional, or empty.
-        ConfigError: chunk_rows is below 1.
-    """
-    if waveform.ndim != 1 or not len(waveform):
-        raise ShapeError(f"encode_speech expects a mono waveform (N,) with samples, got shape {waveform.shape}")
-    if chunk_rows < 1:
-        raise ConfigError(f"chunk_rows must be 1 or more, got {chunk_rows}")
-    device, total, parts = encoder.head.weight.device, count_speech_rows(len(waveform)), []
-    for first in range(0, total, chunk_rows):
-        span = encoder.mel_span(first, min(chunk_rows, total - first))
-        mel = torch.from_numpy(log_mel(waveform, *span, SPEECH_AUDIO))[None].to(device)
-        parts.append(encoder(mel)[0].float().cpu().numpy())
-    return np.concatenate(parts)
-
-
-def features_at(
-    features: np.ndarray, times_s: np.ndarray, count: int, rate: float, silence: np.ndarray | None = None
-) -> np.ndarray:
-    """Cut a window of features around each time, by linear interpolation.
-
-    Args:
-        features: shape (S, D), as `encode_speech` gives them.
-        times_s: times of frames in seconds, shape (T,).
-        count: rows of a window, odd; the middle one stands for the frame's time.
-        rate: rows per second inside a window.
-        silence: shape (D,), the encoding of silence, which stands before and after the features; None: their first
-            and last rows do.
-    Returns:
-        Shape (T, count, D), float32.
-    Raises:
-        ShapeError: features are not (S, D) with a row at least.
-        ConfigError: count is even or below 1, or rate is not positive.
-    Example:
-        >>> ramp = np.arange(100.0, dtype=np.float32)[:, None]
-        >>> features_at(ramp, np.array([1.0]), count=3, rate=25.0)[0, :, 0].tolist()
-        [48.0, 50.0, 52.0]
-    """
-    if features.ndim != 2 or not len(features):
-        raise ShapeError(f"features_at expects features (S, D) with rows, got shape {features.shape}")
-    if count < 1 or count % 2 == 0 or rate <= 0:
-        raise ConfigError(f"a window needs an odd count of rows and a positive rate, got {count} and {rate}")
-    before, after = (features[0], features[-1]) if silence is None else (silence, silence)
-    padded = np.concatenate([before[None], features, after[None]]).astype(np.float32)
-    times = np.asarray(times_s, np.float64)[:, None] + (np.arange(count) - count // 2) / rate
-    where = np.clip(times * SPEECH_RATE + 1, 0, len(padded) - 1)
-    low = np.minimum(where.astype(np.int64), len(padded) - 2)
-    share = (where - low)[..., None].astype(np.float32)
-    return padded[low] * (1 - share) + padded[low + 1] * share
 
 
 def save_speech_encoder(path: str | Path, encoder: SpeechEncoder, info: dict, *, half: bool = False) -> None:

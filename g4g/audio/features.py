@@ -1,0 +1,81 @@
+"""Features of speech, whichever encoder computes them: their rate, one call for all encoders, windows by time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from g4g.errors import ConfigError, ShapeError
+
+SPEECH_RATE = 50.0
+"""Rows per second: row i stands for time i / 50 s."""
+
+_SAMPLES_PER_ROW = 320
+"""At 16 kHz."""
+
+
+class Encoder(Protocol):
+    """What every speech encoder does."""
+
+    def encode(self, waveform: np.ndarray) -> np.ndarray:
+        """Compute rows (S, size) float32 of a mono sound (N,) at 16 kHz; S is `count_speech_rows(N)`."""
+
+    def encode_silence(self) -> np.ndarray:
+        """Give the row of endless silence, shape (size,), float32."""
+
+
+def count_speech_rows(num_samples: int) -> int:
+    """Count the rows of a sound at 16 kHz: every row begins inside it."""
+    return -(-num_samples // _SAMPLES_PER_ROW)
+
+
+def encode_speech(encoder: Encoder, waveform: np.ndarray) -> np.ndarray:
+    """Compute the features of a sound, piece by piece: memory does not grow with its length.
+
+    Args:
+        encoder: in evaluation mode, on any device.
+        waveform: mono, 16 kHz, shape (N,), float in [-1, 1]; before and after it is silence.
+    Returns:
+        Shape (S, size), float32, S = ceil(N / 320): row i stands for time i / 50 s.
+    Raises:
+        ShapeError: the waveform is not one-dimensional, or empty.
+    """
+    if waveform.ndim != 1 or not len(waveform):
+        raise ShapeError(f"encode_speech expects a mono waveform (N,) with samples, got shape {waveform.shape}")
+    return encoder.encode(waveform)
+
+
+def features_at(
+    features: np.ndarray, times_s: np.ndarray, count: int, rate: float, silence: np.ndarray | None = None
+) -> np.ndarray:
+    """Cut a window of features around each time, by linear interpolation.
+
+    Args:
+        features: shape (S, D), as `encode_speech` gives them.
+        times_s: times of frames in seconds, shape (T,).
+        count: rows of a window, odd; the middle one stands for the frame's time.
+        rate: rows per second inside a window.
+        silence: shape (D,), the encoding of silence, which stands before and after the features; None: their first
+            and last rows do.
+    Returns:
+        Shape (T, count, D), float32.
+    Raises:
+        ShapeError: features are not (S, D) with a row at least.
+        ConfigError: count is even or below 1, or rate is not positive.
+    Example:
+        >>> ramp = np.arange(100.0, dtype=np.float32)[:, None]
+        >>> features_at(ramp, np.array([1.0]), count=3, rate=25.0)[0, :, 0].tolist()
+        [48.0, 50.0, 52.0]
+    """
+    if features.ndim != 2 or not len(features):
+        raise ShapeError(f"features_at expects features (S, D) with rows, got shape {features.shape}")
+    if count < 1 or count % 2 == 0 or rate <= 0:
+        raise ConfigError(f"a window needs an odd count of rows and a positive rate, got {count} and {rate}")
+    before, after = (features[0], features[-1]) if silence is None else (silence, silence)
+    padded = np.concatenate([before[None], features, after[None]]).astype(np.float32)
+    times = np.asarray(times_s, np.float64)[:, None] + (np.arange(count) - count // 2) / rate
+    where = np.clip(times * SPEECH_RATE + 1, 0, len(padded) - 1)
+    low = np.minimum(where.astype(np.int64), len(padded) - 2)
+    share = (where - low)[..., None].astype(np.float32)
+    return padded[low] * (1 - share) + padded[low + 1] * share

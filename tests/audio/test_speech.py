@@ -1,0 +1,145 @@
+"""The speech encoder: how far it hears, that chunks do not matter, that its rows stand at their times."""
+
+import numpy as np
+import pytest
+import torch
+
+from g4g.audio import (
+    MOST_LOOK_AHEAD_S,
+    SPEECH_AUDIO,
+    SPEECH_RATE,
+    SpeechConfig,
+    SpeechEncoder,
+    count_speech_rows,
+    encode_speech,
+    features_at,
+    load_speech_encoder,
+    save_speech_encoder,
+)
+from g4g.errors import CheckpointError, ConfigError, ShapeError
+
+RATE_HZ = SPEECH_AUDIO.sample_rate
+TINY = SpeechConfig(size=6, width=16, inner=8, dilations=(1, 2, 4, 8), centred_blocks=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return SpeechEncoder().eval()
+
+
+@pytest.fixture(scope="module")
+def waveform():
+    return np.random.default_rng(0).normal(0, 0.1, 6 * RATE_HZ).astype(np.float32)
+
+
+def test_it_hears_no_later_than_it_says(encoder, waveform):
+    at_s = 3.0
+    changed = waveform.copy()
+    changed[round((at_s + encoder.config.look_ahead_s) * RATE_HZ) + 1 :] = 0.5
+    rows, others = encode_speech(encoder, waveform), encode_speech(encoder, changed)
+    row = round(at_s * SPEECH_RATE)
+    np.testing.assert_array_equal(rows[: row + 1], others[: row + 1])
+    assert np.abs(rows[row + 1] - others[row + 1]).max() > 1e-6
+    assert encoder.config.look_ahead_s <= MOST_LOOK_AHEAD_S
+
+
+def test_it_hears_no_earlier_than_four_seconds_ago(encoder, waveform):
+    changed = waveform.copy()
+    changed[: RATE_HZ // 2] = 0.5
+    rows, others = encode_speech(encoder, waveform), encode_speech(encoder, changed)
+    forgotten = round(4.5 * SPEECH_RATE)
+    np.testing.assert_array_equal(rows[forgotten:], others[forgotten:])
+    assert np.abs(rows[:forgotten] - others[:forgotten]).max() > 1e-3
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 64])
+def test_chunks_do_not_matter(waveform, chunk_rows):
+    torch.manual_seed(0)
+    encoder = SpeechEncoder(TINY).eval()
+    whole = encode_speech(encoder, waveform[:20_001])
+    assert whole.shape == (count_speech_rows(20_001), 6) == (63, 6)
+    assert whole.dtype == np.float32
+    np.testing.assert_allclose(encode_speech(encoder, waveform[:20_001], chunk_rows), whole, atol=1e-5)
+
+
+def test_a_row_stands_at_its_time():
+    """With taps that pass on only a row's own steps, a click shows in the row of its time."""
+    encoder = SpeechEncoder(TINY).eval()
+    torch.nn.init.zeros_(encoder.head.weight)
+    torch.nn.init.ones_(encoder.head.weight[0, :8])
+    for block in encoder.blocks:
+        torch.nn.init.zeros_(block.out.weight)
+        torch.nn.init.zeros_(block.out.bias)
+    for conv in encoder.stem:
+        torch.nn.init.zeros_(conv.weight)
+        torch.nn.init.zeros_(conv.bias)
+    torch.nn.init.ones_(encoder.stem[0].weight[:8, :, 1])
+    torch.nn.init.ones_(encoder.stem[1].weight[:8, :8, 1])
+    encoder.head.weight.data[0, 8:] = -1
+    waveform = np.zeros(2 * RATE_HZ, np.float32)
+    waveform[round(1.2 * RATE_HZ)] = 0.9
+    rows = encode_speech(encoder, waveform)[:, 0]
+    assert np.flatnonzero(rows > rows[0] + 0.5).tolist() == [60]
+
+
+def test_before_and_after_is_silence(encoder):
+    silent = encoder.encode_silence()
+    rows = encode_speech(encoder, np.zeros(RATE_HZ, np.float32))
+    np.testing.assert_allclose(rows, np.tile(silent, (50, 1)), atol=1e-5)
+    padded = encode_speech(encoder, np.r_[np.zeros(5 * RATE_HZ), 0.1 * np.ones(RATE_HZ)].astype(np.float32))
+    np.testing.assert_allclose(padded[:200], np.tile(silent, (200, 1)), atol=1e-5)
+
+
+def test_windows_are_interpolated_and_padded_with_silence():
+    ramp = np.arange(10.0, dtype=np.float32)[:, None]
+    windows = features_at(ramp, np.array([0.05, 0.0, 9 / 50]), 3, 50.0, np.array([-7.0], np.float32))
+    np.testing.assert_allclose(windows[:, :, 0], [[1.5, 2.5, 3.5], [-7, 0, 1], [8, 9, -7]], atol=1e-5)
+    edges = features_at(ramp, np.array([-1.0, 5.0]), 1, 25.0)
+    np.testing.assert_allclose(edges[:, 0, 0], [0, 9])
+
+
+def test_a_saved_encoder_says_the_same(tmp_path, waveform):
+    torch.manual_seed(0)
+    encoder = SpeechEncoder(TINY).eval()
+    save_speech_encoder(tmp_path / "speech.safetensors", encoder, {"seed": 0})
+    loaded = load_speech_encoder(tmp_path / "speech.safetensors")
+    assert loaded.config == TINY
+    np.testing.assert_array_equal(encode_speech(loaded, waveform), encode_speech(encoder, waveform))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"speech\.safetensors"):
+        load_speech_encoder(tmp_path / "speech.safetensors")
+
+
+def test_too_much_look_ahead_is_refused():
+    with pytest.raises(ConfigError, match="ahead"):
+        SpeechConfig(centred_blocks=(0, 1, 2, 3))
+
+
+def test_a_centred_block_must_exist():
+    with pytest.raises(ConfigError, match="from 0 to 1"):
+        SpeechConfig(dilations=(1, 1), centred_blocks=(2,))
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 100)])
+def test_a_wrong_sound_is_refused(shape):
+    with pytest.raises(ShapeError, match="mono"):
+        encode_speech(SpeechEncoder(TINY), np.zeros(shape, np.float32))
+
+
+def test_a_chunk_needs_a_row():
+    with pytest.raises(ConfigError, match="chunk_rows"):
+        encode_speech(SpeechEncoder(TINY), np.zeros(100, np.float32), 0)
+
+
+@pytest.mark.parametrize(("count", "rate"), [(2, 25.0), (0, 25.0), (3, 0.0)])
+def test_a_wrong_window_is_refused(count, rate):
+    with pytest.raises(ConfigError, match="odd"):
+        features_at(np.zeros((5, 2)), np.zeros(1), count, rate)
+
+
+def test_windows_need_features():
+    with pytest.raises(ShapeError, match="rows"):
+        features_at(np.zeros((0, 2)), np.zeros(1), 1, 25.0)
