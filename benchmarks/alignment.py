@@ -1,60 +1,34 @@
-"""Point 1: how well the aligner tells one moment of a clip from another."""
+"""Point 1: how well the aligner tells the offset of a clip, and how sure it is."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+
 from clips import Clip
-from torch import Tensor
 
-from g4g.aligner import Aligner
-from g4g.metrics import MAX_OFFSET_FRAMES, RIVALS, match_windows
+from g4g.audio import encode_speech
 from g4g.metrics.report import Figure
-from g4g.training.aligner import embed_shot
 from g4g.training.data import Shot
-from g4g.training.offsets import correct_offsets
+from g4g.training.offset_figures import measure_clips, sum_up
+from g4g.zoo import Models
 
-_DRAWS = 10
-_TARGETS = {"s1": (0.70, 0.75, 1.0), "unseen": (None, None, 0.95)}
+_ROWS = {
+    "halves_agree": ("offsets of both halves within 1 frame (share of clips)", 1.0, ">="),
+    "clear": ("offset clear (share of clips)", 1.0, ">="),
+    "planted_found": ("planted shifts of up to 10 frames found within 1 (share)", 0.98, ">="),
+    "wrong_clear": ("wrong sounds with a clear offset (share)", 0.01, "<="),
+}
+"""Figures of `sum_up`: in words, their goal, and on which side of it they should lie."""
 
 
-def measure_aligner(aligner: Aligner, clips: list[Clip], group: str) -> list[Figure]:
-    """Measure whole windows of each clip: first of 20, nearest within one frame, offset of the clip."""
-    rng, again = np.random.default_rng(0), np.random.default_rng(1)
-    first, second, near, chance, offsets = [], [], [], [], []
-    for clip in clips:
-        lips, sound = _whole_windows(aligner, clip.shot)
-        matches, count = match_windows(lips, sound, rng, _DRAWS), len(lips)
-        first, near = first + matches.first, near + matches.near
-        second += match_windows(lips, sound, again, _DRAWS).first
-        chance.append((3 * count - 2) / count**2)
-        offsets.append(abs(matches.offset_frames) <= 1)
-    targets = _TARGETS.get(group, (None, None, None))
-    rows = (
-        (f"right sound first of {RIVALS} (share of windows)", first, 1 / RIVALS),
-        ("nearest sound within 1 frame (share of windows)", near, float(np.mean(chance))),
-        ("offset within 1 frame of 0 (share of clips)", offsets, 3 / (2 * MAX_OFFSET_FRAMES + 1)),
-    )
-    noise = abs(float(np.mean(first) - np.mean(second)))
-    figures = [
-        Figure("1 aligner", group, name, float(np.mean(values)), len(clips), baseline, "chance", target)
-        for (name, values, baseline), target in zip(rows, targets, strict=True)
-    ]
-    shifted = correct_offsets(aligner, [clip.shot for clip in clips], log=lambda line: None)
-    put_right = [match_windows(*_whole_windows(aligner, shot), rng, _DRAWS) for shot in shifted]
+def measure_aligner(models: Models, clips: list[Clip], group: str) -> list[Figure]:
+    """Measure the offsets of each clip, by the geometry of its lips and by the speech features of its sound."""
+    figures = sum_up(measure_clips(models.aligner, [_hear(models, clip.shot) for clip in clips]))
     return [
-        *figures,
-        Figure("1 aligner", group, "noise floor: first of 20, drawn by another seed", noise, len(clips)),
-        *(
-            Figure("1 aligner", group, f"{name}, each clip's own offset put right", float(np.mean(values)), len(clips))
-            for name, values in (
-                (f"right sound first of {RIVALS}", [x for matches in put_right for x in matches.first]),
-                ("nearest sound within 1 frame", [x for matches in put_right for x in matches.near]),
-            )
-        ),
+        Figure("1 aligner", group, words, figures[name], len(clips), target=target, wish=wish)
+        for name, (words, target, wish) in _ROWS.items()
     ]
 
 
-def _whole_windows(aligner: Aligner, shot: Shot) -> tuple[Tensor, Tensor]:
-    """Embed the windows of a shot that lie whole in it; those at the ends repeat frames."""
-    lips, sound = embed_shot(aligner, shot)
-    return lips[2:-2], sound[2:-2]
+def _hear(models: Models, shot: Shot) -> Shot:
+    return replace(shot, speech=encode_speech(models.speech, shot.waveform.astype("float32") / 32767))

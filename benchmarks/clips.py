@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
 from g4g.errors import DataError
-from g4g.training.data import Shot, load_shot, read_entries, read_split
+from g4g.training.data import Shot, load_affines, load_shot, read_entries, read_split
 from g4g.training.prepare import clip_of, prepare
 
 VIDEOS = os.path.join(os.environ.get("G4G_DATA", "../shared/data"), "grid")
@@ -35,12 +34,9 @@ class Clip:
 
 
 def load_clips(
-    folder: str | Path, limit: int | None = None, groups: Sequence[str] = tuple(GROUPS.values()), finer: int = 1
+    folder: str | Path, limit: int | None = None, groups: Sequence[str] = tuple(GROUPS.values())
 ) -> list[Clip]:
-    """Load the held-out clips of some groups, at most `limit` of each, the groups in the order of GROUPS.
-
-    `finer` as for `load_shot`.
-    """
+    """Load the held-out clips of some groups, at most `limit` of each, the groups in the order of GROUPS."""
     folder = Path(folder)
     entries = read_entries(folder)
     prepared = {entry["clip"] for entry in entries}
@@ -48,7 +44,7 @@ def load_clips(
     for group, names in _list_held_out(groups).items():
         missing += [name for name in names if name not in prepared]
         members = [entry for entry in entries if entry["clip"] in names]
-        clips += [_load_clip(folder, entry, group, finer) for entry in members[:limit]]
+        clips += [_load_clip(folder, entry, group) for entry in members[:limit]]
     if missing and limit is None:
         print(f"{len(missing)} held-out clips are not in {folder}: {', '.join(missing[:5])} ...")
     if not clips:
@@ -64,8 +60,7 @@ def load_videos(files: Sequence[Path], folder: Path, group: str) -> list[Clip]:
 
 
 def prepare_held_out(
-    videos: str | Path, folder: Path, groups: Sequence[str] = tuple(GROUPS.values()), limit: int | None = None,
-    finer: int = 1,
+    videos: str | Path, folder: Path, groups: Sequence[str] = tuple(GROUPS.values()), limit: int | None = None
 ) -> Path:  # fmt: skip
     """Prepare held-out clips, at most `limit` of each group, out of the folders of videos under `videos`.
 
@@ -73,7 +68,7 @@ def prepare_held_out(
     """
     wanted = {name for names in _list_held_out(groups).values() for name in names[:limit]}
     files = [file for file in sorted(Path(videos).glob("*/*")) if clip_of(file) in wanted]
-    prepare(files, folder, workers=os.cpu_count() or 1, finer=finer)
+    prepare(files, folder, workers=os.cpu_count() or 1)
     return folder
 
 
@@ -93,13 +88,11 @@ def _list_held_out(groups: Sequence[str]) -> dict[str, list[str]]:
     return {group: split[key] for key, group in GROUPS.items() if group in groups}
 
 
-def _load_clip(folder: Path, entry: dict, group: str, finer: int = 1) -> Clip:
+def _load_clip(folder: Path, entry: dict, group: str) -> Clip:
     source = Path(entry["source"])
     if not source.is_file():
         raise DataError(f"the video {source} of {entry['name']} is gone; put it back or prepare the data again")
     if abs(entry["fps"] - 25) > 0.01:
         raise DataError(f"{source} has {entry['fps']} fps; sync is scored at 25: prepare a 25 fps copy")
     start = entry["name"].removeprefix(entry["clip"]).lstrip("_")
-    with safe_open(folder / entry["file"], "np") as tensors:
-        frame_to_crop = tensors.get_tensor("frame_to_crop")
-    return Clip(group, source, int(start or 0), load_shot(folder, entry, finer), frame_to_crop)
+    return Clip(group, source, int(start or 0), load_shot(folder, entry), load_affines(folder, entry))

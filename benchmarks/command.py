@@ -55,12 +55,12 @@ def make_parser(doc: str, out: str, groups: Sequence[str] = tuple(GROUPS.values(
     return parser
 
 
-def load_groups(options: argparse.Namespace, finer: int = 1) -> dict[str, list[Clip]]:
-    """Load the held-out clips that the options name, by group, for a generator that paints `finer` crops."""
+def load_groups(options: argparse.Namespace) -> dict[str, list[Clip]]:
+    """Load the held-out clips that the options name, by group."""
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    data = options.data or prepare_held_out(options.videos, out / "data", options.groups, options.limit, finer)
-    clips = load_clips(data, options.limit, options.groups, finer)
+    data = options.data or prepare_held_out(options.videos, out / "data", options.groups, options.limit)
+    clips = load_clips(data, options.limit, options.groups)
     return {group: [c for c in clips if c.group == group] for group in dict.fromkeys(clip.group for clip in clips)}
 
 

@@ -42,7 +42,7 @@ class Bench:
     def measure(self, group: str, clips: list[Clip]) -> list[Figure]:
         """Measure one group of clips: networks alone, then dubs by `g4g evaluate`."""
         say(f"{group}: aligner and generator alone, {len(clips)} clips")
-        figures = measure_aligner(self.models.aligner, clips, group)
+        figures = measure_aligner(self.models, clips, group)
         figures += report_closed([compare_closed(clip, generate_clip(self.models, clip)) for clip in clips], group)
 
         foreign = choose_foreign(clips)
@@ -88,7 +88,7 @@ def main() -> None:
     options = parser.parse_args()
     report = Report(Path(options.out) / "quality.json", options)
     bench = Bench(options.weights, options.judge, Path(options.out), report.failed, options.report)
-    for group, clips in load_groups(options, bench.models.generator.config.finer).items():
+    for group, clips in load_groups(options).items():
         report.add(bench.measure(group, clips))
     report.end()
 

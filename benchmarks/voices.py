@@ -18,12 +18,12 @@ import numpy as np
 from changes import CHANGES, SAMPLE_RATE, SPEEDS, write_sound
 from clips import Clip, choose_foreign
 from command import Report, load_groups, make_parser, say
-from dubs import SIZE, Job, dub_all
+from dubs import Job, dub_all
 from sheets import draw_dub
 
 from g4g.config import SCORE_FPS
 from g4g.dubbing import Dubber
-from g4g.faces import crop_face
+from g4g.faces import make_backend, track_faces
 from g4g.media import read_frames, read_waveform
 from g4g.metrics import Judge, SyncScore, load_judge
 from g4g.metrics.report import Figure
@@ -76,9 +76,9 @@ def judge_dub(judge: Judge, job: Job, waveform: np.ndarray) -> SyncScore:
     clip = job.clip
     times_s = (clip.start + np.arange(len(clip.shot))) / SCORE_FPS
     heard = int((times_s <= len(waveform) / SAMPLE_RATE).sum())
-    frames = [item.frame for item in read_frames(job.out)][clip.start :]
-    crops = [crop_face(frame, matrix, SIZE) for frame, matrix in zip(frames, clip.frame_to_crop[:heard], strict=False)]
-    return judge.score(np.stack(crops), waveform, times_s[:heard])
+    track = track_faces(read_frames(job.out), make_backend("mediapipe"))
+    landmarks = track.landmarks[clip.start : clip.start + heard]
+    return judge.score(landmarks, waveform, times_s[: len(landmarks)])
 
 
 def report_falls(scores: dict[str, Sequence[tuple[float, float]]], group: str) -> list[Figure]:

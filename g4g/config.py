@@ -12,10 +12,11 @@ SCORE_FPS = 25.0
 MAX_OFFSET_FRAMES = 15
 """Largest shift between lips and sound that is tried: 0.6 s at SCORE_FPS, the field's value."""
 
-EMPHASIS, MOST_EMPHASIS = 1.7, 2.5
-"""How far dubs move the mouth, usually and at most, times how far this person's goes (`dubbing/reach.py`). A network
-taught by L1 answers an uncertain sound with the mean mouth; extrapolated from that by so much, as classifier-free
-guidance does (Ho & Salimans 2022), mouths open as far as real ones, and close."""
+EMPHASIS = 1.0
+"""How far dubs move the mouth, times how far this person's goes."""
+
+MOST_EMPHASIS = 2.5
+"""No mouth is moved further than so many times what the motion network says."""
 
 
 @dataclass(frozen=True)

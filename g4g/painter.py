@@ -65,6 +65,11 @@ class Painter:
         """Pictures that each frame is made of."""
         return self._generator.config.references
 
+    @property
+    def speech_rows(self) -> int:
+        """Rows of speech features that are wanted around each frame."""
+        return self._generator.config.speech_rows
+
     @torch.no_grad()
     def paint(self, canvas: Canvas) -> Painted:
         """Paint the frames of a canvas in its own resolution."""
@@ -142,7 +147,7 @@ def _lay_out_frame(target: np.ndarray, sources: np.ndarray, scale: int) -> tuple
 
 @dataclass(frozen=True)
 class _Fixed:
-    """What the mesh's triangles (F, 3) are: `inside` the lips, `on_face` or in the ring, moved as the mouth `speaks`."""
+    """What the mesh's triangles (F, 3) are: `inside` the lips, `on_face` or in the ring, moved by what `speaks`."""
 
     triangles: np.ndarray
     canonical: np.ndarray

@@ -12,6 +12,7 @@ from g4g.aligner import Aligner, AlignerConfig
 from g4g.audio import SpeechConfig, SpeechEncoder, WhisperConfig, WhisperEncoder
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError
+from g4g.faces import load_canonical
 from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
@@ -132,14 +133,31 @@ def _make_tiny() -> Models:
     small = (4, 8, 8, 8)
     config = {
         "speech": {"kind": "whisper", "size": 16, "width": 16, "layers": 1, "heads": 2},
-        "aligner": {"embedding": 16, "lip_channels": small, "audio_channels": small},
-        "motion": {"speech": 16, "components": 8, "channels": 8},
+        "aligner": {
+            "speech": 16, "embedding": 16, "lip_channels": small, "audio_channels": 8, "geometry_channels": 8,
+        },
+        "motion": {"speech": 16, "read": 8, "components": 8, "taps": (-2, 0, 2)},
         "generator": {"speech": 16, "style": 8, "channels": (8, 8, 8)},
         "fusion": {"channels": (4, 4, 8)},
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return build_models(TINY_WEIGHTS, config)
+        models = build_models(TINY_WEIGHTS, config)
+        torch.nn.init.normal_(models.motion.shape.weight)
+    models.motion.components.copy_(_make_simple_shapes(models.motion.config.components))
+    return models
+
+
+def _make_simple_shapes(count: int) -> torch.Tensor:
+    """Move a mouth in `count` plain ways, up to nine, for networks that were not trained: (count, 468, 3)."""
+    canonical = load_canonical()
+    points, moves = torch.from_numpy(canonical.points), torch.from_numpy(canonical.moves)
+    lower, side = ((points[:, 1] - 0.775) / 0.08).clamp(0, 1) * moves, points[:, 0] * moves
+    components = torch.zeros(count, len(points), 3)
+    ways = [(region, axis) for region in (lower, side, moves) for axis in (1, 0, 2)]  # first of all the jaw drops
+    for number, (region, axis) in enumerate(ways[:count]):
+        components[number, :, axis] = 0.04 * region
+    return components
 
 
 def settings_from_json(config: dict) -> dict:

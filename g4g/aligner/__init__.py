@@ -1,10 +1,21 @@
-"""The aligner: sound, lips and lip geometry meet in one space."""
+"""The aligner: sound, lip pictures and lip geometry meet in one space."""
 
 from g4g.aligner.loss import contrast_windows, diagonal_loss
-from g4g.aligner.model import Aligner, AlignerConfig, cut_lips, window_frames_of
-from g4g.aligner.offset import compare_shifts, embed_clip, measure_offset, nearest_frames, tell_offset
+from g4g.aligner.model import Aligner, AlignerConfig
+from g4g.aligner.offset import (
+    CLEAR_PEAK,
+    Offset,
+    compare_shifts,
+    embed_lips_at,
+    embed_sound_around,
+    find_offset,
+    measure_offset,
+    nearest_frames,
+)
+from g4g.aligner.windows import cut_lips, geometry_windows, lip_geometry, picture_frames, speech_windows
 
 __all__ = [
-    "Aligner", "AlignerConfig", "compare_shifts", "contrast_windows", "cut_lips", "diagonal_loss", "embed_clip",
-    "measure_offset", "nearest_frames", "tell_offset", "window_frames_of",
+    "CLEAR_PEAK", "Aligner", "AlignerConfig", "Offset", "compare_shifts", "contrast_windows", "cut_lips",
+    "diagonal_loss", "embed_lips_at", "embed_sound_around", "find_offset", "geometry_windows", "lip_geometry",
+    "measure_offset", "nearest_frames", "picture_frames", "speech_windows",
 ]  # fmt: skip

@@ -1,17 +1,74 @@
-"""By how much a clip's sound is early or late, as the aligner hears and sees it."""
+"""By how much a clip's sound is early or late, as the aligner hears and sees it, and how sure that is."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from g4g.aligner.model import Aligner, cut_lips, window_frames_of
-from g4g.audio import mel_windows
+from g4g.aligner.model import Aligner
+from g4g.aligner.windows import SPEECH_HZ, geometry_windows, lip_geometry, speech_windows
 from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
+from g4g.faces import fit_pose
 
-CLEAR_PEAK, SAME_PEAK_FRAMES = 0.08, 3
-"""An offset is clear if its mean similarity exceeds all those further away than so many frames by so much."""
+SAME_PEAK_FRAMES = 3
+"""Shifts no further from the best one belong to its peak."""
+SPEECH_WINDOWS = 16
+"""Neighbouring windows say much the same: only one in this many counts as independent (our measurement)."""
+CLEAR_PEAK = 2.75
+"""An offset is clear if its peak is this high: 1 of 200 wrong sounds has as much, no clip of 110 with its own
+sound has less (our measurement)."""
+_LEAST_SPREAD = 0.01
+"""Similarities that differ by less are those of silence, or of a face at rest."""
+FEWEST_WINDOWS = 25
+"""In less than a second one offset looks like another."""
+_FEWEST_SHARE = 1 / 3
+"""A shift counts where at least this share of the lips has sound."""
+
+
+@dataclass(frozen=True)
+class Offset:
+    """How far lips and sound are apart, and how sure that is.
+
+    Attributes:
+        frames: of 1/25 s, > 0: the matching sound lies earlier than its lips.
+        peak: by how much the best shift is above the middle between the mean and the best of the others, in deviations
+            that chance has at a shift.
+        is_clear: the peak is no chance; where it is not, `frames` means nothing.
+    """
+
+    frames: float
+    peak: float
+    is_clear: bool
+
+
+def measure_offset(
+    aligner: Aligner, mesh: np.ndarray, times_s: np.ndarray, speech: np.ndarray, start_s: float = 0.0
+) -> Offset:
+    """Measure the offset of one person's stretch of video by the geometry of the lips.
+
+    Args:
+        aligner: in evaluation mode.
+        mesh: of neighbouring frames, px, (T, 478, 3).
+        times_s: of the frames, rising, (T,).
+        speech: features of the sound, (S, D); more of it than the frames last is welcome.
+        start_s: when the first row of `speech` is heard, on the clock of `times_s`.
+    Returns:
+        The offset; not clear where the stretch is too short to tell.
+    """
+    moments = score_moments(times_s)
+    if len(moments) < FEWEST_WINDOWS or not len(speech):
+        return Offset(0.0, 0.0, False)
+    lips = lip_geometry(fit_pose(mesh)[1])
+    eye = embed_lips_at(aligner, lips, times_s, moments)
+    return find_offset(compare_shifts(eye, *embed_sound_around(aligner, speech, moments - start_s)), len(moments))
+
+
+def score_moments(times_s: np.ndarray) -> np.ndarray:
+    """List the moments, 1/25 s apart, at which lips and sound are compared, in seconds, (N,)."""
+    return np.arange(times_s[0], times_s[-1] + 1e-6, 1 / SCORE_FPS)
 
 
 def nearest_frames(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,82 +82,86 @@ def nearest_frames(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         >>> nearest_frames(np.array([0.0, 0.02, 0.04, 0.06, 0.08]))[0].tolist()
         [0, 2, 4]
     """
-    moments = np.arange(times_s[0], times_s[-1] + 1e-6, 1 / SCORE_FPS)
+    moments = score_moments(times_s)
     return np.searchsorted((times_s[1:] + times_s[:-1]) / 2, moments), moments
 
 
 @torch.no_grad()
-def embed_clip(
-    aligner: Aligner, crops: np.ndarray, mel: np.ndarray, times_s: np.ndarray, every: int = 1
-) -> tuple[Tensor, Tensor]:
-    """Embed the lips and the sound of a clip at 25 frames/s.
+def embed_lips_at(aligner: Aligner, lips: np.ndarray, times_s: np.ndarray, moments_s: np.ndarray) -> Tensor:
+    """Embed lip geometry (T, 40, 2) at moments (N,): unit rows (N, D) on the CPU."""
+    windows = torch.from_numpy(geometry_windows(lips, times_s, moments_s))
+    return aligner.embed_geometry(windows.to(aligner.log_scale.device)).cpu()
+
+
+@torch.no_grad()
+def embed_sound_around(aligner: Aligner, speech: np.ndarray, moments_s: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    """Embed the sound at moments 1/25 s apart and MAX_OFFSET_FRAMES before and after them.
 
     Args:
         aligner: in evaluation mode.
-        crops: shape (T, size, size, 3), uint8.
-        mel: the sound from time 0 on, shape (n_mels, S).
-        times_s: of the crops, shape (T,).
-        every: lips of every such frame only.
+        speech: features, (S, D).
+        moments_s: on the clock of `speech`, (N,).
     Returns:
-        Unit rows on the CPU: lips (ceil(T / every), D), sound of all frames (T, D).
+        Unit rows (N + 2 * MAX_OFFSET_FRAMES, D) on the CPU, and which of them lie within the sound.
     """
-    lips = torch.from_numpy(cut_lips(crops.transpose(0, 3, 1, 2))).float() / 127.5 - 1
-    lips = lips[window_frames_of(np.arange(0, len(crops), every), len(crops))].flatten(1, 2)
-    lips = lips.contiguous(memory_format=torch.channels_last)
-    device = aligner.log_scale.device
-    sound = torch.from_numpy(mel_windows(mel, times_s))
-    return aligner.embed_lips(lips.to(device)).cpu(), aligner.embed_audio(sound.to(device)).cpu()
+    reach = np.arange(-MAX_OFFSET_FRAMES, len(moments_s) + MAX_OFFSET_FRAMES)
+    wanted = moments_s[0] + reach / SCORE_FPS
+    half_row = 0.5 / SPEECH_HZ
+    known = (wanted > -half_row) & (wanted < (len(speech) - 0.5) / SPEECH_HZ)
+    windows = torch.from_numpy(speech_windows(speech, wanted))
+    return aligner.embed_audio(windows.to(aligner.log_scale.device)).cpu(), known
 
 
-def measure_offset(lips: Tensor, sound: Tensor, every: int = 1) -> float:
-    """Find the offset of a clip to a fraction of a frame.
-
-    Args:
-        lips, sound, every: as for `compare_shifts`.
-    Returns:
-        Frames, > 0: the matching sound lies earlier than its lips; 0 for clips too short to tell.
-    """
-    return _find_peak(compare_shifts(lips, sound, every)) if len(sound) > MAX_OFFSET_FRAMES else 0.0
-
-
-def tell_offset(means: np.ndarray, clear_peak: float = CLEAR_PEAK) -> float | None:
-    """Find the offset as `measure_offset` does, but None where lips and sound do not clearly belong together.
-
-    Args:
-        means: as `compare_shifts` gives them, of one stretch or averaged over several of a clip.
-        clear_peak: by so much the best shift must stand out.
-    Source:
-        Our choice. By g4g-small, of 29 clips of 12 people, 3 to 5 s each, 27 are told with their own sound, all
-        within a frame of 0; of 145 pairs with foreign sound, 6 are told something.
-    """
-    best = means.argmax()
-    others = means[abs(np.arange(len(means)) - best) > SAME_PEAK_FRAMES]
-    at_the_edge = best in (0, len(means) - 1)
-    return None if at_the_edge or means[best] - others.max() < clear_peak else _find_peak(means)
-
-
-def compare_shifts(lips: Tensor, sound: Tensor, every: int = 1) -> np.ndarray:
+def compare_shifts(eye: Tensor, sound: Tensor, known: np.ndarray) -> np.ndarray:
     """Measure how alike lips and sound are at each shift of up to MAX_OFFSET_FRAMES.
 
     Args:
-        lips: unit rows of every `every`-th frame, (ceil(T / every), D).
-        sound: unit rows of all frames, (T, D), T > MAX_OFFSET_FRAMES.
-        every: step of the lips' frames.
+        eye: unit rows of the lips at N moments, (N, D).
+        sound: unit rows of the sound at the same and MAX_OFFSET_FRAMES moments before and after, (N + 30, D).
+        known: which of these lie within the sound, (N + 30,), bool.
     Returns:
-        Mean cosine similarity, shape (2 * MAX_OFFSET_FRAMES + 1,).
+        Mean similarity at each shift, (2 * MAX_OFFSET_FRAMES + 1,), less what each lip and each sound has with all, in
+        deviations of all pairs: curves of several eyes can be averaged. NaN where too few lips have a sound.
     """
-    similarity = (lips @ sound.T).numpy()
-    rows = np.arange(len(lips))
-    means = []
-    for shift in range(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1):
-        columns = rows * every - shift
-        inside = (columns >= 0) & (columns < len(sound))
-        means.append(similarity[rows[inside], columns[inside]].mean())
-    return np.array(means)
+    similarity = eye.float().numpy() @ sound.float().numpy().T
+    if known.any():  # still lips are like all silence, at any shift
+        similarity = similarity - similarity[:, known].mean(1, keepdims=True)
+        similarity = similarity - similarity.mean(0)
+        similarity = similarity / max(similarity[:, known].std(), _LEAST_SPREAD)
+    rows = np.arange(len(eye))
+    means = np.full(2 * MAX_OFFSET_FRAMES + 1, np.nan)
+    for place, shift in enumerate(range(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1)):
+        columns = rows + MAX_OFFSET_FRAMES - shift
+        inside = known[columns]
+        if inside.mean() >= _FEWEST_SHARE:
+            means[place] = similarity[rows[inside], columns[inside]].mean()
+    return means
 
 
-def _find_peak(means: np.ndarray) -> float:
-    best = int(np.clip(means.argmax(), 1, len(means) - 2))
-    before, top, after = means[best - 1 : best + 2]
+def find_offset(means: np.ndarray, windows: int, most_frames: int = MAX_OFFSET_FRAMES) -> Offset:
+    """Find the offset in a curve.
+
+    Args:
+        means: as `compare_shifts` gives them, of one stretch or averaged over several.
+        windows: how many windows were compared in all.
+        most_frames: the best shift is looked for up to here.
+    """
+    near = np.where(abs(np.arange(len(means)) - MAX_OFFSET_FRAMES) <= most_frames, means, np.nan)
+    if np.isnan(near).all():
+        return Offset(0.0, 0.0, False)
+    best = int(np.nanargmax(near))
+    others = means[abs(np.arange(len(means)) - best) > SAME_PEAK_FRAMES]
+    if np.isnan(others).all():
+        return Offset(0.0, 0.0, False)
+    # The height above the mean, or the lead over the next best, tells right and wrong sounds apart less well alone.
+    height = means[best] - (np.nanmean(others) + np.nanmax(others)) / 2
+    peak = float(height * np.sqrt(windows / SPEECH_WINDOWS))
+    is_inside = 0 < best < len(means) - 1 and not np.isnan(means[best - 1 : best + 2]).any()
+    frames = best - MAX_OFFSET_FRAMES + (_find_top(*means[best - 1 : best + 2]) if is_inside else 0.0)
+    return Offset(float(frames), peak, bool(is_inside and peak >= CLEAR_PEAK))
+
+
+def _find_top(before: float, top: float, after: float) -> float:
+    """Place the top of a parabola through three neighbours, in frames off the middle one."""
     bend = before - 2 * top + after
-    return float(best - MAX_OFFSET_FRAMES + (0.5 * (before - after) / bend if bend < 0 else 0.0))
+    return 0.5 * (before - after) / bend if bend < 0 else 0.0

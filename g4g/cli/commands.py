@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from g4g import __version__
-from g4g.config import EMPHASIS
 from g4g.errors import ConfigError
+from g4g.options import DubOptions
 
 _EXAMPLE = """examples:
   g4g dub talk.mp4 --audio german.wav -o talk-german.mp4
   g4g faces panel.mp4 -o faces.png && g4g dub panel.mp4 --audio german.wav --face 1 -o panel-german.mp4
+  g4g avatar ann.mp4 -o ann.avatar && g4g dub ann.avatar --audio german.wav -o ann-german.mp4
   g4g dub portrait.png --audio voice.wav -o portrait.mp4 --sheet portrait.png
   g4g evaluate talk-german.mp4 --reference talk.mp4 --audio german.wav
   g4g finetune clips-of-ann/ -o ann.safetensors && g4g dub new.mp4 --audio new.wav --weights ann.safetensors -o out.mp4
@@ -40,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     dub = commands.add_parser("dub", help="dub one video", description="Dub a video, or make a still picture speak.")
     dub.set_defaults(run=_dub)
-    dub.add_argument("video", help="video, still picture or folder of pictures of a person")
+    dub.add_argument("video", help="video, still picture or folder of pictures of a person, or what g4g avatar wrote")
     dub.add_argument("--audio", help="the new sound: a sound file, or a video with sound")
     dub.add_argument(
         "-o", "--out", required=True, help="video to write, .mp4 .m4v .mov .mkv or .webm; appears whole or not at all"
@@ -52,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     dub.add_argument("--weights", default="g4g-small", help="name of shipped weights, or a file (%(default)s)")
     dub.add_argument("--faces", default="mediapipe", help="face backend: mediapipe or face-alignment (%(default)s)")
     dub.add_argument("--device", default="cpu", help="cpu, cuda, mps (%(default)s)")
-    dub.add_argument("--length", choices=("audio", "video"), default="audio",
+    dub.add_argument("--length", choices=("audio", "video"), default=DubOptions.length,
                      help="whose length the result has; a short video plays to and fro (%(default)s)")  # fmt: skip
     dub.add_argument("--voice", help="what the lips say, where --audio has music or noise beside it")
     dub.add_argument("--start", type=float, metavar="S", help="second of the video at which the sound starts")
@@ -60,11 +61,15 @@ def make_parser() -> argparse.ArgumentParser:
     dub.add_argument(
         "--mix",
         choices=("replace", "keep", "duck"),
-        default="replace",
+        default=DubOptions.mix,
         help="remove the old sound meanwhile, leave it beneath, or lower it under speech (%(default)s)",
     )
     dub.add_argument(
-        "--emphasis", type=float, default=EMPHASIS, metavar="E", help="how far the mouth moves, 0 to 2.5 (%(default)s)"
+        "--emphasis",
+        type=float,
+        default=DubOptions.emphasis,
+        metavar="E",
+        help="how far the mouth moves, 0 to 2.5 (%(default)s)",
     )
     dub.add_argument("--codec", help="h264, hevc, vp9, av1 or prores, as the container allows (its usual one)")
     dub.add_argument("--crf", type=int, help="the codec's own quality, 0 is best (h264 18, hevc 20, others 24)")
@@ -77,6 +82,21 @@ def make_parser() -> argparse.ArgumentParser:
     )
     dub.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
+    about = (
+        "Look at a video once and keep what every dub of it needs: the video, its faces, pictures of each mouth. "
+        "g4g dub takes the file instead of the video, and begins at once."
+    )
+    avatar = commands.add_parser("avatar", help="prepare a video for many dubs", description=about)
+    avatar.set_defaults(run=_avatar)
+    avatar.add_argument("video", help="video, still picture or folder of pictures of a person")
+    avatar.add_argument("-o", "--out", required=True, help="file to write, such as ann.avatar; holds the video whole")
+    avatar.add_argument("--weights", default="g4g-small", help="the weights that will dub it (%(default)s)")
+    avatar.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
+    avatar.add_argument("--device", default="cpu", help="cpu, cuda, mps (%(default)s)")
+    avatar.add_argument("--tolerant", action="store_true", help="use what can be read of a damaged video")
+    avatar.add_argument("--force", action="store_true", help="replace an existing file")
+    avatar.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
     about = "List the faces of a video: number, place, size, how much each speaks, and when it is seen."
     faces = commands.add_parser("faces", help="show who is in a video", description=about)
     faces.set_defaults(run=_faces)
@@ -88,13 +108,13 @@ def make_parser() -> argparse.ArgumentParser:
     faces.add_argument("--tolerant", action="store_true", help="use what can be read of a damaged video")
     faces.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
-    about = "Cut videos into shots of face crops with landmarks and sound; resumable; a video that fails is listed."
+    about = "Cut videos into shots of face crops with mesh and sound; resumable; a video that fails is listed."
     prepare = commands.add_parser("prepare", help="cut videos into training data", description=about)
     prepare.set_defaults(run=_prepare)
-    prepare.add_argument("videos", nargs="+", help="videos, or folders of videos")
+    prepare.add_argument("videos", nargs="+", help="videos and stills, or folders of them")
     prepare.add_argument("-o", "--out", required=True, help="folder for index.json and shots/")
     prepare.add_argument("--faces", default="mediapipe", help="face backend (%(default)s)")
-    prepare.add_argument("--finer", type=int, default=1, help=_FINER_HELP)
+    prepare.add_argument("--crop-px", type=int, default=192, help="side of the stored face crops (%(default)s)")
     prepare.add_argument("--workers", type=int, default=2, help="processes side by side (%(default)s)")
     prepare.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -172,9 +192,8 @@ def make_parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     train.add_argument(
         "stage",
-        choices=("aligner", "generator", "fusion", "ear", "judge"),
-        help="the first three in this order; ear teaches a trained aligner other voices, rooms and noise; the judge "
-        "only scores sync and stands apart",
+        choices=("aligner", "motion", "generator", "fusion", "judge"),
+        help="the first four in this order; the judge only scores sync and stands apart",
     )
     train.add_argument("data", help="folder that g4g prepare wrote")
     train.add_argument("-o", "--out", required=True, help="weight file; aligner, generator and fusion share one")
@@ -193,15 +212,8 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--without", nargs="+", default=[], metavar="SPEAKER", help="leave out these speakers, to measure on them"
     )
-    train.add_argument("--finer", type=int, help=_FINER_HELP)
     train.add_argument(
-        "--train-sound",
-        action="store_true",
-        help="aligner: train its sound encoder too, although the file's generator learnt to hear by it; "
-        "train the generator again afterwards",
-    )
-    train.add_argument(
-        "--picture-first", action="store_true", help="generator: a trained one too begins with a third without sync"
+        "--speech", metavar="NAME", help="learn from the speech features in DATA/speech/NAME (the only ones)"
     )
     train.add_argument("--resume", action="store_true", help="go on from OUT.state")
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -226,6 +238,20 @@ def _dub(options: argparse.Namespace) -> None:
     if options.json:
         write_whole(Path(options.json), (result.to_json() + "\n").encode())
     print(result)
+
+
+def _avatar(options: argparse.Namespace) -> None:
+    from g4g.dubbing import Dubber
+
+    with _progress() as report:
+        dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
+        avatar = dubber.make_avatar(
+            options.video, options.out, overwrite=options.force, tolerant=options.tolerant, progress=report
+        )
+    for fault in avatar.faults:
+        print(f"note: {fault}")
+    for number, person in sorted(avatar.persons.items()):
+        print(f"{options.out}: face {number}, seen in {len(person.head.frames)} frames, {len(person.library)} pictures")
 
 
 def _parse_speakers(given: list[str]) -> dict[int, str]:
@@ -259,7 +285,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
     with _progress() as report:
         index = prepare(
-            options.videos, options.out, faces=options.faces, workers=options.workers, finer=options.finer,
+            options.videos, options.out, faces=options.faces, workers=options.workers, crop_px=options.crop_px,
             progress=lambda done, total, what: report("prepare", done, total),
         )  # fmt: skip
     print(f"{len(index['shots'])} shots in {options.out}, {len(index['failed'])} videos failed")
@@ -303,24 +329,22 @@ def _finetune(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    settings = {name: getattr(options, name) for name in ("minutes", "steps", "device", "precision", "resume")}
-    if options.stage == "judge":
-        if options.weights or options.seed is not None or options.finer:
-            raise ConfigError(
-                "the judge starts from nothing, has its own seed and paints nothing; leave out --weights, --seed and "
-                "--finer"
-            )
-        from g4g.training.judge import train_judge
+    from g4g.training.loop import Plan
 
-        figures = train_judge(options.data, options.out, **settings)
+    settings = {name: getattr(options, name) for name in ("minutes", "steps", "device", "precision")}
+    if options.stage == "judge":
+        if options.weights or options.seed is not None:
+            raise ConfigError("the judge starts from nothing and has its own seed; leave out --weights and --seed")
+        from g4g.training.judge import SEED, train_judge
+
+        figures = train_judge(options.data, options.out, Plan(seed=SEED, **settings), resume=options.resume)
     else:
         from g4g.training.stages import train_stage
 
-        seed = 1 if options.seed is None else options.seed
+        plan = Plan(learning_rate=options.learning_rate, seed=1 if options.seed is None else options.seed, **settings)
         figures = train_stage(
-            options.stage, options.data, options.out, weights=options.weights, seed=seed,
-            learning_rate=options.learning_rate, train_sound=options.train_sound, without=options.without,
-            finer=options.finer, picture_first=options.picture_first, **settings,
+            options.stage, options.data, options.out, plan, weights=options.weights, without=options.without,
+            speech=options.speech, resume=options.resume,
         )  # fmt: skip
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 

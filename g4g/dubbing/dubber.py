@@ -1,33 +1,36 @@
-"""The Dubber: read, look, dub, write."""
+"""The Dubber: look, listen, dub, write."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from g4g.config import EMPHASIS, MOST_EMPHASIS
-from g4g.dubbing.cast import Cast, list_voices
-from g4g.dubbing.casting import Casting, pass_over
-from g4g.dubbing.clock import Clock
-from g4g.dubbing.mouths import BATCH_FRAMES, Mouths
-from g4g.dubbing.offsets import OffsetMeter, describe_offset
+from g4g.avatar import Avatar, AvatarMaker
+from g4g.avatar.clock import Clock
+from g4g.avatar.store import is_avatar, load_avatar, save_avatar
+from g4g.dubbing.dub import Dub, DubPlanner
+from g4g.dubbing.frames import BATCH_FRAMES, FrameMaker
+from g4g.dubbing.offsets import OffsetMeter, describe_offset, tell_source
 from g4g.dubbing.people import Face, choose_faces, describe_faces
 from g4g.dubbing.plan import has_constant_rate
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_faces, draw_sheet
-from g4g.errors import ConfigError, MediaError
-from g4g.media import VideoWriter, probe, read_waveform
-from g4g.media.decode import raise_fault
+from g4g.dubbing.voices import list_sounds
+from g4g.errors import ConfigError
+from g4g.media import MediaInfo, VideoWriter
 from g4g.media.encode import choose_encoding
 from g4g.media.mix import mixed_sound
 from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
+from g4g.options import DubOptions
+from g4g.painter import Painter
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
 _SHEET_FRAMES = 8
+Progress = Callable[[str, int, int], None] | None
 
 
 class Dubber:
@@ -41,8 +44,10 @@ class Dubber:
     def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
         if not isinstance(models, Models):
             raise ConfigError(f"a Dubber takes loaded networks, got {models!r}; write Dubber.from_pretrained(...)")
-        self._models, self._device, self._clock = models, device, Clock()
-        self._casting = Casting(models, faces, device, self._clock)
+        self._models, self._faces, self._clock = models, faces, Clock()
+        self._maker = AvatarMaker(models, faces, self._clock)
+        self._planner = DubPlanner(models, self._maker, self._clock)
+        self._painter = Painter(models.generator, models.fusion, device)
 
     @classmethod
     def from_pretrained(
@@ -52,19 +57,16 @@ class Dubber:
         return cls(load(weights, device), faces, device)
 
     def dub(
-        self, video: str | Path, audio: str | Path | None, out: str | Path, *, voice: str | Path | None = None,
-        face: str | int | tuple[float, float] | None = None, speakers: dict[int, str | Path] | None = None,
-        emphasis: float = EMPHASIS, overwrite: bool = False, length: str = "audio", start_s: float | None = None,
-        end_s: float | None = None, mix: str = "replace", codec: str | None = None, crf: int | None = None,
-        tolerant: bool = False, dry_run: bool = False, sheet: str | Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        self, video: str | Path, audio: str | Path | None, out: str | Path, *, progress: Progress = None,
+        **options: object,
     ) -> DubReport:  # fmt: skip
         """Make the person in a video say the words of a sound.
 
         Args:
-            video: a video, a still picture, or a folder of pictures.
+            video: a video, a still picture, a folder of pictures, or a file that `make_avatar` wrote of one.
             audio: what is heard: a sound file, or a video with sound; with `speakers` None hears them all together.
             out: the video to write, its ending decides the container; it appears whole or not at all.
+            options: the other arguments by name, fields of `DubOptions`, as follows.
             voice: what the lips say, where `audio` has more than it (music, noise); they start together, and where
                 they do not last equally long, `audio` counts: the lips rest after a shorter voice, a longer one is cut.
             face: who is dubbed. "speaker", which None takes: in each scene (from one cut to the next) whose mouth is
@@ -85,6 +87,8 @@ class Dubber:
             tolerant: use what can be read of a damaged video, and say so; otherwise a fault is an error.
             dry_run: look for the face and report what would be done, but write nothing.
             sheet: picture to draw (.png or the like), source above dubbed; an old one is replaced.
+            apart_s: pictures of the video nearer than this to the frame that is shown are not used; to measure how good
+                dubs are with the video's own sound.
             progress: called with (stage, done, total).
         Returns:
             What was done.
@@ -96,55 +100,67 @@ class Dubber:
             Our choice.
         """
         self._clock.seconds.clear()
-        _check_emphasis(emphasis)
-        encoding = choose_encoding(Path(out), codec, crf)
-        voices = list_voices(audio, voice, face, speakers)
-        inputs = [file for file in (video, audio, *voices.values()) if file]
-        check_output(Path(out), overwrite, inputs)
-        if sheet is not None:
-            check_sheet(Path(sheet), inputs)
-        faults: list[str] = []
-        on_fault = faults.append if tolerant else raise_fault
-        cast = self._casting.cast(video, audio, voices, face, length, start_s, end_s, progress, on_fault)
-        info, plan = cast.info, cast.plan
+        settings = DubOptions(**options)
+        encoding = choose_encoding(Path(out), settings.codec, settings.crf)
+        sounds = list_sounds(audio, settings)
+        inputs = [file for file in (video, audio, *sounds.values()) if file]
+        check_output(Path(out), settings.overwrite, inputs)
+        if settings.sheet is not None:
+            check_sheet(Path(settings.sheet), inputs)
+        dub = self._plan(video, audio, sounds, settings, progress)
+        info = dub.avatar.info
         alpha = info.has_alpha and encoding.holds_alpha
+        meter, maker = OffsetMeter(self._faces), self._make_maker()
+        with ExitStack() as stack:
+            heard = stack.enter_context(mixed_sound(list(sounds.values()))) if audio is None else audio
+            writer = self._open_writer(Path(out), heard, dub, settings, alpha)
+            frames = maker.make_frames(dub, alpha)
+            passed = list(dub.plan.passed)
+            if not settings.dry_run:
+                passed = self._write(dub, frames, writer, settings.sheet, progress, meter)
+        offsets = self._tell_offsets(dub, meter)
         lost = (
             ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
             if info.has_alpha and not alpha
             else []
         )
-        meter, mouths = OffsetMeter(), Mouths(self._models, self._device, self._clock, emphasis)
-        with ExitStack() as stack:
-            heard = stack.enter_context(mixed_sound(list(voices.values()))) if audio is None else audio
-            writer = VideoWriter(
-                out, info.width, info.height, info.fps, audio=heard, span_s=plan.span_s, mix=mix, overwrite=overwrite,
-                codec=codec, crf=crf, colour=info.colour, pixel_aspect=info.pixel_aspect, alpha=alpha,
-                times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
-                source=None if info.is_still or info.path.is_dir() else info.path,
-            )  # fmt: skip
-            frames = mouths.make_frames(cast, alpha)
-            passed = list(plan.passed) if dry_run else self._write(cast, frames, writer, sheet, progress, meter)
-        offsets = self._tell_offsets(cast, meter)
-        passed_why = Counter(why for why in passed if why)
-        return DubReport(
-            output=Path(out), frames=len(plan), frames_dubbed=len(plan) - passed_why.total(),
-            frames_passed=passed_why.total(), passed_why=dict(passed_why), fps=info.fps, duration_s=plan.duration_s,
-            faces=cast.faces, cuts_s=tuple(np.round(cast.tracks.times_s[cast.tracks.cuts], 3).tolist()),
-            seconds=dict(self._clock.seconds), sheet=Path(sheet) if sheet and not dry_run else None,
-            warnings=(
-                *faults, *info.changes, *lost, *cast.warnings, *writer.warnings, *_describe_run(mouths, offsets)
-            ),
-            offsets=offsets, dry_run=dry_run,
+        warnings = (
+            *dub.avatar.faults, *info.changes, *lost, *dub.warnings, *writer.warnings,
+            *_describe_run(maker, offsets),
         )  # fmt: skip
+        return self._report(Path(out), dub, passed, settings, offsets, warnings)
+
+    def make_avatar(
+        self, video: str | Path, out: str | Path, *, overwrite: bool = False, tolerant: bool = False,
+        progress: Progress = None,
+    ) -> Avatar:  # fmt: skip
+        """Keep all of a video's dubs that does not depend on the new sound in one file, which `dub` takes as its video.
+
+        Args:
+            video: a video, a still picture, or a folder of pictures.
+            out: file to write, such as ann.avatar; it holds the video whole and appears whole or not at all.
+            overwrite: replace an existing `out`.
+            tolerant: as for `dub`.
+            progress: called with (stage, done, total).
+        Returns:
+            The avatar; `persons` by the numbers of their faces.
+        Raises:
+            MediaError: a file cannot be read or written. FaceError: no face that can be dubbed.
+        """
+        check_output(Path(out), overwrite, [video])
+        avatar = self._maker.look(video, tolerant, progress)
+        avatar = self._maker.meet_all(avatar, progress)
+        save_avatar(Path(out), avatar, self._models)
+        return avatar
 
     def list_faces(
         self, video: str | Path, *, sheet: str | Path | None = None, tolerant: bool = False,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress = None,
     ) -> tuple[Face, ...]:  # fmt: skip
         """Tell who is in a video: everybody's number, place, size and share of the speaking.
 
         Args:
-            video: a video, a still picture, or a folder of pictures.
+            video: as for `dub`.
             sheet: PNG to draw, a picture of each face with its number.
             tolerant: as for `dub`.
             progress: called with (stage, done, total).
@@ -157,35 +173,57 @@ class Dubber:
         """
         if sheet is not None:
             check_sheet(Path(sheet), [video])
-        info = probe(video)
-        tracks, _ = self._casting.follow(video, info, progress, pass_over if tolerant else raise_fault)
+        avatar = self._open(video, tolerant, progress)
+        tracks = avatar.tracks
         if not len(tracks.faces):
             return ()
-        appearances, _ = self._casting.measure_speech(video, info, tracks)
+        appearances, _ = self._planner.measure_speech(avatar)
         if sheet is not None:
-            draw_faces(tracks, video, Path(sheet))
-        return describe_faces(tracks, appearances, info.fps, set(choose_faces(tracks, appearances, None).tolist()))
+            draw_faces(tracks, avatar.info.path, Path(sheet))
+        chosen = set(choose_faces(tracks, appearances, None).tolist())
+        return describe_faces(tracks, appearances, avatar.info.fps, chosen)
 
-    def generate_frames(
-        self, video: str | Path, audio: str | Path, *, length: str = "audio",
-        face: str | int | tuple[float, float] | None = None, emphasis: float = EMPHASIS,
-    ) -> Iterator[DubbedFrame]:  # fmt: skip
+    def generate_frames(self, video: str | Path, audio: str | Path | None, **options: object) -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
-        _check_emphasis(emphasis)
-        cast = self._casting.cast(video, audio, {None: audio}, face, length, None, None, None, raise_fault)
-        return Mouths(self._models, self._device, self._clock, emphasis).make_frames(cast)
+        settings = DubOptions(**options)
+        dub = self._plan(video, audio, list_sounds(audio, settings), settings)
+        return self._make_maker().make_frames(dub)
 
-    def _write(self, cast: Cast, frames, writer: VideoWriter, sheet, progress, meter) -> list[str | None]:
+    def _open(self, video: str | Path, tolerant: bool, progress: Progress) -> Avatar:
+        """Open a file that holds an avatar, or look at a video."""
+        if is_avatar(video):
+            with self._clock.timed("avatar"):
+                return load_avatar(Path(video), self._models)
+        return self._maker.look(video, tolerant, progress)
+
+    def _plan(self, video, audio, sounds: dict, settings: DubOptions, progress: Progress = None) -> Dub:
+        avatar = self._open(video, settings.tolerant, progress)
+        return self._planner.plan(avatar, audio, sounds, settings, progress)
+
+    def _make_maker(self) -> FrameMaker:
+        return FrameMaker(self._models, self._painter, self._clock)
+
+    def _open_writer(self, out: Path, heard, dub: Dub, settings: DubOptions, alpha: bool) -> VideoWriter:
+        info, plan = dub.avatar.info, dub.plan
+        return VideoWriter(
+            out, info.width, info.height, info.fps, audio=heard, span_s=plan.span_s, mix=settings.mix,
+            overwrite=settings.overwrite, codec=settings.codec, crf=settings.crf, colour=info.colour,
+            pixel_aspect=info.pixel_aspect, alpha=alpha,
+            times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
+            source=_find_source(info),
+        )  # fmt: skip
+
+    def _write(self, dub: Dub, frames, writer: VideoWriter, sheet, progress, meter) -> list[str | None]:
         """Make and encode all frames; return why each passed through, None where it was dubbed."""
-        passed, samples, count = [], [], len(cast.plan)
+        passed, samples, count = [], [], len(dub.plan)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
         with writer:
             for number, item in enumerate(frames):
                 with self._clock.timed("encode"):
                     writer.write(np.concatenate([item.frame, item.alpha], axis=-1))
                 passed.append(item.passed)
-                if number < len(cast.tracks):  # afterwards it plays to and fro
-                    meter.add(cast.plan.times_s[number], item)
+                if number < len(dub.avatar.tracks):  # afterwards it plays to and fro
+                    meter.add(dub.plan.times_s[number], item)
                 if number in wanted:
                     samples.append(item)
                 if progress:
@@ -194,26 +232,38 @@ class Dubber:
             draw_sheet(samples, sheet)
         return passed
 
-    def _tell_offsets(self, cast: Cast, meter: OffsetMeter) -> dict[str, float]:
+    def _tell_offsets(self, dub: Dub, meter: OffsetMeter) -> dict[str, float]:
         """Tell how far sound and lips are apart in source and dub, where that is clear and only one sound drives."""
-        if len(cast.roles) > 1 or not meter.has_enough:
+        if len(dub.voices) > 1 or not meter.has_enough:
             return {}
-        aligner = self._models.aligner
+        aligner, speech, track = self._models.aligner, dub.avatar.speech, dub.voices[0].track
         with self._clock.timed("offsets"):
-            told = {"dubbed": meter.tell(aligner, meter.dubbed, cast.roles[0].waveform, cast.plan.span_s[0])}
-            if cast.info.has_audio:
-                with suppress(MediaError):  # its own sound may be damaged: nobody asked for it
-                    told["source"] = meter.tell(aligner, meter.source, read_waveform(cast.info.path), 0.0)
-        return {name: round(offset, 2) for name, offset in told.items() if offset is not None}
+            told = {"dubbed": meter.tell_dubbed(aligner, dub.motions[0].speech, dub.plan.span_s[0])}
+            if len(speech):
+                told["source"] = tell_source(aligner, track, speech)
+        return {name: round(offset.frames, 2) for name, offset in told.items() if offset and offset.is_clear}
+
+    def _report(
+        self, out: Path, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple
+    ) -> DubReport:
+        why = Counter(reason for reason in passed if reason)
+        plan, tracks, sheet = dub.plan, dub.avatar.tracks, settings.sheet
+        return DubReport(
+            output=out, frames=len(plan), frames_dubbed=len(plan) - why.total(), frames_passed=why.total(),
+            passed_why=dict(why), fps=dub.avatar.info.fps, duration_s=plan.duration_s, faces=dub.faces,
+            cuts_s=tuple(np.round(tracks.times_s[tracks.cuts], 3).tolist()), offsets=offsets,
+            seconds=dict(self._clock.seconds), sheet=Path(sheet) if sheet and not settings.dry_run else None,
+            warnings=warnings, dry_run=settings.dry_run,
+        )  # fmt: skip
 
 
-def _check_emphasis(emphasis: float) -> None:
-    if not 0 <= emphasis <= MOST_EMPHASIS:
-        raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {emphasis:g}")
+def _find_source(info: MediaInfo) -> Path | None:
+    """Name the file whose other streams come along."""
+    return None if info.is_still or info.path.is_dir() else info.path
 
 
-def _describe_run(mouths: Mouths, offsets: dict[str, float]) -> list[str]:
+def _describe_run(maker: FrameMaker, offsets: dict[str, float]) -> list[str]:
     """Say in a sentence each what was not as usual."""
-    count = mouths.batch_frames
+    count = maker.batch_frames
     short = [f"the memory was short: {count} instead of {BATCH_FRAMES} frames were made at a time"]
     return [*describe_offset(offsets), *(short if count < BATCH_FRAMES else [])]

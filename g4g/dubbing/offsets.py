@@ -6,32 +6,32 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from g4g.aligner import Aligner, compare_shifts, embed_clip, nearest_frames, tell_offset
-from g4g.audio import log_mel
-from g4g.config import SCORE_FPS, AudioConfig, CropConfig
+from g4g.aligner import Aligner, Offset, measure_offset
+from g4g.config import SCORE_FPS, CropConfig
 from g4g.dubbing.report import DubbedFrame
-from g4g.faces import crop_face
+from g4g.faces import FaceTrack, crop_face, make_backend, refine_crop
 
 SHORTEST_S, LONGEST_S = 2.8, 4.0
-"""So long a stretch of dubbed frames is looked at; in less, one offset looks like another."""
+"""Seconds of dubbed frames that are looked at; in less, one offset looks like another."""
 
 LARGE_FRAMES = 2.0
-"""From so many frames of 1/25 s on, a report says in words that a source is out of sync."""
+"""From this many frames of 1/25 s on, a report says in words that a source is out of sync."""
 
-_EVERY = 3
-"""Of the lips, every third window is compared; the sound whole."""
-
-_AROUND_S = 0.5
-"""More sound than sync windows need before the first and after the last frame."""
+_PICTURE_PX = 256
+_MARGIN = 0.6
+"""The crop takes this share of a picture's side; around it is the rest of the head, without which no face is found."""
 
 
 @dataclass
 class OffsetMeter:
-    """Gathers face crops while the frames of a dub pass: the first stretch of dubbed frames that is long enough."""
+    """Gathers pictures of the dubbed face while frames pass: the first stretch that is long enough.
 
+    `faces` names the backend that places the points on them.
+    """
+
+    faces: str = "mediapipe"
     times_s: list[float] = field(default_factory=list)
-    source: list[np.ndarray] = field(default_factory=list)
-    dubbed: list[np.ndarray] = field(default_factory=list)
+    pictures: list[np.ndarray] = field(default_factory=list)
     is_full: bool = False
 
     def add(self, time_s: float, item: DubbedFrame) -> None:
@@ -40,33 +40,31 @@ class OffsetMeter:
             return
         if item.frame_to_crop is not None:
             self.times_s.append(time_s)
-            for crops, frame in ((self.source, item.source), (self.dubbed, item.frame)):
-                crops.append(crop_face(frame, item.frame_to_crop, CropConfig().size))
+            self.pictures.append(crop_face(item.frame, _widen(item.frame_to_crop), _PICTURE_PX))
             self.is_full = self.length_s >= LONGEST_S
         elif self.has_enough:
             self.is_full = True
         else:
-            for gathered in (self.times_s, self.source, self.dubbed):
-                gathered.clear()
+            self.times_s.clear()
+            self.pictures.clear()
 
-    def tell(self, aligner: Aligner, crops: list[np.ndarray], waveform: np.ndarray, start_s: float) -> float | None:
-        """Tell the offset between gathered crops and a sound; there must be enough of them.
+    def tell_dubbed(self, aligner: Aligner, speech: np.ndarray, start_s: float) -> Offset | None:
+        """Tell the offset between the dubbed face, whose points are placed anew, and the new sound.
 
         Args:
             aligner: in evaluation mode.
-            crops: `source` or `dubbed`.
-            waveform: mono sound.
+            speech: features of the new sound, (S, D).
             start_s: when its first sample is heard.
         Returns:
-            Frames of 1/25 s, > 0: the matching sound lies earlier than its lips; None where it is not clear.
+            The offset; None where too few frames were gathered, or no face is found on them.
         """
-        nearest, moments = nearest_frames(np.array(self.times_s))
-        rate = AudioConfig().sample_rate
-        heard_s = moments - start_s
-        first = max(int((heard_s[0] - _AROUND_S) * rate), 0)
-        mel = log_mel(waveform[first : first + round((self.length_s + 2 * _AROUND_S) * rate)])
-        lips, sound = embed_clip(aligner, np.stack(crops)[nearest], mel, heard_s - first / rate, _EVERY)
-        return tell_offset(compare_shifts(lips, sound, _EVERY))
+        backend = make_backend(self.faces)
+        meshes = [backend.find(picture) for picture in self.pictures] if self.has_enough else []
+        seen = [number for number, mesh in enumerate(meshes) if mesh is not None]
+        if not seen:
+            return None
+        times_s = np.array(self.times_s)[seen]
+        return measure_offset(aligner, np.stack([meshes[number] for number in seen]), times_s, speech, start_s)
 
     @property
     def has_enough(self) -> bool:
@@ -79,6 +77,22 @@ class OffsetMeter:
         return self.times_s[-1] - self.times_s[0] if self.times_s else 0.0
 
 
+def tell_source(aligner: Aligner, track: FaceTrack, speech: np.ndarray) -> Offset | None:
+    """Tell the offset of a source's own sound in the longest stretch in which the face is seen.
+
+    Args:
+        aligner: in evaluation mode.
+        track: the face.
+        speech: features of the source's sound, on its clock, (S, D).
+    Returns:
+        The offset; None where no stretch is long enough.
+    """
+    start, stop = max(track.runs(), key=lambda run: run[1] - run[0], default=(0, 0))
+    if stop == start or track.times_s[stop - 1] - track.times_s[start] < SHORTEST_S:
+        return None
+    return measure_offset(aligner, track.mesh[start:stop], track.times_s[start:stop], speech)
+
+
 def describe_offset(offsets: dict[str, float]) -> list[str]:
     """Say that the sound of a source is early or late, where it is; the dub does not change that."""
     frames = offsets.get("source", 0.0)
@@ -86,3 +100,10 @@ def describe_offset(offsets: dict[str, float]) -> list[str]:
         return []
     side = "before" if frames > 0 else "after"
     return [f"the video's own sound comes about {abs(frames) / SCORE_FPS:.2f} s {side} its lips; what is kept stays so"]
+
+
+def _widen(frame_to_crop: np.ndarray) -> np.ndarray:
+    """Map frames to pictures that show the crop in their middle and what is around it, affine (2, 3)."""
+    wide = refine_crop(frame_to_crop, _MARGIN * _PICTURE_PX / CropConfig().size)
+    wide[..., 2] += (1 - _MARGIN) / 2 * _PICTURE_PX
+    return wide

@@ -7,21 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from g4g.errors import ConfigError, FaceError
-from g4g.faces import FaceTracks, eye_distance, find_runs, head_yaw, mouth_shape
+from g4g.faces import FaceTracks, eye_distance, find_runs, mouth_shape
 
 SPEAKER = "speaker"
 RULES = (SPEAKER, "left", "right", "largest")
 """Ways to choose a face in each scene; a number or a place names one person instead."""
 
-MOST_TURN_DEG, MOST_YAW_DEG = 30.0, 50.0
-"""A face passes through where it is turned aside by more, from how it is mostly held, or altogether (our choice, by
-eye: references that show a mouth from one side do not make one that is seen from the other)."""
-_TURN_BACK_DEG = 4.0
-"""It is dubbed again when it has come back by so much, so that it does not flicker."""
-
-FIT_UNIT = 0.03
-"""So much more fit of lips and sound counts like a mouth that moves e times as far (our choice: of 1200 pairs of clips
-with the sound of one, both speaking, it names the right one in 99 %; movement alone in 50 %)."""
+FIT_UNIT = 0.7
+"""So much more fit of lips and sound counts like a mouth that moves e times as far (our choice)."""
 
 _STEADY_SHARE = 0.5
 """Chosen are only faces seen so long, as a share of the one seen longest in the scene."""
@@ -32,7 +25,7 @@ class Appearance:
     """A face in one scene: the `rows` of FaceTracks that hold it, its mean width and place in px.
 
     `moves_px`: standard deviation of the gap between the inner lips; `fit`: how much better lips and old sound agree in
-    time than by chance, about 0.1 to 0.3 for a speaker, 0 where it was not measured.
+    time than by chance, in deviations (`Offset.peak`), above 2.75 for most speakers, 0 where it was not measured.
     """
 
     face: int
@@ -165,20 +158,6 @@ def _find_face_at(tracks: FaceTracks, x: float, y: float) -> int:
     if not covers.any():
         raise FaceError(f"no face ever covers the pixel {x:g},{y:g}; `g4g faces` tells where they are")
     return int(np.bincount(tracks.faces[covers]).argmax())
-
-
-def find_turned(tracks: FaceTracks) -> np.ndarray:
-    """Tell in which rows a face is turned too far aside to be dubbed, (M,), bool."""
-    turned = np.zeros(len(tracks.faces), bool)
-    for face in np.unique(tracks.faces):
-        rows = np.flatnonzero(tracks.faces == face)
-        yaw = head_yaw(tracks.landmarks[rows])
-        beyond = np.maximum(np.abs(yaw - np.median(yaw)) - MOST_TURN_DEG, np.abs(yaw) - MOST_YAW_DEG)
-        away = False
-        for row, degrees in zip(rows.tolist(), beyond.tolist(), strict=True):
-            away = degrees > (-_TURN_BACK_DEG if away else 0)
-            turned[row] = away
-    return turned
 
 
 def describe_faces(tracks: FaceTracks, appearances: list[Appearance], fps: float, chosen: set[int]) -> tuple[Face, ...]:

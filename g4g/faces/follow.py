@@ -10,12 +10,12 @@ import numpy as np
 
 from g4g.config import CropConfig
 from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
-from g4g.faces.occlusion import find_occluded, sample_places
 from g4g.faces.crop import crop_face, find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
 from g4g.faces.facemesh import POINTS
 from g4g.faces.landmarks import to_landmarks
 from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
+from g4g.faces.occlusion import find_occluded, measure_light, sample_places
 from g4g.faces.track import FaceTrack, TimedFrame
 
 MOST_FACES = 8
@@ -40,7 +40,7 @@ class FaceTracks:
 
     `times_s` (T,); `cuts` (T,): a new scene begins; `frames`, `faces` (M,) int32, faces numbered from 0 in the order
     in which they appear, from left to right; `mesh` (M, 478, 3) px; `frame_to_crop` (M, 2, 3); `covered` (M,):
-    something is before the mouth.
+    something is before the mouth; `light` (M, 3), as `measure_light` tells it.
     """
 
     times_s: np.ndarray
@@ -50,6 +50,7 @@ class FaceTracks:
     mesh: np.ndarray
     frame_to_crop: np.ndarray
     covered: np.ndarray
+    light: np.ndarray
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -110,6 +111,7 @@ def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: Cro
     return FaceTracks(
         np.array(times_s, np.float64), starts, numbers, faces, mesh, frame_to_crop,
         np.concatenate([np.zeros(0, bool), *covered]),
+        measure_light(colours) if len(order) else np.zeros((0, 3), np.float32),
     )  # fmt: skip
 
 

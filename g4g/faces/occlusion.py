@@ -74,6 +74,17 @@ def sample_places(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return np.rint(frame[y, x].mean(1)).astype(np.uint8)
 
 
+def measure_light(colours: np.ndarray) -> np.ndarray:
+    """Measure the light on faces: logarithms of the upper face's median colour.
+
+    Args:
+        colours: as `sample_places` takes them, (T, places, 3) uint8.
+    Returns:
+        Shape (T, 3), float32: 0.1 more is about a tenth brighter.
+    """
+    return np.median(_take_logs(colours)[:, len(_SPREADS) :], axis=1)
+
+
 def find_occluded(colours: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Tell in which frames something is before the mouth that mostly is not.
 
@@ -94,7 +105,7 @@ def find_occluded(colours: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 def _measure(colours: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Say how many times as far as mostly each frame is off the usual, (T,)."""
-    logs = np.log(colours.astype(np.float32) + 8)  # what is nearly black is noise
+    logs = _take_logs(colours)
     logs -= np.median(logs[:, len(_SPREADS) :], axis=1, keepdims=True)
     red, green, blue = np.moveaxis(logs[:, : len(_SPREADS)], -1, 0)
     colours = np.stack([(red + green + blue) / 3, red - green, blue - green], -1)
@@ -102,6 +113,10 @@ def _measure(colours: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     yaw = head_yaw(landmarks)
     turn = np.abs(yaw - np.median(yaw)) / _YAW_UNIT_DEG
     return off / max(np.median(off), _QUIET) / (1 + turn)
+
+
+def _take_logs(colours: np.ndarray) -> np.ndarray:
+    return np.log(colours.astype(np.float32) + 8)  # what is nearly black is noise
 
 
 def _find_stretches(off: np.ndarray) -> np.ndarray:

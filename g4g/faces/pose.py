@@ -10,6 +10,8 @@ from g4g.faces.canonical import FACE_POINTS, OUTER_EYES, STABLE_POINTS, load_can
 
 _ROUNDS = 2
 """The person's own face replaces the average one so many times."""
+_MOST_FRAMES = 1500
+"""More do not change the median face (our choice)."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +61,26 @@ def fit_pose(mesh: np.ndarray) -> tuple[HeadPose, np.ndarray]:
         Similarity of two point sets, Umeyama 1991, on points that speech leaves alone; first against the average face,
         then against the person's median.
     """
-    mesh = mesh[:, :FACE_POINTS].astype(np.float64)
+    pose = place_head(mesh, find_face(mesh))
+    return pose, pose.lift(mesh[:, :FACE_POINTS]).astype(np.float32)
+
+
+def find_face(mesh: np.ndarray) -> np.ndarray:
+    """Find a person's median face in meshes (T, 468 or more, 3) px: canonical points (468, 3), float64.
+
+    Of a long video, as many frames as a minute has are looked at, evenly spread.
+    """
+    some = mesh[:: -(-len(mesh) // _MOST_FRAMES), :FACE_POINTS].astype(np.float64)
     face = load_canonical().points.astype(np.float64)
     for _ in range(_ROUNDS):
-        face = _centre(np.median(_fit(mesh, face).lift(mesh), axis=0))
-    pose = _fit(mesh, face)
-    return pose, pose.lift(mesh).astype(np.float32)
+        face = _centre(np.median(place_head(some, face).lift(some), axis=0))
+    return face
 
 
-def _centre(face: np.ndarray) -> np.ndarray:
-    left, right = face[list(OUTER_EYES)]
-    return (face - (left + right) / 2) / np.linalg.norm(left - right)
-
-
-def _fit(mesh: np.ndarray, face: np.ndarray) -> HeadPose:
-    """Fit the pose of a face (468, 3) to meshes by its stable points."""
+def place_head(mesh: np.ndarray, face: np.ndarray) -> HeadPose:
+    """Find the poses in which a face (468, 3) fits meshes (T, 468 or more, 3) px best, by its stable points."""
     stable = list(STABLE_POINTS)
-    source, target = face[stable], mesh[:, stable]
+    source, target = face[stable], mesh[:, stable].astype(np.float64)
     middle, place = source.mean(0), target.mean(1)
     source = source - middle
     u, s, vt = np.linalg.svd(np.einsum("ni,tnj->tij", source, target - place[:, None]))
@@ -85,3 +90,8 @@ def _fit(mesh: np.ndarray, face: np.ndarray) -> HeadPose:
     rotation = np.einsum("tji,tkj->tik", vt, u)
     scale = s.sum(1) / (source**2).sum()
     return HeadPose(scale, rotation, place - scale[:, None] * (rotation @ middle))
+
+
+def _centre(face: np.ndarray) -> np.ndarray:
+    left, right = face[list(OUTER_EYES)]
+    return (face - (left + right) / 2) / np.linalg.norm(left - right)

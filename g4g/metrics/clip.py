@@ -14,11 +14,10 @@ from g4g.errors import FaceError
 from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_backend, track_faces, transform_points
 from g4g.faces.landmarks import MOUTH, to_landmarks
 from g4g.faces.warp import warp_frame
-from g4g.generator import choose_references
 from g4g.media import pick_frames, read_frames, read_waveform
 from g4g.media.bounce import bounce_frames
 from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
-from g4g.metrics.judge import Judge, cut_mouths
+from g4g.metrics.judge import Judge
 from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.landmarks import (
     articulation,
@@ -100,7 +99,6 @@ class _Seen:
     sources: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     landmarks: list[np.ndarray] = field(default_factory=list)
-    mouths: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     sums: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, row: str, figure: str, value: float) -> None:
@@ -133,7 +131,7 @@ def measure_clip(
     if not track.found.any():
         raise FaceError(f"no face in any of the {len(track)} frames of {reference}; there is nothing to compare")
     closed = _read_closed(reference, track) if audio is None else None
-    seen, frames = _compare_frames(output, reference, track, judge, closed, faces, extras)
+    seen, frames = _compare_frames(output, reference, track, closed, faces, extras)
     if not seen.numbers:
         raise FaceError(f"no frame of {output} shows a face where {reference} does; are they the same video?")
     scores = ClipScores(str(output), str(reference), audio and str(audio), frames, len(seen.numbers))
@@ -155,12 +153,12 @@ def measure_clip(
 
 def _read_closed(reference: str | Path, track: FaceTrack) -> np.ndarray:
     found = np.flatnonzero(track.found)
-    wanted = int(found[choose_references(track.crop_landmarks(found))[0]])
+    wanted = int(found[mouth_opening(track.landmarks[found]).argmin()])
     [(_, frame)] = pick_frames(reference, [wanted])
     return crop_face(frame, track.frame_to_crop[wanted], CropConfig().size)
 
 
-def _compare_frames(output, reference, track, judge, closed, faces, extras) -> tuple[_Seen, int]:
+def _compare_frames(output, reference, track, closed, faces, extras) -> tuple[_Seen, int]:
     """Go through both videos side by side; `closed` is None where the source does not show what the lips should do."""
     seen, frames, size = _Seen(), 0, CropConfig().size
     backend = make_backend(faces)
@@ -197,8 +195,6 @@ def _compare_frames(output, reference, track, judge, closed, faces, extras) -> t
         seen.sources.append(source_number)
         seen.times_s.append(item.time_s)
         seen.landmarks.append(to_landmarks(mesh))
-        for row, crop in (("dubbed", made), ("real", real)):
-            seen.mouths[row].append(cut_mouths(crop[None], judge.mouth_box)[0])
     return seen, frames
 
 
@@ -280,8 +276,7 @@ def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet, track: Fac
     if forwards:  # played backwards, the source has no sound of its own
         heard["real"] = replace(real, waveform=read_waveform(scores.reference), times_s=track.times_s[sources])
     for row, part in heard.items():
-        mouths = np.stack([seen.mouths["dubbed" if row == "dubbed" else "real"][i] for i in rows])
-        score = judge.score_mouths(mouths, part.waveform, part.times_s)
+        score = judge.score(part.landmarks, part.waveform, part.times_s)
         scores.rows[row] |= _name_scores(score)
         scores.distances[row] = score.distances.tolist()
         long_enough = len(rows) >= MIN_OFFICIAL_FRAMES and (forwards or row == "dubbed")

@@ -1,4 +1,4 @@
-"""The judge: a second aligner of another architecture and audio feature, which no training of a generator ever sees."""
+"""The judge: a second aligner of another architecture, other points and another sound, which no training ever sees."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from torch.nn import functional
 from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
 from g4g.config import CropConfig
 from g4g.errors import ShapeError
+from g4g.faces import fit_crop, transform_points
+from g4g.faces.landmarks import MOUTH
 from g4g.metrics.mfcc import COEFFICIENTS, SOUND, mfcc, mfcc_windows
 from g4g.metrics.sync import SyncScore, lip_sync_error
 from g4g.zoo import load_part, settings_from_json
@@ -20,103 +22,69 @@ from g4g.zoo import load_part, settings_from_json
 JUDGE_WEIGHTS = "g4g-judge"
 KIND = "judge"
 
-_REACH_FRAMES = SOUND.window_frames // 2
-_CHUNK_FRAMES = 256
+REACH_FRAMES = SOUND.window_frames // 2
+_LOWER_JAW = slice(4, 13)
+_POINTS = MOUTH.stop - MOUTH.start + _LOWER_JAW.stop - _LOWER_JAW.start
 
 
 @dataclass(frozen=True)
 class JudgeConfig:
-    """Sizes of the judge (our choice); `mouth` is (x1, y1, x2, y2) as shares of the crop's side."""
+    """Sizes of the judge (our choice)."""
 
-    embedding: int = 192
-    lip_channels: tuple[int, int, int, int] = (16, 40, 80, 160)
-    audio_channels: tuple[int, int, int] = (128, 192, 256)
-    mouth: tuple[float, float, float, float] = (0.21875, 0.46875, 0.78125, 0.90625)
-
-
-class Conv3Frames(nn.Module):
-    """3-D convolution over 3 frames without padding in time, stride 2 in space, normalisation, ReLU.
-
-    It is computed as a 2-D convolution of stacked frames, which CPUs train several times faster.
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(3 * inputs, outputs, kernel, 2, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map (B, T, C, h, w) to (B, T - 2, outputs, h / 2, w / 2)."""
-        count = frames.shape[1] - 2
-        stacked = torch.cat([frames[:, start : start + count] for start in range(3)], dim=2)
-        result = self.convolution(stacked.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        return functional.relu(self.norm(result)).unflatten(0, (-1, count))
+    embedding: int = 96
+    point_channels: int = 160
+    audio_channels: tuple[int, int, int] = (128, 160, 192)
 
 
 class Judge(nn.Module):
-    """Embed grey mouths (3-D convolutions over neighbouring frames) and MFCCs (1-D convolutions) as unit vectors."""
+    """Embed mouth and jaw of the 68 points (convolutions over nine frames) and MFCCs as unit vectors."""
 
     def __init__(self, config: JudgeConfig = JudgeConfig()) -> None:
         super().__init__()
         self.config = config
-        self.mouth_box = tuple(round(x * CropConfig().size) for x in config.mouth)
-        left, top, right, bottom = self.mouth_box
-        a, b, c, d = config.lip_channels
-        # Two temporal kernels of 3 without padding: 5 frames give one row, and neighbouring windows share the work.
-        self.lip_frames = nn.ModuleList([Conv3Frames(1, a, 5), Conv3Frames(a, b, 3)])
-        cells = -(-(bottom - top) // 16) * -(-(right - left) // 16)
-        self.lip_picture = nn.Sequential(
-            *_block(b, c, 2), *_block(c, c, 1), *_block(c, d, 2), nn.Flatten(), nn.Linear(cells * d, config.embedding)
+        wide = config.point_channels
+        # Four kernels of 3 without padding: 9 frames give one row, and neighbouring windows share the work.
+        self.point_encoder = nn.Sequential(
+            *_layer(2 * _POINTS, wide), *_layer(wide, wide), *_layer(wide, wide), nn.Conv1d(wide, config.embedding, 3)
         )
         e, f, g = config.audio_channels
         self.audio_encoder = nn.Sequential(
-            nn.Conv1d(2 * COEFFICIENTS, e, 3, padding=1, bias=False), nn.BatchNorm1d(e), nn.ReLU(True),
-            nn.Conv1d(e, f, 3, 2, 1, bias=False), nn.BatchNorm1d(f), nn.ReLU(True),
-            nn.Conv1d(f, g, 3, 2, 1, bias=False), nn.BatchNorm1d(g), nn.ReLU(True),
-            nn.Flatten(), nn.Linear(g * SOUND.window_mel_steps // 4, config.embedding),
+            *_layer(2 * COEFFICIENTS, e, 1, 1), *_layer(e, f, 2, 1), *_layer(f, g, 2, 1), nn.Flatten(),
+            nn.Dropout(0.2), nn.Linear(g * SOUND.window_mel_steps // 4, config.embedding),
         )  # fmt: skip
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
-    def forward_lips(self, mouths: Tensor) -> Tensor:
-        """Embed runs of standardised grey mouths (B, T, h, w) as unit rows (B, T - 4, D)."""
-        features = mouths[:, :, None]
-        for layer in self.lip_frames:
-            features = layer(features)
-        rows = self.lip_picture(features.flatten(0, 1))
-        return functional.normalize(rows.float(), dim=1).unflatten(0, features.shape[:2])
+    def forward_points(self, points: Tensor) -> Tensor:
+        """Embed runs of standardised points (B, T, P, 2) as unit rows (B, T - 8, D)."""
+        rows = self.point_encoder(points.flatten(2).transpose(1, 2)).transpose(1, 2)
+        return functional.normalize(rows.float(), dim=-1)
 
     def forward_audio(self, windows: Tensor) -> Tensor:
-        """Embed MFCC windows (B, 40, 20), as `mfcc_windows` cuts them, as unit rows (B, D)."""
+        """Embed MFCC windows (B, 40, 36), as `mfcc_windows` cuts them, as unit rows (B, D)."""
         return functional.normalize(self.audio_encoder(windows).float(), dim=1)
 
-    def embed_lips(self, crops: np.ndarray) -> Tensor:
-        """Embed the lips of every whole 5-frame window of a clip.
+    @torch.no_grad()
+    def embed_points(self, landmarks: np.ndarray) -> Tensor:
+        """Embed the lips of every whole window of a clip.
 
         Args:
-            crops: neighbouring face crops at 25 fps, shape (T, size, size, 3), RGB uint8, T >= 5.
+            landmarks: of neighbouring frames at 25 fps, px, shape (T, 68, 2), T >= 9.
         Returns:
-            Unit rows (T - 4, D); row i is the window whose middle is frame i + 2.
+            Unit rows (T - 8, D); row i is the window whose middle is frame i + 4.
         Raises:
-            ShapeError: not such crops, or fewer than 5.
+            ShapeError: not such landmarks, or fewer than 9.
         """
-        if crops.ndim != 4 or crops.shape[-1] != 3 or len(crops) < SOUND.window_frames:
+        if landmarks.shape[1:] != (68, 2) or len(landmarks) < SOUND.window_frames:
             raise ShapeError(
-                f"expected at least {SOUND.window_frames} crops (T, size, size, 3), got {crops.shape}; "
+                f"expected landmarks (T, 68, 2) of at least {SOUND.window_frames} frames, got {landmarks.shape}; "
                 "a shorter clip has no sync score"
             )
-        return self.embed_mouths(cut_mouths(crops, self.mouth_box))
-
-    @torch.no_grad()
-    def embed_mouths(self, mouths: np.ndarray) -> Tensor:
-        """Embed the windows of a clip's mouths (T, h, w) uint8, as `cut_mouths` cuts them: unit rows (T - 4, D)."""
-        mouths = torch.from_numpy(standardise(mouths)).to(self.log_scale.device)
-        both = 2 * _REACH_FRAMES
-        spans = (mouths[start : start + _CHUNK_FRAMES + both] for start in range(0, len(mouths) - both, _CHUNK_FRAMES))
-        return torch.cat([self.forward_lips(span[None])[0].cpu() for span in spans])
+        points = torch.from_numpy(standardise(landmarks)).to(self.log_scale.device)
+        return self.forward_points(points[None])[0].cpu()
 
     @torch.no_grad()
     def embed_audio(self, waveform: np.ndarray, times_s: np.ndarray) -> Tensor:
-        """Embed the 0.2 s of sound around each frame time.
+        """Embed the 0.36 s of sound around each frame time.
 
         Args:
             waveform: mono at 16 kHz, shape (N,).
@@ -127,31 +95,28 @@ class Judge(nn.Module):
         windows = torch.from_numpy(mfcc_windows(mfcc(waveform), times_s))
         return self.forward_audio(windows.to(self.log_scale.device)).cpu()
 
-    def score(self, crops: np.ndarray, waveform: np.ndarray, times_s: np.ndarray) -> SyncScore:
-        """Score one clip: crops (T, size, size, 3) at 25 fps, their sound (N,), and their times (T,) on its clock."""
-        return lip_sync_error(self.embed_lips(crops), self.embed_audio(waveform, middle_times(times_s)))
-
-    def score_mouths(self, mouths: np.ndarray, waveform: np.ndarray, times_s: np.ndarray) -> SyncScore:
-        """Score one clip of which only the mouths (T, h, w) uint8, cut by `cut_mouths`, were kept."""
-        return lip_sync_error(self.embed_mouths(mouths), self.embed_audio(waveform, middle_times(times_s)))
+    def score(self, landmarks: np.ndarray, waveform: np.ndarray, times_s: np.ndarray) -> SyncScore:
+        """Score one clip: landmarks (T, 68, 2) px at 25 fps, their sound (N,), and their times (T,) on its clock."""
+        return lip_sync_error(self.embed_points(landmarks), self.embed_audio(waveform, middle_times(times_s)))
 
 
 def middle_times(times_s: np.ndarray) -> np.ndarray:
-    """Keep the times (T - 4,) of the frames in the middle of whole 5-frame windows."""
-    return np.asarray(times_s)[_REACH_FRAMES : len(times_s) - _REACH_FRAMES]
+    """Keep the times (T - 8,) of the frames in the middle of whole windows."""
+    return np.asarray(times_s)[REACH_FRAMES : len(times_s) - REACH_FRAMES]
 
 
-def cut_mouths(crops: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Cut the box (x1, y1, x2, y2) out of crops (T, size, size, 3) uint8 as grey (BT.601) mouths (T, h, w) uint8."""
-    left, top, right, bottom = box
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    return np.round(crops[:, top:bottom, left:right].astype(np.float32) @ weights).astype(np.uint8)
+def standardise(landmarks: np.ndarray) -> np.ndarray:
+    """Take head and person out of a clip's landmarks.
 
-
-def standardise(mouths: np.ndarray) -> np.ndarray:
-    """Give a clip's grey mouths (T, h, w) mean 0 and deviation 1, float32: its light and contrast do not count."""
-    values = mouths.astype(np.float32)
-    return (values - values.mean()) / (values.std() + 1.0)
+    Args:
+        landmarks: (T, 68, 2) px.
+    Returns:
+        Mouth and lower jaw off their median, in distances of the outer eye corners, (T, P, 2), float32.
+    """
+    config = CropConfig()
+    points = transform_points(fit_crop(landmarks, [(0, len(landmarks))], config), landmarks.astype(np.float64))
+    points = np.concatenate([points[:, MOUTH], points[:, _LOWER_JAW]], axis=1)
+    return ((points - np.median(points, axis=0)) / (config.eye_distance * config.size)).astype(np.float32)
 
 
 def load_judge(name: str | Path = JUDGE_WEIGHTS, device: str = "cpu") -> Judge:
@@ -174,5 +139,7 @@ def save_judge(path: str | Path, judge: Judge, info: dict) -> None:
     save_checkpoint(path, judge.state_dict(), asdict(judge.config), KIND, info, half=True)
 
 
-def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True)
+def _layer(inputs: int, outputs: int, stride: int = 1, padding: int = 0) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv1d(inputs, outputs, 3, stride, padding, bias=False), nn.BatchNorm1d(outputs), nn.LeakyReLU(0.1, True)
+    )  # fmt: skip

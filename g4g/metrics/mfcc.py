@@ -1,4 +1,4 @@
-"""The judge's sound: MFCCs at 100 steps a second, and the 0.2 s of them around each frame."""
+"""The judge's sound: MFCCs at 100 steps a second, and the 0.36 s of them around each frame."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from g4g.audio import window_starts
 from g4g.config import AudioConfig
 from g4g.errors import ShapeError
 
-SOUND = AudioConfig(n_fft=512, hop_length=160, n_mels=40, f_min_hz=20.0, f_max_hz=7600.0, window_mel_steps=20)
-"""The judge's front end: 100 steps/s, a window of 0.2 s has 20."""
+SOUND = AudioConfig(
+    n_fft=512, hop_length=160, n_mels=40, f_min_hz=20.0, f_max_hz=7600.0, window_mel_steps=36, window_frames=9
+)
+"""The judge's front end: 100 steps/s, a window of 0.36 s has 36."""
 
 COEFFICIENTS = 20
 """MFCCs per step; as many deltas come with them."""
@@ -49,6 +51,6 @@ def mfcc(waveform: np.ndarray, f_max_hz: float = SOUND.f_max_hz) -> np.ndarray:
 
 
 def mfcc_windows(features: np.ndarray, times_s: np.ndarray) -> np.ndarray:
-    """Cut the 0.2 s around each frame time (T,) out of `mfcc`'s (40, S), shape (T, 40, 20); the ends repeat."""
+    """Cut the 0.36 s around each frame time (T,) out of `mfcc`'s (40, S), shape (T, 40, 36); the ends repeat."""
     columns = window_starts(times_s, SOUND)[:, None] + np.arange(SOUND.window_mel_steps)
     return features[:, np.clip(columns, 0, features.shape[1] - 1)].transpose(1, 0, 2)

@@ -1,100 +1,102 @@
-"""Stage 1: the aligner, by the diagonal-matrix loss."""
+"""The aligner's training: plain contrast of many clips first, the diagonal-matrix loss of few clips at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import torch
+from torch import Tensor
 
-from g4g.aligner import Aligner, diagonal_loss, embed_clip, window_frames_of
-from g4g.audio import mel_windows
-from g4g.config import CropConfig
-from g4g.faces.landmarks import MOUTH
-from g4g.metrics import match_windows
-from g4g.training.data import Shot, augment_colour, augment_mel
+from g4g.aligner import Aligner, contrast_windows, diagonal_loss, measure_offset
+from g4g.config import SCORE_FPS
+from g4g.training.aligner_batch import AlignerClip, draw_windows
+from g4g.training.data import Shot, speaker_chances
 from g4g.training.loop import Stage
+from g4g.training.offset_figures import embed_shot, measure_offsets
 
-_CLIPS = 4
-_WINDOWS = 24
-_SHIFT = 4
-"""The lips' box moves by up to so many px, for the tracker is not steadier."""
-_STEADY_FROM = 0.5
+_PLAIN_UNTIL = 0.7
+"""Share of the run that contrasts windows of many clips; then the diagonal of few clips is sharpened."""
+_PLAIN, _DIAGONAL = (24, 12), (8, 36)
+"""Clips and windows of each, whose geometry meets their sound in one step."""
+_PICTURE_CLIPS, _PICTURE_WINDOWS, _PICTURE_EVERY = 6, 10, 3
+"""Pictures cost most: every third step has some."""
+_CORRECT_FROM = 0.4
+"""Share of the run after which the aligner puts the clips in sync: a quarter of them is half a frame off or more."""
+_MOST_CORRECTED = 5.0
+"""Frames; what is further off is seldom right."""
+_STEADY_FROM = 0.7
 """Share of the run after which batch normalisation keeps its running figures, as in use: few clips have others."""
-_WEIGHTS = {"audio_lips": 1.0, "margin": 1.0, "landmark_lips": 0.3, "landmark_audio": 0.3}
+_VALIDATION_SHOTS = 40
 
 
 class AlignerStage(Stage):
-    """Windows of a few clips per batch; colour, place, mirror and sound are drawn once per clip.
+    """Each step: windows of a few clips, their geometry against their sound; now and then their pictures too."""
 
-    With `keep_sound` the sound's encoder stays as it is: a generator that learnt to hear by it would be lost.
-    """
-
-    def __init__(self, aligner: Aligner, train: list[Shot], validation: list[Shot], keep_sound: bool = False) -> None:
+    def __init__(self, aligner: Aligner, train: list[Shot], validation: list[Shot], log: Callable = print) -> None:
         super().__init__()
-        self.aligner, self._train_shots, self._validation = aligner, train, validation
-        self._keep_sound = keep_sound
+        self.aligner, self._log, self._corrected = aligner, log, False
+        self._clips = [AlignerClip(shot) for shot in train if shot.kind == "video"]
+        self._validation = [shot for shot in validation if shot.kind == "video"]
+        self._chances = speaker_chances([clip.shot for clip in self._clips])
 
     def trained(self) -> Aligner:
         return self.aligner
 
-    def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
-        device = self.aligner.log_scale.device
+    def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
+        torch.manual_seed(int(rng.integers(2**31)))  # dropout of a run that resumes is that of one that does not
+        if done >= _CORRECT_FROM and not self._corrected:
+            self._put_in_sync()
         if done >= _STEADY_FROM:
-            self.aligner.eval()
-        parts = [_draw_windows(self._train_shots[i], rng) for i in rng.integers(len(self._train_shots), size=_CLIPS)]
-        lips, sound, points, time = (torch.from_numpy(np.concatenate(p)).to(device) for p in zip(*parts, strict=True))
-        clip = torch.arange(_CLIPS, device=device).repeat_interleave(_WINDOWS)
-        lip = self.aligner.embed_lips(lips.contiguous(memory_format=torch.channels_last))
-        geometry = self.aligner.embed_landmarks(points)
-        self.aligner.audio_encoder.train(self.aligner.training and not self._keep_sound)
-        with torch.set_grad_enabled(not self._keep_sound):
-            audio = self.aligner.embed_audio(sound)
-        scale = self.aligner.log_scale.clamp(max=4.0).exp()
-        terms = {}
-        terms["audio_lips"], terms["margin"] = diagonal_loss(lip, audio, clip, time, scale, spare_neighbours=False)
-        terms["landmark_lips"] = diagonal_loss(geometry, lip, clip, time, scale)[0]
-        terms["landmark_audio"] = diagonal_loss(geometry, audio, clip, time, scale)[0]
-        return {name: value * _WEIGHTS[name] for name, value in terms.items()}
-
-    def describe(self) -> dict:
-        return {"sound_encoder": "kept" if self._keep_sound else "trained"}
+            self.aligner.lip_encoder.eval()
+        is_plain = done < _PLAIN_UNTIL
+        terms = self._compare(rng, *(_PLAIN if is_plain else _DIAGONAL), is_plain, with_pictures=False)
+        if rng.integers(_PICTURE_EVERY) == 0:
+            terms |= self._compare(rng, _PICTURE_CLIPS, _PICTURE_WINDOWS, is_plain, with_pictures=True)
+        return terms
 
     def validate(self, network: Aligner, sheet: Path) -> dict[str, float]:
-        rng = np.random.default_rng(0)
-        first, near, offsets, picture = [], [], [], None
-        for shot in self._validation[:40]:
-            lip, audio = embed_shot(network, shot)
-            picture = (lip @ audio.T).numpy() if picture is None else picture
-            matches = match_windows(lip, audio, rng)
-            first, near = first + matches.first, near + matches.near
-            offsets.append(abs(matches.offset_frames) <= 1)
-        matplotlib.image.imsave(sheet, np.kron(picture, np.ones((4, 4))))
-        return {"first_of_20": np.mean(first), "within_one": np.mean(near), "clip_offset": np.mean(offsets)}
+        """Measure offsets of held-out clips by geometry; draw one clip's similarity of lips and sound."""
+        shots = self._validation[:: max(len(self._validation) // _VALIDATION_SHOTS, 1)]
+        eye, sound = embed_shot(network, shots[0])
+        matplotlib.image.imsave(sheet, np.kron((eye @ sound.T).numpy(), np.ones((4, 4))))
+        return measure_offsets(network, shots)
 
+    def _compare(
+        self, rng: np.random.Generator, clips: int, windows: int, is_plain: bool, with_pictures: bool
+    ) -> dict[str, Tensor]:
+        device, aligner = self.aligner.log_scale.device, self.aligner
+        chosen = rng.choice(len(self._clips), size=clips, p=self._chances)
+        drawn = [draw_windows(self._clips[i], windows, rng, with_pictures) for i in chosen]
+        parts = (torch.from_numpy(np.concatenate(part)).to(device) for part in zip(*drawn, strict=True))
+        geometry, speech, pictures, time = parts
+        clip = torch.arange(clips, device=device).repeat_interleave(windows)
+        audio, scale = aligner.embed_audio(speech), aligner.log_scale.clamp(max=4.0).exp()
+        if with_pictures:
+            name, eye = "lips", aligner.embed_lips(pictures.contiguous(memory_format=torch.channels_last))
+        else:
+            name, eye = "geometry", aligner.embed_geometry(geometry)
+        if is_plain:
+            return {name: contrast_windows(eye, audio, clip, time, scale)}
+        contrast, margin = diagonal_loss(eye, audio, clip, time, scale)
+        return {name: contrast, f"{name}_margin": margin}
 
-def embed_shot(network: Aligner, shot: Shot, every: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embed a shot: lips of every `every`-th frame (ceil(T / every), D) and sound of all frames (T, D), on the CPU."""
-    return embed_clip(network, shot.crops, shot.mel, shot.times_s, every)
-
-
-def _draw_windows(shot: Shot, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Draw lips (N, 15, h, w), sound (N, n_mels, steps), mouth landmarks (N, 5, 20, 2) and frame numbers (N,)."""
-    middle = rng.choice(np.arange(2, len(shot) - 2), size=_WINDOWS, replace=len(shot) - 4 < _WINDOWS)
-    frames = window_frames_of(middle, len(shot))
-    used, where = np.unique(frames, return_inverse=True)
-    # Cut before converting: the lips are a fifth of the crop. Shifting the crop is shifting the box.
-    left, top, right, bottom = (round(x * CropConfig().size) for x in CropConfig().lips_box)
-    x, y = rng.integers(-_SHIFT, _SHIFT + 1, size=2)
-    lips = shot.crops[used, top + y : bottom + y, left + x : right + x].astype(np.float32) / 127.5 - 1
-    points = shot.landmarks[frames][:, :, MOUTH].astype(np.float32)
-    if rng.random() < 0.5:
-        lips, points = lips[:, :, ::-1], points * np.float32([-1, 1])
-    lips = augment_colour(lips, rng)
-    if rng.random() < 0.3:
-        lips = lips.mean(-1, keepdims=True).repeat(3, -1)
-    lips = np.ascontiguousarray(lips.transpose(0, 3, 1, 2))[where.reshape(frames.shape)]
-    lips = lips.reshape(_WINDOWS, -1, *lips.shape[3:])
-    sound = mel_windows(augment_mel(shot.mel, rng), shot.times_s[middle])
-    return lips, sound, points, middle.astype(np.int64)
+    def _put_in_sync(self) -> None:
+        """Shift the times of clips whose offset is clear. Source: our choice, after Chung & Zisserman 2016."""
+        self._corrected, moved = True, []
+        self.aligner.eval()
+        for clip in self._clips:
+            shot = clip.shot
+            offset = measure_offset(self.aligner, shot.mesh, shot.times_s, shot.speech)
+            if offset.is_clear and abs(offset.frames) <= _MOST_CORRECTED:
+                clip.shot = replace(shot, times_s=shot.times_s - offset.frames / SCORE_FPS)
+                moved.append(abs(offset.frames))
+        self.aligner.train()
+        far = sum(frames > 0.5 for frames in moved)
+        mean = float(np.mean(moved or [0.0]))
+        self._log(
+            f"{len(moved)} of {len(self._clips)} clips put in sync, mean {mean:.2f}, {far} by more than 0.5"
+        )

@@ -26,7 +26,7 @@ MIN_SHOT_FRAMES = 25
 MAX_SHOT_FRAMES = 250
 """Of the 25 fps copy."""
 SOUND_AROUND_S = 0.5
-"""A shot's sound begins so long before its first frame and ends so long after its last: encoders hear what is around."""
+"""A shot's sound begins this much before its first frame and ends as much after its last."""
 STRETCH_FRAMES = 1500
 """So many frames are followed and cut before the next ones are looked at, and kept should the run be interrupted."""
 _FOLDERS_OF_MANY = ("others", "portraits", "wild")

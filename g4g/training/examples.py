@@ -8,7 +8,7 @@ import numpy as np
 
 from g4g.faces import add_ring
 from g4g.faces.canonical import LIPS
-from g4g.motion import ShapeSpace, frame_rows
+from g4g.motion import ShapeSpace, frame_speech
 from g4g.painter import Canvas
 from g4g.training.data import Shot
 
@@ -77,16 +77,9 @@ def draw_example(subject: Subject, space: ShapeSpace, count: int, rows: int, rng
     canvas = Canvas(
         np.asarray(shot.crops[own])[None], subject.points[own][None], target[None],
         np.stack([shot.crops[i] for i in chosen])[None], subject.points[chosen][None],
-        take_speech(shot, np.array([frame]), rows),
+        frame_speech(shot.speech, shot.times_s[[frame]], rows),
     )  # fmt: skip
     return canvas, np.asarray(shot.crops[frame])
-
-
-def take_speech(shot: Shot, frames: np.ndarray, rows: int) -> np.ndarray:
-    """Take the speech features around frames of a shot, (B, rows, D) float32, ends held."""
-    middle = np.rint(frame_rows(shot.times_s[frames])).astype(int)
-    wanted = middle[:, None] + np.arange(rows) - rows // 2
-    return shot.speech[np.clip(wanted, 0, len(shot.speech) - 1)].astype(np.float32)
 
 
 def _draw_references(subject: Subject, frame: int, count: int, rng: np.random.Generator) -> np.ndarray:

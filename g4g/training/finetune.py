@@ -18,13 +18,13 @@ from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
 from g4g.generator import make_gallery
 from g4g.nn import channels_last, check_device
+from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.data import Shot, load_shot, split_entries
 from g4g.training.finetune_report import FinetuneReport, list_notes, write_report
-from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.loop import Plan, train
 from g4g.training.prepare import list_videos, prepare
+from g4g.training.select_clips import Verdict, hold_out_tail, select_shots
 from g4g.training.speaker import PRESETS, SpeakerStage, measure_speaker
-from g4g.training.select_clips import Verdict, hold_out_tail, vet_shots
 from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, grow, load
 
 _MIN_SECONDS = 3.0
@@ -191,7 +191,7 @@ def _collect(
     )  # fmt: skip
     wanted = {str(file.resolve()) for file in files}
     entries = [entry for entry in index["shots"] if entry["source"] in wanted]
-    shots, verdicts = vet_shots(
+    shots, verdicts = select_shots(
         work,
         entries,
         judge,

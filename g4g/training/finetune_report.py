@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.training.data import Shot
-from g4g.training.speaker import SpeakerFigures, draw_rows, measure_speaker
 from g4g.training.select_clips import Verdict
+from g4g.training.speaker import SpeakerFigures, draw_rows, measure_speaker
 from g4g.zoo import Models, load
 
 _MOST_NOTES = 20

@@ -24,10 +24,10 @@ from g4g.generator import (
 from g4g.generator.loss import pyramid
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.faces.landmarks import MOUTH, MESH_TO_68
-from g4g.motion import ShapeSpace
+from g4g.motion import ShapeSpace, frame_speech
 from g4g.painter import Canvas, lay_out, mask_lower_face, to_tensor
 from g4g.training.data import Shot, speaker_chances
-from g4g.training.examples import Subject, draw_example, take_speech
+from g4g.training.examples import Subject, draw_example
 from g4g.training.loop import Stage
 from g4g.training.perceptual import Perceptual
 
@@ -145,7 +145,7 @@ class GeneratorStage(Stage):
         chosen = np.stack([np.resize(subject.rank_references(f, _APART_S)[:3], config.references) for f in frames])
         canvas = Canvas(
             shot.crops[frames], subject.points[frames], subject.points[frames], shot.crops[chosen],
-            subject.points[chosen], take_speech(shot, frames, config.speech_rows),
+            subject.points[chosen], frame_speech(shot.speech, shot.times_s[frames], config.speech_rows),
         )  # fmt: skip
         device = next(self.generator.parameters()).device
         pictures = torch.cat([to_tensor(canvas.references), to_tensor(canvas.crops)[:, None]], 1).to(device)

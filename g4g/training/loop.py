@@ -32,7 +32,8 @@ class Plan:
 
     minutes: float = 15.0
     steps: int = 10**9
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
+    """The highest; None: the stage's own."""
     weight_decay: float = 1e-3
     warmup_steps: int = 50
     seed: int = 1

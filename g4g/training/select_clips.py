@@ -7,24 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
-from g4g.aligner import Aligner, compare_shifts, tell_offset
-from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
+from g4g.aligner import Aligner, Offset, measure_offset
+from g4g.audio import log_mel
+from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS, CropConfig
 from g4g.faces import crop_scale, describe_likeness, unit_row
-from g4g.training.aligner import embed_shot
-from g4g.training.data import Shot, load_shot
+from g4g.training.data import Shot, load_affines, load_shot
+from g4g.training.speech_features import Encode, add_speech
 
-_EVERY = 3
-"""Of a shot's lips, every third window is compared with the sound."""
 _MIN_FACE_PX = 64
 """Side of the face crop in the video: half of what the networks see."""
 _SILENT = -0.5
 """Highest mel level of a shot that nobody speaks in: 65 dB below GRID's loudest sounds."""
 _STEADY = 0.15
 """Sound whose level moves by less (7.5 dB) is noise: that of speech moves by 20 dB and more."""
-_FEWEST_TOGETHER, _CLEAR_TOGETHER, _NEAR = 3, 0.04, 2
-"""So many clips tell an offset together; their mean is less noisy, so that a lower peak is clear; frames off it."""
 _LIKENESS = 0.75
 """How alike a shot must look to the mean of the main person's, as `describe_likeness` tells."""
 
@@ -41,14 +37,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What is measured of a shot: quiet and loud `levels`, looks `face`, fit at each shift `means` (31,)."""
+class _Measured:
+    """What is measured of a shot: side of its face crop in the video, quiet and loud `levels`, offset, likeness row."""
 
     shot: Shot
     source: str
     face_px: float
     levels: tuple[float, float]
-    means: np.ndarray | None
+    offset: Offset | None
     face: np.ndarray
 
     @property
@@ -56,41 +52,46 @@ class _Look:
         return len(self.shot) / SCORE_FPS
 
 
-def vet_shots(
-    folder: str | Path, entries: list[dict], aligner: Aligner | None, *, one_person: bool = False,
-    finer: int = 1, progress: Callable[[int, int], None] | None = None,
+@dataclass(frozen=True)
+class SyncCheck:
+    """What measures the offsets of clips: an aligner, and the encoder of its speech features by name."""
+
+    aligner: Aligner
+    encoder: str
+    encode: Encode
+
+
+def select_shots(
+    folder: str | Path, entries: list[dict], sync: SyncCheck | None, *, one_person: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Shot], list[Verdict]]:  # fmt: skip
-    """Load the shots that show one speaker, speaking, in sync; a clip's offset of up to 15 frames is corrected.
+    """Load the shots that show one speaker, speaking; an offset that is clear is corrected, and told with its peak.
 
     Args:
         folder: what `prepare` wrote, with its `entries`.
-        aligner: judges the sync; None where none was trained: then nobody does.
-        one_person: all faces are the speaker: do not set shots aside by looks (other light, hair, glasses).
-        finer: as for `load_shot`.
+        sync: measures offsets; None: nobody does.
+        one_person: all faces are the speaker: do not set shots aside by likeness (other light, hair, glasses).
         progress: called with (done, total).
     Returns:
-        The usable shots, and a verdict on every one.
+        The usable shots, and a verdict on every one. No shot is refused because of its sync.
     Source:
         Our choice.
     """
     if not entries:
         return [], []
-    looks = []
+    measured = []
     for number, entry in enumerate(entries, 1):
-        looks.append(_look_at(Path(folder), entry, aligner, finer))
+        measured.append(_measure(Path(folder), entry, sync))
         if progress:
             progress(number, len(entries))
-    offsets = _tell_offsets(_mean_by_clip(looks)) if aligner else {}
-    faces = np.stack([look.face for look in looks])
-    likeness = faces @ _main_face(faces, [look.seconds for look in looks])
+    faces = np.stack([one.face for one in measured])
+    likeness = faces @ _main_face(faces, [one.seconds for one in measured])
     shots, verdicts = [], []
-    for look, alike in zip(looks, likeness, strict=True):
-        offset = offsets.get(look.shot.clip, 0.0)
-        fault = _find_fault(look, 1.0 if one_person else float(alike), offset)
-        note = fault or (f"sound shifted by {offset:+.1f} frames" if abs(offset) > 0.5 else "")
-        verdicts.append(Verdict(look.source, look.shot.name, look.seconds, not fault, note))
+    for one, alike in zip(measured, likeness, strict=True):
+        fault = _find_fault(one, 1.0 if one_person else float(alike))
+        verdicts.append(Verdict(one.source, one.shot.name, one.seconds, not fault, fault or _describe(one.offset)))
         if not fault:
-            shots.append(replace(look.shot, times_s=look.shot.times_s - offset / SCORE_FPS))
+            shots.append(_put_in_sync(one.shot, one.offset))
     return shots, verdicts
 
 
@@ -114,27 +115,39 @@ def hold_out_tail(shots: list[Shot], share: float, least: int, most: int) -> tup
     return train, held
 
 
-def _look_at(folder: Path, entry: dict, aligner: Aligner | None, finer: int) -> _Look:
-    shot = load_shot(folder, entry, finer)
-    with safe_open(folder / entry["file"], "numpy") as file:
-        frame_to_crop = file.get_tensor("frame_to_crop")
-    means = compare_shifts(*embed_shot(aligner, shot, _EVERY), _EVERY) if aligner else None
-    levels = tuple(np.percentile(shot.mel.max(0), (5, 95)).tolist())
-    face_px = shot.crops.shape[1] / float(np.median(crop_scale(frame_to_crop)))
-    return _Look(shot, entry["source"], face_px, levels, means, describe_likeness(shot.crops[::10].mean(0)))
+def _measure(folder: Path, entry: dict, sync: SyncCheck | None) -> _Measured:
+    shot, offset = load_shot(folder, entry), None
+    if sync and shot.kind == "video":
+        [shot] = add_speech([shot], folder, sync.encoder, sync.encode)
+        offset = measure_offset(sync.aligner, shot.mesh, shot.times_s, shot.speech)
+    levels = np.percentile(log_mel(shot.waveform / np.float32(32768)).max(0), (5, 95)).tolist()
+    face_px = CropConfig().size / float(np.median(crop_scale(load_affines(folder, entry))))
+    return _Measured(shot, entry["source"], face_px, tuple(levels), offset, describe_likeness(shot.crops[::10].mean(0)))
 
 
-def _find_fault(look: _Look, likeness: float, offset: float | None) -> str:
-    if look.face_px < _MIN_FACE_PX:
-        return f"face too small: {look.face_px:.0f} px from ear to ear, {_MIN_FACE_PX} are needed"
-    quiet, loud = look.levels
+def _find_fault(one: _Measured, likeness: float) -> str:
+    if one.face_px < _MIN_FACE_PX:
+        return f"face too small: {one.face_px:.0f} px from ear to ear, {_MIN_FACE_PX} are needed"
+    quiet, loud = one.levels
     if loud < _SILENT or loud - quiet < _STEADY:
         return "no speech"
     if likeness < _LIKENESS:
         return f"looks like another person ({likeness:.2f} alike, {_LIKENESS:g} is the limit; see --one-person)"
-    if offset is None:
-        return f"lips and sound do not fit at any shift of up to {MAX_OFFSET_FRAMES} frames"
     return ""
+
+
+def _describe(offset: Offset | None) -> str:
+    if offset is None:
+        return ""
+    if not offset.is_clear:
+        return f"the offset of its sound is not clear (peak {offset.peak:.1f})"
+    return f"sound shifted by {offset.frames:+.1f} frames (peak {offset.peak:.1f})"
+
+
+def _put_in_sync(shot: Shot, offset: Offset | None) -> Shot:
+    if offset is None or not offset.is_clear:
+        return shot
+    return replace(shot, times_s=shot.times_s - offset.frames / SCORE_FPS)
 
 
 def _main_face(faces: np.ndarray, seconds: list[float]) -> np.ndarray:
@@ -144,34 +157,9 @@ def _main_face(faces: np.ndarray, seconds: list[float]) -> np.ndarray:
     return unit_row(faces[group].mean(0))
 
 
-def _tell_offsets(means: dict[str, np.ndarray]) -> dict[str, float | None]:
-    """Tell each clip's offset; where it is not clear, all clips are looked at together, as one camera made them.
-
-    Of somebody whom the aligner never saw, three seconds may not tell it, while half a minute does. A clip whose own
-    best shift lies elsewhere stays out.
-    """
-    offsets = {clip: tell_offset(row) for clip, row in means.items()}
-    together = tell_offset(np.mean(list(means.values()), axis=0), _CLEAR_TOGETHER)
-    if len(means) < _FEWEST_TOGETHER or together is None:
-        return offsets
-    fits = {clip: abs(row.argmax() - MAX_OFFSET_FRAMES - together) <= _NEAR for clip, row in means.items()}
-    return {clip: together if offset is None and fits[clip] else offset for clip, offset in offsets.items()}
-
-
-def _mean_by_clip(looks: list[_Look]) -> dict[str, np.ndarray]:
-    """Average `means` over each clip's shots, by their length: a clip has one offset."""
-    clips = {}
-    for look in looks:
-        clips.setdefault(look.shot.clip, []).append(look)
-    return {
-        clip: np.average([look.means for look in shots], axis=0, weights=[look.seconds for look in shots])
-        for clip, shots in clips.items()
-    }
-
-
 def _cut(shot: Shot, start: int, stop: int) -> Shot:
     rows = slice(start, stop)
     return replace(
-        shot, name=f"{shot.name}[{start}:{stop}]", crops=shot.crops[rows], landmarks=shot.landmarks[rows],
-        times_s=shot.times_s[rows], fine=None if shot.fine is None else shot.fine[rows],
+        shot, name=f"{shot.name}[{start}:{stop}]", crops=shot.crops[rows], mesh=shot.mesh[rows],
+        times_s=shot.times_s[rows],
     )  # fmt: skip

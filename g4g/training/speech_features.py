@@ -35,6 +35,15 @@ def add_speech(shots: list[Shot], folder: str | Path, encoder: str, encode: Enco
     return [replace(shot, speech=_read(home / f"{shot.name}.npy", shot, encode)) for shot in shots]
 
 
+def find_features(folder: str | Path) -> str:
+    """Name the only speech features of a prepared folder. Raises DataError where there are none, or several."""
+    names = sorted(path.name for path in (Path(folder) / "speech").glob("*") if path.is_dir())
+    if len(names) != 1:
+        found = ", ".join(names) or "no speech features"
+        raise DataError(f"{folder}/speech holds {found}; name the features of one encoder")
+    return names[0]
+
+
 def _read(file: Path, shot: Shot, encode: Encode | None) -> np.ndarray:
     if not len(shot.waveform):
         return np.zeros((0, 0), np.float16)

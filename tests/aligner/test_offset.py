@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from g4g.aligner import compare_shifts, measure_offset, tell_offset
+from g4g.aligner import Offset, compare_shifts, find_offset, measure_offset
+from g4g.config import MAX_OFFSET_FRAMES
+from g4g.faces import load_canonical
+from g4g.zoo import load
+
+_FRAMES = np.arange(75)
+_AROUND = np.arange(-MAX_OFFSET_FRAMES, 75 + MAX_OFFSET_FRAMES)
+_KNOWN = np.ones(len(_AROUND), bool)
 
 
 def smooth_rows(times):
@@ -16,27 +23,44 @@ def smooth_rows(times):
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.4, -0.7, 3.25, -9.0])
-@pytest.mark.parametrize("every", [1, 3])
-def test_a_planted_offset_is_found_to_a_fraction_of_a_frame(offset, every):
-    frames = np.arange(75)
-    lips, sound = smooth_rows(frames[::every]), smooth_rows(frames + offset)
-    assert measure_offset(lips, sound, every) == pytest.approx(offset, abs=0.05)
-    assert tell_offset(compare_shifts(lips, sound, every)) == pytest.approx(offset, abs=0.05)
+def test_a_planted_offset_is_found_to_a_fraction_of_a_frame(offset):
+    found = find_offset(compare_shifts(smooth_rows(_FRAMES), smooth_rows(_AROUND + offset), _KNOWN), len(_FRAMES))
+    assert found.frames == pytest.approx(offset, abs=0.06) and found.is_clear and found.peak > 5
 
 
-def test_nothing_is_told_of_a_clip_too_short():
-    rows = smooth_rows(np.arange(15))
-    assert measure_offset(rows, rows.roll(3, 0)) == 0
+def test_sound_that_ends_with_the_frames_still_tells():
+    known = (_AROUND >= 0) & (_AROUND < 75)
+    found = find_offset(compare_shifts(smooth_rows(_FRAMES), smooth_rows(_AROUND + 4), known), len(_FRAMES))
+    assert found.frames == pytest.approx(4, abs=0.1) and found.is_clear
 
 
 @pytest.mark.parametrize(
     ("name", "sound"),
     [
-        ("silence", np.ones((75, 24))),
-        ("further away than shifts reach", smooth_rows(np.arange(75) + 20.0).numpy()),
-        ("another voice", np.random.default_rng(0).normal(size=(75, 24))),
+        ("silence", np.ones((105, 24))),
+        ("another voice", np.random.default_rng(0).normal(size=(105, 24))),
     ],
 )
-def test_nothing_is_told_where_no_shift_stands_out(name, sound):
+def test_nothing_is_clear_where_no_shift_stands_out(name, sound):
     rows = functional.normalize(torch.from_numpy(sound), dim=1)
-    assert tell_offset(compare_shifts(smooth_rows(np.arange(75)), rows)) is None, name
+    assert not find_offset(compare_shifts(smooth_rows(_FRAMES), rows, _KNOWN), 75).is_clear, name
+
+
+def test_sound_further_away_than_shifts_reach_is_not_clear():
+    assert not find_offset(compare_shifts(smooth_rows(_FRAMES), smooth_rows(_AROUND + 20.0), _KNOWN), 75).is_clear
+
+
+def test_no_sound_and_too_few_frames_are_not_clear():
+    nothing = compare_shifts(smooth_rows(_FRAMES), smooth_rows(_AROUND), np.zeros(105, bool))
+    assert np.isnan(nothing).all() and find_offset(nothing, 75) == Offset(0.0, 0.0, False)
+    aligner, face = load("g4g-tiny").aligner, np.tile(load_canonical().points * 50 + 64, (12, 1, 1))
+    assert measure_offset(aligner, face, np.arange(12) / 25, np.zeros((40, 16))) == Offset(0.0, 0.0, False)
+
+
+def test_what_is_heard_later_is_offset_by_the_start():
+    rng = np.random.default_rng(0)
+    face = load_canonical().points * 50 + 64 + rng.normal(0, 0.3, (60, 468, 3)).astype(np.float32)
+    aligner, speech = load("g4g-tiny").aligner, rng.normal(size=(150, 16)).astype(np.float32)
+    here = measure_offset(aligner, face, np.arange(60) / 25, speech)
+    there = measure_offset(aligner, face, 7 + np.arange(60) / 25, speech, start_s=7.0)
+    assert here.frames == pytest.approx(there.frames, abs=1e-3) and here.peak == pytest.approx(there.peak, abs=1e-3)

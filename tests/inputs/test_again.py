@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import g4g
-import g4g.dubbing.casting as casting_module
-from g4g.dubbing.cache import TrackCache
+import g4g.avatar.prepare as prepare_module
+from g4g.avatar.cache import TrackCache
 from g4g.media import VideoWriter
 
 
@@ -25,8 +25,8 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def followed(monkeypatch):
     """Counts how often faces are followed."""
-    calls, follow = [], casting_module.follow_faces
-    monkeypatch.setattr(casting_module, "follow_faces", lambda *rest: calls.append(1) or follow(*rest))
+    calls, follow = [], prepare_module.follow_faces
+    monkeypatch.setattr(prepare_module, "follow_faces", lambda *rest: calls.append(1) or follow(*rest))
     return calls
 
 
@@ -52,7 +52,7 @@ def test_the_cache_stays_small_can_be_refused_and_never_stops_a_dub(
     videos, out = [cut(f"{i}.mp4") for i in range(3)], tmp_path / "out.mp4"
     tiny.dub(videos[0], voice, out, dry_run=True)
     (file,) = folder.iterdir()
-    monkeypatch.setattr("g4g.dubbing.cache.MOST_BYTES", 2 * file.stat().st_size)
+    monkeypatch.setattr("g4g.avatar.cache.MOST_BYTES", 2 * file.stat().st_size)
     os.utime(file, (1, 1))
     for video in videos[1:]:
         tiny.dub(video, voice, out, dry_run=True)

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 import g4g
 import g4g.media.write as write_module
@@ -211,15 +210,15 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(grid_clip, voice_file, tmp_path
 
 def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tmp_path, monkeypatch):
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
-    fuse, calls = dubber._models.fusion.forward, []
+    paint, calls = dubber._painter.paint, []
 
-    def fuse_badly(*inputs):
-        fused, taken = fuse(*inputs)
-        calls.append(len(fused))
-        fused[0] = torch.nan
-        return fused, taken
+    def paint_badly(canvas):
+        painted = paint(canvas)
+        calls.append(len(painted.crops))
+        painted.crops[0] = np.nan
+        return painted
 
-    monkeypatch.setattr(dubber._models.fusion, "forward", fuse_badly)
+    monkeypatch.setattr(dubber._painter, "paint", paint_badly)
     report = dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
     assert report.passed_why == {"a network gave no numbers": len(calls)} and len(calls) >= 2
     assert report.frames_dubbed == 15 - len(calls)
@@ -236,15 +235,15 @@ def test_frames_without_a_face_pass_through_and_are_counted(tiny, cut, voice, tm
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")])
 def test_a_batch_that_does_not_fit_the_memory_is_halved(cut, voice, tmp_path, monkeypatch, error):
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
-    make, sizes = dubber._models.generator.forward, []
+    paint, sizes = dubber._painter.paint, []
 
-    def make_few(crops, *rest):
-        sizes.append(len(crops))
-        if len(crops) > limit:
+    def paint_few(canvas):
+        sizes.append(len(canvas.crops))
+        if len(canvas.crops) > limit:
             raise error
-        return make(crops, *rest)
+        return paint(canvas)
 
-    monkeypatch.setattr(dubber._models.generator, "forward", make_few)
+    monkeypatch.setattr(dubber._painter, "paint", paint_few)
     limit = 2
     report = dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
     assert sizes == [8, 4] + [2] * 7 + [1] and report.frames_dubbed == 15

@@ -12,12 +12,13 @@ from scipy.interpolate import griddata
 from scipy.ndimage import map_coordinates
 
 import g4g
+from g4g.avatar import make_avatar
 from g4g.cli import main
-from g4g.dubbing.people import MOST_TURN_DEG
+from g4g.dubbing import motions
 from g4g.dubbing.plan import OTHER_FACE, TURNED_AWAY
-from g4g.dubbing.speech import embed_sound
 from g4g.faces import follow_faces, head_yaw, make_backend, track_faces
 from g4g.faces.facemesh import roi_from_mesh
+from g4g.faces.turned import MOST_TURN_DEG
 from g4g.media import VideoWriter, read_frames, read_waveform
 
 from .test_part import loudness, write_tone
@@ -119,14 +120,15 @@ def test_a_face_that_is_not_there_is_one_sentence(tiny, pair, voice, tmp_path, f
 def test_each_speaker_is_driven_by_its_own_sound_and_all_are_heard(tiny, pair, tmp_path, monkeypatch):
     tones = {number: write_tone(tmp_path / f"{number}.wav", hz) for number, hz in ((0, 700), (1, 2100))}
     driven, out = [], tmp_path / "out.mp4"
+    encode = motions.encode_speech
     monkeypatch.setattr(
-        "g4g.dubbing.mouths.embed_sound",
-        lambda aligner, waveform, *rest: driven.append(waveform) or embed_sound(aligner, waveform, *rest),
+        motions, "encode_speech", lambda network, waveform: driven.append(waveform) or encode(network, waveform)
     )
     report = tiny.dub(pair, None, out, speakers=tones, length="video")
     assert chosen(report) == [0, 1] and report.frames_dubbed == 15
     for number, file in tones.items():
-        assert any(np.array_equal(waveform, read_waveform(file)) for waveform in driven)
+        said = read_waveform(file)
+        assert any(np.array_equal(waveform[: len(said)], said) for waveform in driven)
         assert loudness(out, (700, 2100)[number], 0.02, 0.18) == pytest.approx(0.5, abs=0.06)
     before, after = (next(read_frames(path)).frame.astype(int) for path in (pair, out))
     assert all(np.abs(before - after)[150:, half].max() > 30 for half in (slice(0, 240), slice(240, None)))
@@ -141,13 +143,13 @@ def test_shot_and_counter_shot_are_dubbed_in_turn_each_from_its_own_references(t
     report = tiny.dub(dialogue, voice, tmp_path / "out.mp4", length="video")
     assert report.cuts_s == (0.6, 1.2) and report.frames_dubbed == 45 and chosen(report) == [0, 1]
     assert [face.spans_s for face in report.faces] == [((0.0, 0.6), (1.2, 1.8)), ((0.6, 1.2),)]
-    cast = tiny._casting.cast(dialogue, voice, {None: voice}, None, "video", None, None, None, None)
-    (role,) = cast.roles
+    persons = make_avatar(g4g.load("g4g-tiny"), dialogue).persons
     frames = [item.frame for item in read_frames(dialogue)]
     for face, spans in ((0, (slice(0, 15), slice(30, 45))), (1, (slice(15, 30),))):
         colours = [frames[i][150:220, 80:160].mean((0, 1)) for span in spans for i in range(45)[span]]
-        finer = role.references[face][0].crops.shape[1] // 128
-        shown = role.references[face][0].crops[:, 60 * finer : 100 * finer, 30 * finer : 100 * finer].mean((0, 1, 2))
+        scale, library = persons[face].scale, persons[face].library
+        shown = library.crops[:, 60 * scale : 100 * scale, 30 * scale : 100 * scale].mean((0, 1, 2))
+        assert set(library.frames) <= {i for span in spans for i in range(45)[span]} and len(library) > 10
         assert np.abs(shown - np.mean(colours, 0)).max() < 20
     report = tiny.dub(dialogue, voice, tmp_path / "one.mp4", length="video", face=1)
     assert report.passed_why == {OTHER_FACE: 30} and report.frames_dubbed == 15
@@ -294,6 +296,6 @@ def test_glasses_beard_and_microphone_do_not_lead_the_points_astray(tiny, cut, v
 
 
 def test_nobody_to_be_dubbed_is_one_sentence(tiny, cut, voice, tmp_path, monkeypatch):
-    monkeypatch.setattr("g4g.dubbing.people.MOST_YAW_DEG", -1.0)
+    monkeypatch.setattr("g4g.faces.turned.MOST_YAW_DEG", -1.0)
     with pytest.raises(g4g.FaceError, match="all are turned aside"):
         tiny.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4")

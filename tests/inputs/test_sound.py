@@ -104,4 +104,4 @@ def test_offsets_are_measured_in_one_stretch_that_is_long_enough():
         item = DubbedFrame(frame, frame, frame[..., :0], faces)
         meter.add(number / 25, item)
     assert meter.times_s == [number / 25 for number in range(31, 110)] and meter.has_enough
-    assert len(meter.source) == len(meter.dubbed) == 79
+    assert len(meter.pictures) == 79

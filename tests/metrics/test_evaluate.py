@@ -19,7 +19,7 @@ from g4g.metrics.extras import Extras
 from g4g.metrics.page import write_page
 from g4g.metrics.syncnet import SyncNet
 
-TINY = JudgeConfig(embedding=32, lip_channels=(8, 16, 16, 32), audio_channels=(32, 32, 32))
+TINY = JudgeConfig(embedding=32, point_channels=32, audio_channels=(32, 32, 32))
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def test_an_embedder_of_ones_own_is_used():
 
 def test_given_measures_see_source_and_dub(grid_clip):
     torch.manual_seed(0)
-    judge = Judge(JudgeConfig(embedding=32, lip_channels=(8, 16, 16, 32), audio_channels=(32, 32, 32))).eval()
+    judge = Judge(JudgeConfig(embedding=32, point_channels=32, audio_channels=(32, 32, 32))).eval()
     fid = _Counting()
     seen = Extras(lpips=lambda made, real: 0.25, fid=fid, identity=lambda frame, landmarks: landmarks.ravel())
     dubbed = measure_clip(grid_clip, grid_clip, judge, extras=seen).rows["dubbed"]

@@ -1,37 +1,54 @@
-"""Clips that are each too short to tell their offset, and tell it together."""
+"""Which shots of a user's clips are used, what is said of them, and how an end is held out."""
+
+import json
 
 import numpy as np
+import pytest
 
-from g4g.training.select_clips import _tell_offsets
-
-_SHIFTS = np.arange(-15, 16)
-
-
-def _plant(offset: int, height: float, seed: int, noise: float = 0.05) -> np.ndarray:
-    """Mean similarities at each shift, with a peak at an offset and chance elsewhere."""
-    rng = np.random.default_rng(seed)
-    return 0.4 + height * np.exp(-((_SHIFTS - offset) ** 2) / 2) + rng.normal(0, noise, len(_SHIFTS))
+from g4g.audio import log_mel
+from g4g.training.data import Shot, read_entries
+from g4g.training.prepare import prepare
+from g4g.training.select_clips import SyncCheck, hold_out_tail, select_shots
+from g4g.zoo import load
 
 
-def test_what_is_clear_in_itself_is_told_for_itself():
-    told = _tell_offsets({"a": _plant(3, 0.5, 0), "b": _plant(-4, 0.5, 1)})
-    assert abs(told["a"] - 3) < 0.5 and abs(told["b"] + 4) < 0.5
+def _encode(waveform: np.ndarray) -> np.ndarray:
+    mel = log_mel(waveform).reshape(16, 5, -1).mean(1)
+    return mel[:, np.arange(0, mel.shape[1], 1.6).astype(int)].T
 
 
-def test_unclear_clips_of_one_camera_tell_their_offset_together():
-    means = {f"clip{seed}": _plant(2, 0.1, seed) for seed in range(12)}
-    alone = [_tell_offsets({name: row})[name] for name, row in means.items()]
-    together = [offset for offset in _tell_offsets(means).values() if offset is not None]
-    assert len(together) >= 12 - alone.count(None) + 4
-    assert all(abs(offset - 2) < 1 for offset in together)
+@pytest.fixture(scope="module")
+def folder(data_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    prepare([data_dir / "grid/s1/bbaf3s.mp4", data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=128)
+    return folder
 
 
-def test_sound_of_somebody_else_is_told_by_no_number_of_clips():
-    means = {f"clip{seed}": _plant(0, 0.0, seed, noise=0.03) for seed in range(12)}
-    assert list(_tell_offsets(means).values()) == [None] * 12
+def test_sync_is_told_and_refuses_nothing(folder):
+    check = SyncCheck(load("g4g-tiny").aligner, "toy", _encode)
+    entries = read_entries(folder)[:1]
+    shots, [verdict] = select_shots(folder, entries, check)
+    assert verdict.used and len(shots) == 1 and "peak" in verdict.note
+    shots, [verdict] = select_shots(folder, entries, None)
+    assert verdict.used and verdict.note == "" and shots[0].times_s[0] == 0
 
 
-def test_a_clip_that_does_not_fit_the_others_stays_out():
-    means = {f"clip{seed}": _plant(2, 0.1, seed) for seed in range(12)}
-    means["other"] = 0.4 - 0.1 * np.exp(-((_SHIFTS - 2) ** 2) / 8)
-    assert _tell_offsets(means)["other"] is None
+def test_another_person_is_set_aside_unless_all_are_one(folder):
+    entries = read_entries(folder)
+    shots, verdicts = select_shots(folder, entries, None)
+    assert len(shots) == 1 and "another person" in next(v.note for v in verdicts if not v.used)
+    assert len(select_shots(folder, entries, None, one_person=True)[0]) == 2
+
+
+def test_no_shots_are_no_error(folder):
+    assert select_shots(folder, [], None) == ([], [])
+    assert json.loads((folder / "index.json").read_text())["crop_px"] == 128
+
+
+def test_the_end_is_held_out_with_a_gap():
+    def shot(n):
+        return Shot(f"{n}", f"{n}", "a", np.zeros((100, 2, 2, 3)), np.zeros((100, 478, 3)), np.arange(100) / 25, np.zeros(9))
+
+    train, held = hold_out_tail([shot(0), shot(1)], 0.2, 25, 1000)
+    assert [len(part) for part in train] == [100, 50] and [len(part) for part in held] == [40]
+    assert held[0].times_s[0] == pytest.approx(60 / 25) and len(held[0].crops) == 40

@@ -14,16 +14,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from g4g import __version__
+from g4g.avatar.packing import pack_tracks, unpack_tracks
 from g4g.faces import FaceTracks
 
 CACHE_VARIABLE = "G4G_CACHE"
 """Environment variable: the folder to use instead of g4g in the user's cache folder; empty keeps nothing."""
 MOST_BYTES = 256 * 1024 * 1024
-"""The oldest files go when all together are larger (an hour of one face takes 530 MB)."""
+"""The oldest files go when all together are larger (an hour of one face takes 263 MB)."""
 
-_FORMAT = 4
+_FORMAT = 5
 _ENDING = ".tracks"
-_ARRAYS = ("times_s", "cuts", "frames", "faces", "mesh", "frame_to_crop", "covered")
 
 
 class TrackCache:
@@ -53,7 +53,7 @@ class TrackCache:
         try:
             with safe_open(file, "np") as stored:
                 faults = json.loads(stored.metadata()["faults"])
-                tracks = FaceTracks(**{name: stored.get_tensor(name) for name in _ARRAYS})
+                tracks = unpack_tracks({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
             os.utime(file)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError):
             return None
@@ -63,7 +63,7 @@ class TrackCache:
         """Keep a video's tracks; return None, or in a sentence why they could not be kept."""
         if self._folder is None:
             return None
-        arrays = {name: np.ascontiguousarray(getattr(tracks, name)) for name in _ARRAYS}
+        arrays = {name: np.ascontiguousarray(array) for name, array in pack_tracks(tracks).items()}
         content = save(arrays, {"faults": json.dumps(faults)})
         if len(content) > MOST_BYTES:
             return None

@@ -1,0 +1,81 @@
+"""The mouth library: pictures of one person's mouth, each with its shape, pose and light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MOST_BYTES = 128 * 1024 * 1024
+"""Crops of all faces of a video together are at most as large."""
+_BLURRED = 0.6
+"""A picture with so small a share of the library's median sharpness is no entry."""
+
+
+@dataclass(frozen=True)
+class MouthLibrary:
+    """N pictures of one person, in the order of the video.
+
+    `frames` (N,) of the video, `times_s` (N,); `shapes` (N, C), `degrees` (N, 3) and `light` (N, 3) describe them;
+    `crops` (N, s, s, 3) uint8; `meshes` (N, 504, 2): points with the ring, px of a crop of 128 px.
+    """
+
+    frames: np.ndarray
+    times_s: np.ndarray
+    shapes: np.ndarray
+    degrees: np.ndarray
+    light: np.ndarray
+    crops: np.ndarray
+    meshes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def take(self, rows: np.ndarray) -> MouthLibrary:
+        """Keep some entries."""
+        return MouthLibrary(**{name: array[rows] for name, array in vars(self).items()})
+
+
+def share_entries(counts: list[int], entry_bytes: list[int], most_bytes: int = MOST_BYTES) -> list[int]:
+    """Say how many entries each face gets, so that all crops fit; small libraries stay whole.
+
+    Args:
+        counts: frames that each face offers.
+        entry_bytes: size of one crop of each.
+        most_bytes: of all together.
+    """
+    shares, left = [0] * len(counts), most_bytes
+    order = sorted(range(len(counts)), key=lambda i: counts[i] * entry_bytes[i])
+    for place, i in enumerate(order):
+        fair = left // (len(order) - place)
+        shares[i] = min(counts[i], max(fair // entry_bytes[i], 1))
+        left -= shares[i] * entry_bytes[i]
+    return shares
+
+
+def spread_entries(features: np.ndarray, count: int) -> np.ndarray:
+    """Choose `count` rows of features (n, F) that cover all of them best: ascending row numbers.
+
+    Source:
+        Farthest point sampling (Gonzalez 1985), from the row nearest to the mean.
+    """
+    if count >= len(features):
+        return np.arange(len(features))
+    chosen = [int(((features - features.mean(0)) ** 2).sum(1).argmin())]
+    far = ((features - features[chosen[0]]) ** 2).sum(1)
+    while len(chosen) < count:
+        chosen.append(int(far.argmax()))
+        np.minimum(far, ((features - features[chosen[-1]]) ** 2).sum(1), out=far)
+    return np.sort(chosen)
+
+
+def find_sharp(crops: np.ndarray) -> np.ndarray:
+    """Tell which crops (N, s, s, 3) are no more blurred than most, (N,), bool."""
+    sharpness = np.array([_measure_sharpness(crop) for crop in crops])
+    return sharpness >= _BLURRED * np.median(sharpness)
+
+
+def _measure_sharpness(crop: np.ndarray) -> float:
+    """Mean step between neighbouring pixels of the lower half."""
+    grey = crop[len(crop) * 3 // 8 :].mean(-1, dtype=np.float32)
+    return float(np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean())

@@ -1,0 +1,101 @@
+"""What each mouth does while its new sound is heard, and from which pictures each frame is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from g4g.audio import SPEECH_RATE, encode_speech
+from g4g.avatar import Avatar, Person, Wanted, find_references
+from g4g.config import MOST_EMPHASIS, AudioConfig
+from g4g.dubbing.voices import Voice
+from g4g.media.bounce import bounce_numbers
+from g4g.motion import Motion, lay_shapes, move_mouth
+from g4g.zoo import Models
+
+_STRETCH_S, _AROUND_S = 60.0, 2.0
+"""Mouths are moved so many seconds at a time, with more of the sound around them than the network sees."""
+_SILENCE_S = 0.5
+"""At least so much silence follows a sound."""
+_BLOCK = 500
+
+
+@dataclass(frozen=True)
+class MouthMotion:
+    """What one voice does to the frames of a dub, N of them.
+
+    `speech` (S, D): features of the sound, which last as long as the dub; `shapes` (N, C), the person's gain and the
+    emphasis applied; `closed` (N,): how surely the lips are closed; `entries` (N, K): numbers in the person's mouth
+    library, -1 where nobody is dubbed.
+    """
+
+    speech: np.ndarray
+    shapes: np.ndarray
+    closed: np.ndarray
+    entries: np.ndarray
+
+
+def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, apart_s: float = 0.0) -> MouthMotion:
+    """Move the mouths that a voice drives.
+
+    Args:
+        models: the networks.
+        avatar: with the persons that the voice drives.
+        voice: its plan tells when each frame is shown.
+        emphasis: how far the mouth moves, times the person's gain.
+        apart_s: pictures nearer than this to the frame that is shown are not used.
+    """
+    plan, motion = voice.plan, models.motion
+    speech = _hear(models, voice)
+    shapes, closed = _move(motion, speech, plan.times_s - plan.span_s[0])
+    entries = np.full((len(plan), models.generator.config.references), -1, np.int32)
+    sources = bounce_numbers(len(avatar.tracks), len(plan))
+    dubbed = np.array([why is None for why in plan.passed])
+    faces = np.where(dubbed, voice.faces[sources], -1)
+    for face in np.unique(faces[faces >= 0]).tolist():
+        person, places = avatar.persons[face], np.flatnonzero(faces == face)
+        shapes[places] *= min(emphasis * person.gain, MOST_EMPHASIS)
+        rows = person.head.find_rows(sources[places])
+        degrees = person.head.pose.degrees[rows]
+        wanted = Wanted(
+            reach_shapes(models, person, degrees, shapes[places], closed[places]), degrees, person.head.light[rows],
+            avatar.tracks.times_s[sources[places]], np.diff(places, prepend=-2) != 1,
+        )  # fmt: skip
+        entries[places] = find_references(person.library, wanted, motion.space, apart_s, entries.shape[1])
+    return MouthMotion(speech, shapes, closed, entries)
+
+
+def reach_shapes(
+    models: Models, person: Person, degrees: np.ndarray, shapes: np.ndarray, closed: np.ndarray
+) -> np.ndarray:
+    """Tell the shapes (T, C) that mouths really take, where lips meet too; arguments as for `lay_shapes`."""
+    space, neutral, parts = models.motion.space, person.neutral, []
+    for first in range(0, len(shapes), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        laid = lay_shapes(models.motion, neutral, degrees[part], shapes[part], closed[part])
+        parts.append(space.encode(laid - neutral.at(degrees[part])))
+    return np.concatenate(parts)
+
+
+def _hear(models: Models, voice: Voice) -> np.ndarray:
+    """Speech features of a sound and of the silence that follows it."""
+    rate = AudioConfig().sample_rate
+    last_s = voice.plan.times_s[-1] - voice.plan.span_s[0]
+    missing = round((last_s + _SILENCE_S) * rate) - len(voice.waveform)
+    silence = np.zeros(max(missing, round(_SILENCE_S * rate)), np.float32)
+    return encode_speech(models.speech, np.concatenate([voice.waveform, silence]))
+
+
+def _move(motion: Motion, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shapes (N, C) and closures (N,) of frames."""
+    shapes, closed = [], []
+    stretches = np.floor(times_s / _STRETCH_S)
+    for stretch in np.unique(stretches):
+        some_s = times_s[stretches == stretch]
+        first = max(int((some_s[0] - _AROUND_S) * SPEECH_RATE), 0)
+        stop = max(int((some_s[-1] + _AROUND_S) * SPEECH_RATE), 1)
+        moved, shut = move_mouth(motion, speech[first:stop], some_s - first / SPEECH_RATE)
+        shapes.append(moved)
+        closed.append(shut)
+    return np.concatenate(shapes), np.concatenate(closed)

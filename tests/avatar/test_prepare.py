@@ -1,0 +1,66 @@
+"""Avatars of real clips, with tiny networks."""
+
+import numpy as np
+import pytest
+
+from g4g.avatar import make_avatar
+from g4g.avatar import prepare as prepare_module
+from g4g.errors import FaceError, MediaError
+from g4g.faces import crop_face, refine_crop
+from g4g.media import read_frames
+from g4g.zoo import load
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return load("g4g-tiny")
+
+
+@pytest.fixture(scope="module")
+def short(ffmpeg, grid_clip, tmp_path_factory):
+    """The real clip's first 20 frames, of which two are blurred."""
+    path = tmp_path_factory.mktemp("clips") / "short.mp4"
+    ffmpeg("-i", grid_clip, "-frames:v", 20, "-t", 0.8, "-vf", "gblur=sigma=4:enable='between(n,7,8)'", "-crf", 8, path)
+    return path
+
+
+def test_every_sharp_frame_is_an_entry_cut_out_as_it_is(tiny, short):
+    avatar = make_avatar(tiny, short)
+    (person,) = avatar.persons.values()
+    library, frames = person.library, [item.frame for item in read_frames(short)]
+    assert library.frames.tolist() == [n for n in range(20) if n not in (7, 8)]
+    assert (library.times_s == avatar.tracks.times_s[library.frames]).all()
+    for entry in (0, 11):
+        row = person.head.find_rows(library.frames[entry])
+        matrix = refine_crop(avatar.tracks.frame_to_crop[row], person.scale)
+        cut = crop_face(frames[library.frames[entry]], matrix, 128 * person.scale, "bicubic")
+        assert np.array_equal(library.crops[entry], cut)
+        assert (
+            np.abs(library.meshes[entry][:468] - person.head.draw([row], person.head.lift([row]))[0, :468]).max() < 1e-3
+        )
+
+
+def test_a_still_is_a_library_of_one(tiny, portrait_file):
+    avatar = make_avatar(tiny, portrait_file)
+    person = avatar.persons[0]
+    assert len(person.library) == 1 and person.gain == 1.0 and not len(avatar.speech)
+    assert np.isfinite(person.shapes).all()
+
+
+def test_a_library_that_would_be_too_large_is_a_spread_of_it(tiny, short, monkeypatch):
+    whole = make_avatar(tiny, short).persons[0].library
+    monkeypatch.setattr(prepare_module, "share_entries", lambda counts, sizes: [6])
+    few = make_avatar(tiny, short).persons[0].library
+    assert 4 <= len(few) <= 6 and set(few.frames) <= set(range(20))
+    spread = lambda library: np.ptp(library.shapes, axis=0)[0]  # noqa: E731
+    assert spread(few) > 0.9 * spread(whole)
+
+
+def test_nobody_to_be_met_is_one_sentence(tiny, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (200, 200)).save(tmp_path / "black.png")
+    with pytest.raises(FaceError, match="no face in .*black.png can be dubbed"):
+        make_avatar(tiny, tmp_path / "black.png")
+    with pytest.raises(MediaError, match="no such file"):
+        make_avatar(tiny, tmp_path / "absent.mp4")
