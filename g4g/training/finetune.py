@@ -37,7 +37,7 @@ _MOST_REPLAYED = 5_000
 _HELD_SHARE, _HELD_MOST = 0.15, 300
 _HELD_LEAST, _HELD_OF_LITTLE, _LITTLE = 25, 10, 75
 """Frames that are held out at least, and where there are fewer than `_LITTLE` in all."""
-_RATE = 3e-4
+_RATE = 1e-4
 _STRENGTHS_S, _CLOSURES_MAY_FALL = (60.0, 300.0), 0.02
 """Motion trusts its base as much as this many seconds of the person's speech: 60 are best for most people that we
 tried (opening correlation up by 0.02 to 0.12); where that fails on the held-out end, 300."""

@@ -40,10 +40,10 @@ def lay_identity(top: int, pictures: int = 3) -> Layout:
 
 
 def make_maps(top: int, logits: list[float]) -> Maps:
-    """Maps without flow and detail; one logit for each picture and for colour, which is white."""
+    """Maps without flow and detail; one logit for each reference and for colour, which is white."""
     half = ((SIZE - top) // 2, SIZE // 2)
     levels = torch.tensor(logits)[None, :, None, None].expand(1, -1, *half)
-    return Maps(torch.zeros(1, 6, *half), levels, torch.ones(1, 3, *half), torch.zeros(1, 3, SIZE - top, SIZE))
+    return Maps(torch.zeros(1, 4, *half), levels, torch.ones(1, 3, *half), torch.zeros(1, 3, SIZE - top, SIZE))
 
 
 def run(generator: Generator, pictures: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -76,21 +76,30 @@ def test_what_a_picture_hides_another_one_shows():
     layout = lay_identity(top)
     seen = layout.seen.clone()
     seen[:, 0, :, : SIZE // 2] = 0
-    drawn = draw_frames(pictures, replace(layout, seen=seen), make_maps(top, [9.0, 5.0, 0.0, -9.0]), SIZE)
+    drawn = draw_frames(pictures, replace(layout, seen=seen), make_maps(top, [9.0, 5.0, -9.0]), SIZE)
     assert drawn[0, 0, 40, 10] > 0.4 and drawn[0, 0, 40, 100] < -0.4
+
+
+def test_the_frame_s_own_picture_is_taken_where_it_is_right():
+    pictures, layout = torch.rand(1, 3, 3, SIZE, SIZE), lay_identity(48)
+    seen = layout.seen.clone()
+    seen[:, -1, :, :30] = 1
+    drawn = draw_frames(pictures, replace(layout, seen=seen), make_maps(48, [0.0, 0.0, 9.0]), SIZE)
+    torch.testing.assert_close(drawn[..., :30], pictures[:, -1, :, 48:, :30], atol=1e-5, rtol=0)
+    assert drawn[..., 40:].min() > 0.9, "colour elsewhere"
 
 
 def test_where_nothing_is_shown_there_is_colour():
     layout = lay_identity(48)
     hidden = replace(layout, seen=torch.zeros_like(layout.seen))
-    drawn = draw_frames(torch.zeros(1, 3, 3, SIZE, SIZE), hidden, make_maps(48, [0.0, 0.0, 0.0, 4.0]), SIZE)
+    drawn = draw_frames(torch.zeros(1, 3, 3, SIZE, SIZE), hidden, make_maps(48, [0.0, 0.0, 4.0]), SIZE)
     assert drawn.min() > 0.9
 
 
 def test_a_fine_frame_is_the_coarse_one_with_detail():
     torch.manual_seed(0)
     fine = torch.rand(1, 3, 3, 2 * SIZE, 2 * SIZE)
-    layout, maps = lay_identity(48), make_maps(48, [0.0, 0.0, 0.0, -20.0])
+    layout, maps = lay_identity(48), make_maps(48, [0.0, 0.0, -20.0])
     rows, columns = torch.meshgrid(torch.arange(96, 256), torch.arange(256), indexing="ij")
     places = (torch.stack([columns, rows], -1).float() - 0.5) / 2
     large = Layout(
