@@ -19,7 +19,7 @@ _EXAMPLE = """examples:
   g4g dub portrait.png --audio voice.wav -o portrait.mp4 --sheet portrait.png
   g4g evaluate talk-german.mp4 --reference talk.mp4 --audio german.wav
   g4g finetune clips-of-ann/ -o ann.safetensors && g4g dub new.mp4 --audio new.wav --weights ann.safetensors -o out.mp4
-  g4g prepare clips/ -o data/ && g4g train generator data/ -o my.safetensors --minutes 60"""
+  g4g prepare clips/ -o data/ && g4g train generator data/ -o my.safetensors --weights g4g-small"""
 _PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
 
 
@@ -311,16 +311,12 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _finetune(options: argparse.Namespace) -> None:
-    from g4g.training.finetune import finetune
+    from g4g.training.finetune import FinetuneOptions, finetune
 
+    settings = {name: getattr(options, name) for name in FinetuneOptions.__dataclass_fields__}
     with _progress() as report:
-        result = finetune(
-            options.clips, options.out, weights=options.weights, minutes=options.minutes, steps=options.steps,
-            data=options.data, one_person=options.one_person, face=options.face, faces=options.faces,
-            workers=options.workers, seed=options.seed, device=options.device, precision=options.precision,
-            resume=options.resume, report=options.report, progress=report,
-            log=lambda line: print(line, file=sys.stderr),
-        )  # fmt: skip
+        log = lambda line: print(line, file=sys.stderr)  # noqa: E731
+        result = finetune(options.clips, options.out, progress=report, log=log, **settings)
     print(result)
 
 
