@@ -6,6 +6,7 @@ import pytest
 from g4g.config import CropConfig
 from g4g.faces import (
     crop_face,
+    crop_mesh,
     find_runs,
     fit_crop,
     fit_similarity,
@@ -120,3 +121,12 @@ def test_crop_face_is_black_outside():
     frame = np.full((50, 50, 3), 255, np.uint8)
     crop = crop_face(frame, np.array([[1.0, 0, 30], [0, 1.0, 30]]), 64)
     assert crop[:29, :29].max() == 0 and crop[40, 40].min() == 255
+
+
+def test_a_mesh_goes_with_its_crop_in_all_three_dimensions():
+    mesh = np.random.default_rng(0).normal(100, 20, (1, 478, 3))
+    frame_to_crop = np.array([[[0.0, -2.0, 7.0], [2.0, 0.0, -3.0]]])
+    moved = crop_mesh(frame_to_crop, mesh)
+    assert moved.dtype == np.float32
+    np.testing.assert_allclose(moved[..., :2], transform_points(frame_to_crop, mesh[..., :2]), rtol=1e-5)
+    np.testing.assert_allclose(moved[..., 2], 2 * mesh[..., 2], rtol=1e-5)

@@ -47,7 +47,8 @@ def test_no_shots_are_no_error(folder):
 
 def test_the_end_is_held_out_with_a_gap():
     def shot(n):
-        return Shot(f"{n}", f"{n}", "a", np.zeros((100, 2, 2, 3)), np.zeros((100, 478, 3)), np.arange(100) / 25, np.zeros(9))
+        crops, mesh = np.zeros((100, 2, 2, 3)), np.zeros((100, 478, 3))
+        return Shot(f"{n}", f"{n}", "a", crops, mesh, np.arange(100) / 25, np.zeros(9))
 
     train, held = hold_out_tail([shot(0), shot(1)], 0.2, 25, 1000)
     assert [len(part) for part in train] == [100, 50] and [len(part) for part in held] == [40]
