@@ -108,9 +108,9 @@ class Bench:
         for part, drawn in draw_clip(self.painter, clip, rows):
             frames = clip.read_frames(clip.source, part)
             for i, (row, frame) in enumerate(zip(part.tolist(), frames, strict=True)):
-                crops = {name: drawn.rows[name][i] for name in ROWS}
+                crops, taken = {name: drawn.rows[name][i] for name in ROWS}, drawn.taken[i]
                 found.append([
-                    (*self._compare(crop, drawn.real[i], clip, row), self._compare_frame(crop, drawn.taken[i], frame, clip, row))
+                    (*self._compare(crop, drawn.real[i], clip, row), compare_frame(crop, taken, frame, clip, row))
                     for crop in crops.values()
                 ])  # fmt: skip
                 if row in shown:
@@ -127,24 +127,25 @@ class Bench:
         mouths = [torch.from_numpy(cut_box(x, fine).astype(np.float32)) / 127.5 - 1 for x in (made, real)]
         return error, float(self._perceptual(*(x.permute(2, 0, 1)[None] for x in mouths)))
 
-    def _compare_frame(self, made: np.ndarray, taken: np.ndarray, frame: np.ndarray, clip: Clip, row: int) -> float:
-        """Sharpness of the mouth over the source's, at the video's own resolution."""
-        matrix = clip.frame_to_crop[row]
-        result = compose_frame(frame, made, taken, refine_crop(matrix, len(made) // 128))
-        points = transform_points(invert_affine(matrix), clip.shot.mesh[row, MESH_TO_68, :2][MOUTH])
-        box = mouth_box(points, max(frame.shape[:2]))
-        return sharpness(cut_box(result, box), cut_box(frame, box))
-
     def _keep(self, crops: dict[str, np.ndarray]) -> None:
         side = len(crops["real"])
         mouth = slice(side * 7 // 16, side * 15 // 16), slice(side // 8, side * 7 // 8)
         self.columns.append({name: crop.clip(0, 255).astype(np.uint8)[mouth] for name, crop in crops.items()})
 
 
+def compare_frame(made: np.ndarray, taken: np.ndarray, frame: np.ndarray, clip: Clip, row: int) -> float:
+    """Paste a crop into its frame and compare the mouth's sharpness with the frame's, in the video's own resolution."""
+    matrix = clip.frame_to_crop[row]
+    result = compose_frame(frame, made, taken, refine_crop(matrix, len(made) // 128))
+    points = transform_points(invert_affine(matrix), clip.shot.mesh[row, MESH_TO_68, :2][MOUTH])
+    box = mouth_box(points, max(frame.shape[:2]))
+    return sharpness(cut_box(result, box), cut_box(frame, box))
+
+
 def sum_up(found: np.ndarray, group: str) -> list[Figure]:
     """Turn what `Bench.measure` found of a group's clips, (frames, ROWS, 3), into figures."""
     psnr = np.vectorize(mse_to_psnr)(found[..., 0].clip(1e-6)).mean(0)
-    distance, sharp = found[..., 1].mean(0), found[..., 2].mean(0)
+    distance, sharp = found[..., 1].mean(0), np.exp(np.log(found[..., 2]).mean(0))
     make, plain, ours = partial(Figure, "1 renderer", group, count=len(found)), ROWS.index(_PLAIN), len(ROWS) - 1
     figures = [make(f"{row}: mouth PSNR, dB", float(psnr[i])) for i, row in enumerate(ROWS)]
     figures += [make(f"{row}: perceptual distance", float(distance[i])) for i, row in enumerate(ROWS)]
@@ -173,8 +174,9 @@ def main() -> None:
         found = [bench.measure(clip, options.frames) for clip in members]
         figures += sum_up(np.concatenate(found), group)
         if options.sheet:
-            names = ("real", *reversed(ROWS))
-            draw_rows({name: [c[name] for c in bench.columns[:_SHOWN]] for name in names}, out / f"renderer_{group}.png")
+            shown = bench.columns[:_SHOWN]
+            rows = {name: [column[name] for column in shown] for name in ("real", *reversed(ROWS))}
+            draw_rows(rows, out / f"renderer_{group}.png")
         write_table(figures, options, "renderer")
 
 
