@@ -13,11 +13,13 @@ from torch.nn import functional
 from g4g.config import CropConfig
 from g4g.faces import add_ring, load_canonical, lower_half_mask, rasterise_mesh, ring_triangles, to_landmarks
 from g4g.faces.canonical import FACE_POINTS, INNER_LIPS
-from g4g.faces.teeth import place_teeth
 from g4g.fusion import Fusion
 from g4g.generator import Generator, Layout, draw_frames, sample_pictures
 
 _MOST_STRETCH = 4.0
+"""log2 of areas is cut here."""
+_TORN = 2.0
+"""Between the lips a picture is stretched so far, as log2 of areas, before it begins to count as hidden."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,12 @@ def _lay_out_frame(target: np.ndarray, sources: np.ndarray, scale: int) -> tuple
     canonical = fixed.canonical[None]
     places, owner = rasterise_mesh(at(target), np.concatenate([at(sources), canonical]), fixed.triangles, (size, size))
     places, guide = places[:-1], places[-1]
-    seen = place_teeth(places[:-1], owner, fixed.inside, at(target), at(sources[:-1]))
     areas = np.stack([_measure_areas(points, fixed.triangles) for points in (target, *sources)])
     ratio = np.log2(np.maximum(areas[0], 1e-3) / np.maximum(areas[1:], 1e-3)).clip(-_MOST_STRETCH, _MOST_STRETCH)
     covered, on_face = owner >= 0, fixed.on_face[owner] & (owner >= 0)
     behind = (areas[1:] <= 0)[:, owner]
-    seen = np.concatenate([seen, np.zeros((1, size, size), np.float32)])
+    inside = covered & fixed.inside[owner]
+    seen = np.where(inside, np.clip(_TORN - ratio[:, owner], 0, 1), 1).astype(np.float32)
     seen[behind | ~covered] = 0
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     seen[:-1][:, ~on_face] = 0  # what lies around the face belongs to this frame
@@ -139,8 +141,7 @@ def _lay_out_frame(target: np.ndarray, sources: np.ndarray, scale: int) -> tuple
     seen[-1] = free
     places[-1][~covered] = np.stack([columns, rows], -1)[~covered]
     stretch = np.where(covered, ratio[:, owner], 0).astype(np.float32) / _MOST_STRETCH
-    inner = (covered & fixed.inside[owner]).astype(np.float32)
-    guide = np.concatenate([np.where(covered[..., None], guide, 0).transpose(2, 0, 1), inner[None]])
+    guide = np.concatenate([np.where(covered[..., None], guide, 0).transpose(2, 0, 1), inside[None]])
     places = (places - (scale - 1) / 2) / scale
     return places[..., 0], places[..., 1], seen, stretch, guide.astype(np.float32)
 

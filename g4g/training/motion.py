@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,7 +24,9 @@ from g4g.motion import (
     move_mouth,
     sample_rows,
 )
+from g4g.metrics.phonemes import CLOSURES
 from g4g.training.data import Shot, speaker_chances
+from g4g.training.known_speech import Spoken, align_shapes, average_sounds, expect_shapes
 
 CLOSED_GAP = 0.03
 """Lips count as closed below this gap, over the distance of the outer eye corners."""
@@ -35,6 +37,8 @@ _ROUNDS = 3
 _OFFSETS_S = np.round(np.arange(-0.16, 0.161, 0.02), 2)
 _LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
 _SPACE_SHOTS = 400
+_SPOKEN_SHARE = 0.5
+"""Spoken text counts as much as this share of the clips."""
 
 
 @dataclass
@@ -49,12 +53,30 @@ class _Speaking:
     offset_s: float = 0.0
 
 
-def fit_motion(shots: list[Shot], config: MotionConfig, log: Callable[[str], None] = print) -> tuple[Motion, dict]:
+@dataclass(frozen=True)
+class _Lessons:
+    """What is fitted: `inputs` (N, taps * read), `shapes` (N, C), `shut` (N,) bool, `weights` (N,)."""
+
+    inputs: np.ndarray
+    shapes: np.ndarray
+    shut: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def join(cls, parts: list[_Lessons]) -> _Lessons:
+        """Put several one after the other."""
+        return cls(*(np.concatenate(part) for part in zip(*(vars(p).values() for p in parts), strict=True)))
+
+
+def fit_motion(
+    shots: list[Shot], config: MotionConfig, spoken: Sequence[Spoken] = (), log: Callable[[str], None] = print
+) -> tuple[Motion, dict]:
     """Fit a motion network to shots with speech features.
 
     Args:
         shots: to learn from; every speaker counts by the cube root of the number of shots.
         config: sizes.
+        spoken: what espeak-ng says, in any language; some of it must be what shots say too.
         log: told how each round went.
     Returns:
         The network, and notes: gain of each speaker, mean offset of the clips in seconds.
@@ -72,13 +94,43 @@ def fit_motion(shots: list[Shot], config: MotionConfig, log: Callable[[str], Non
     gains = {shot.speaker: 1.0 for shot in shots}
     lips = space.components[:, LIPS].reshape(space.size, -1)
     for number in range(_ROUNDS):
-        _fit_shapes(motion, learnt, gains)
+        lessons = _gather(learnt, gains)
+        _fit_shapes(motion, lessons)
         if number < _ROUNDS - 1:
             gains = _measure_people(motion, learnt, gains, lips)
         log(f"round {number + 1}: gains {', '.join(f'{k} {v:.2f}' for k, v in gains.items())}")
-    _fit_closed(motion, learnt)
+    if spoken:
+        lessons = _Lessons.join([lessons, _learn_sounds(motion, learnt, gains, spoken, lessons.weights.sum())])
+        _fit_shapes(motion, lessons)
+    _fit_closed(motion, lessons)
     offset_s = float(np.mean([abs(one.offset_s) for one in learnt]))
-    return motion.eval(), {"gains": {k: round(v, 2) for k, v in gains.items()}, "mean_offset_s": round(offset_s, 3)}
+    notes = {"gains": {k: round(v, 2) for k, v in gains.items()}, "mean_offset_s": round(offset_s, 3)}
+    return motion.eval(), notes | {"spoken": len(spoken)}
+
+
+def _learn_sounds(motion: Motion, learnt: list[_Speaking], gains, spoken: Sequence[Spoken], weight: float) -> _Lessons:
+    """Teach known sounds what real mouths do at them: carried over from clips that say the same, else by their means."""
+    space, pairs = motion.space, []
+    clips = {one.shot.name: one for one in learnt}
+    for one in spoken:
+        if one.shot in clips:
+            real = clips[one.shot]
+            rows = frame_rows(real.shot.times_s + real.offset_s)
+            shapes = real.shapes / gains[real.shot.speaker]
+            pairs.append((one.known, align_shapes(one.known, real.shot.speech, rows, shapes)))
+    means = average_sounds(pairs)
+    face = load_canonical().points
+    face = face + space.decode(space.close_lips(face[None]))[0]
+    for key in [key for key in means if key == "closure" or key in CLOSURES]:
+        means[key] = means[key] + space.close_lips(face + space.decode(means[key][None]))[0]
+    parts, carried = [], {id(known): shapes for known, shapes in pairs}
+    for one in spoken:
+        expected, shut = expect_shapes(one.known, means)
+        inputs = motion.gather_taps(torch.from_numpy(one.known.speech[None]))[0].numpy()
+        shapes = carried.get(id(one.known), expected)
+        parts.append(_Lessons(inputs, shapes, shut, np.ones(len(inputs))))
+    lessons = _Lessons.join(parts)
+    return replace(lessons, weights=lessons.weights * (_SPOKEN_SHARE * weight / len(lessons.weights)))
 
 
 def find_space(shots: list[Shot], count: int) -> ShapeSpace:
@@ -123,22 +175,26 @@ def _measure(motion: Motion, shot: Shot, weight: float) -> _Speaking:
     return _Speaking(shot, inputs, space.encode(off), shot.lip_gap < CLOSED_GAP, weight)
 
 
-def _gather(learnt: list[_Speaking]) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs of all frames at each clip's offset, and the frames' weights."""
-    weights = np.concatenate([np.full(len(one.shot), one.weight) for one in learnt])
-    return np.concatenate([one.inputs[one.offset_s] for one in learnt]), weights
+def _gather(learnt: list[_Speaking], gains: dict[str, float]) -> _Lessons:
+    """What clips teach at their offsets, over their speakers' gains."""
+    return _Lessons.join([
+        _Lessons(
+            one.inputs[one.offset_s], one.shapes / gains[one.shot.speaker], one.shut,
+            np.full(len(one.shot), one.weight),
+        )
+        for one in learnt
+    ])  # fmt: skip
 
 
 @torch.no_grad()
-def _fit_shapes(motion: Motion, learnt: list[_Speaking], gains: dict[str, float]) -> None:
-    inputs, weights = _gather(learnt)
-    wanted = np.concatenate([one.shapes / gains[one.shot.speaker] for one in learnt])
-    middle, mean = inputs.mean(0), np.average(wanted, axis=0, weights=weights)
-    inputs = inputs - middle
+def _fit_shapes(motion: Motion, lessons: _Lessons) -> None:
+    weights = lessons.weights
+    middle, mean = lessons.inputs.mean(0), np.average(lessons.shapes, axis=0, weights=weights)
+    inputs = lessons.inputs - middle
     weighted = inputs * weights[:, None]
     gram = weighted.T @ inputs
     gram += _RIDGE * len(motion.config.taps) * np.trace(gram) / len(gram) * np.eye(len(gram))
-    solved = np.linalg.solve(gram, weighted.T @ (wanted - mean))
+    solved = np.linalg.solve(gram, weighted.T @ (lessons.shapes - mean))
     motion.shape.weight.copy_(torch.from_numpy(solved.T))
     motion.shape.bias.copy_(torch.from_numpy(mean - middle @ solved))
 
@@ -158,10 +214,9 @@ def _measure_people(motion: Motion, learnt: list[_Speaking], gains: dict[str, fl
 
 
 @torch.no_grad()
-def _fit_closed(motion: Motion, learnt: list[_Speaking]) -> None:
+def _fit_closed(motion: Motion, lessons: _Lessons) -> None:
     """Fit the closures: logistic regression, closed and open frames of equal weight."""
-    inputs, weights = _gather(learnt)
-    shut = np.concatenate([one.shut for one in learnt]).astype(np.float64)
+    inputs, weights, shut = lessons.inputs, lessons.weights / lessons.weights.mean(), lessons.shut.astype(np.float64)
     share = np.average(shut, weights=weights)
     weights = weights * np.where(shut > 0, 0.5 / share, 0.5 / (1 - share))
     middle, scale = inputs.mean(0), inputs.std()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,14 @@ import torch
 
 from g4g.audio.whisper import WhisperConfig, WhisperEncoder
 from g4g.errors import DataError
-from g4g.training.projection import Projection, load_projection
+from g4g.media import read_waveform
+from g4g.training.projection import (
+    Projection,
+    encode_in_many_places,
+    fit_projection,
+    load_projection,
+    save_projection,
+)
 
 _DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 _PLACES = {
@@ -22,24 +30,25 @@ _PLACES = {
 """Our names of a layer's parts, and CTranslate2's."""
 
 
-def make_teacher_encoder(model_file: str | Path, projection: Projection | str | Path | None = None) -> WhisperEncoder:
-    """Build the speech encoder of Whisper's weights.
+def make_teacher_encoder(
+    model_file: str | Path, projection: Projection | str | Path | None = None, layers: int = WhisperConfig.layers
+) -> WhisperEncoder:
+    """Build the speech encoder of the first layers of a Whisper.
 
     Args:
         model_file: model.bin of a Whisper in CTranslate2's layout, version 6.
         projection: behind it, or its file; None: rows are as wide as Whisper's own.
+        layers: how many of its layers.
     Returns:
         The encoder in evaluation mode; its `encode` gives the projected features.
     Raises:
-        DataError: a file is missing, or of another layout.
+        DataError: a file is missing, or of another layout, or has fewer layers.
     """
     arrays = {name.removeprefix("encoder/"): array for name, array in read_ctranslate2(model_file)}
-    try:
-        width = len(arrays["conv1/bias"])
-        layers = sum(name.startswith("layer_") and name.endswith("ffn/linear_0/bias") for name in arrays)
-        heads = int(arrays["num_heads"])
-    except KeyError as error:
-        raise DataError(f"{model_file} holds no Whisper encoder ({error} is missing)") from error
+    has = sum(name.startswith("layer_") and name.endswith("ffn/linear_0/bias") for name in arrays)
+    if has < layers or "num_heads" not in arrays:
+        raise DataError(f"{model_file} holds no Whisper encoder of {layers} layers (it has {has}); give Whisper base's")
+    width, heads = len(arrays["conv1/bias"]), int(arrays["num_heads"])
     if not isinstance(projection, Projection):
         identity = Projection(np.zeros(width, np.float32), np.eye(width, dtype=np.float32), 1.0)
         projection = identity if projection is None else load_projection(projection)
@@ -48,7 +57,6 @@ def make_teacher_encoder(model_file: str | Path, projection: Projection | str | 
     for number in range(layers):
         for own, place in _PLACES.items():
             state |= _pick(f"layers.{number}.{own}", arrays, f"layer_{number}/{place}")
-    state |= _pick("norm", arrays, "layer_norm")
     state["head.weight"] = projection.basis.T * projection.scale
     state["head.bias"] = -projection.mean @ projection.basis * projection.scale
     encoder.load_state_dict({name: torch.tensor(np.asarray(array, np.float32)) for name, array in state.items()})
@@ -90,3 +98,20 @@ def read_ctranslate2(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
         yield name, seen[name]
     for _ in range(take("<I")[0]):
         yield text(), seen[text()]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Fit the projection behind Whisper's rows.")
+    parser.add_argument("model", help="model.bin of Whisper base")
+    parser.add_argument(
+        "sounds", nargs="+", help="sound files and videos of many voices and languages, 5 minutes in all"
+    )
+    parser.add_argument("--out", required=True, help="the projection, .npz")
+    parser.add_argument("--size", type=int, default=WhisperConfig.size)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    heard = [np.array(read_waveform(file)) for file in given.sounds]
+    versions = encode_in_many_places(make_teacher_encoder(given.model), heard)
+    fitted, agreement = fit_projection(versions, given.size)
+    save_projection(given.out, fitted)
+    print(f"{given.out}: rows of one sound in different places agree to R2 {agreement:.3f}")

@@ -1,21 +1,18 @@
-"""The speech encoder: how far it hears, that chunks do not matter, that its rows stand at their times."""
+"""The causal speech encoder: how far it hears, that chunks do not matter, that its rows stand at their times."""
 
 import numpy as np
 import pytest
 import torch
 
-from g4g.audio import (
+from g4g.audio.causal import (
     MOST_LOOK_AHEAD_S,
     SPEECH_AUDIO,
-    SPEECH_RATE,
     SpeechConfig,
     SpeechEncoder,
-    count_speech_rows,
-    encode_speech,
-    features_at,
     load_speech_encoder,
     save_speech_encoder,
 )
+from g4g.audio.features import SPEECH_RATE, count_speech_rows, encode_speech, features_at
 from g4g.errors import CheckpointError, ConfigError, ShapeError
 
 RATE_HZ = SPEECH_AUDIO.sample_rate
@@ -60,7 +57,7 @@ def test_chunks_do_not_matter(waveform, chunk_rows):
     whole = encode_speech(encoder, waveform[:20_001])
     assert whole.shape == (count_speech_rows(20_001), 6) == (63, 6)
     assert whole.dtype == np.float32
-    np.testing.assert_allclose(encode_speech(encoder, waveform[:20_001], chunk_rows), whole, atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(waveform[:20_001], chunk_rows), whole, atol=1e-5)
 
 
 def test_a_row_stands_at_its_time():
@@ -131,7 +128,7 @@ def test_a_wrong_sound_is_refused(shape):
 
 def test_a_chunk_needs_a_row():
     with pytest.raises(ConfigError, match="chunk_rows"):
-        encode_speech(SpeechEncoder(TINY), np.zeros(100, np.float32), 0)
+        SpeechEncoder(TINY).encode(np.zeros(100, np.float32), 0)
 
 
 @pytest.mark.parametrize(("count", "rate"), [(2, 25.0), (0, 25.0), (3, 0.0)])

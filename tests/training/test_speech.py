@@ -1,51 +1,20 @@
-"""Training of the speech encoder: the teacher, the projection, the split, changed sound, one real step."""
-
-import struct
+"""Training of the speech encoder: the projection, the split, changed sound, one real step."""
 
 import numpy as np
 import pytest
 import torch
 
-from g4g.audio import SpeechConfig, SpeechEncoder, load_speech_encoder
-from g4g.errors import DataError, ShapeError
+from g4g.audio.causal import SpeechConfig, SpeechEncoder, load_speech_encoder
+from g4g.errors import DataError
 from g4g.training.loop import Plan
-from g4g.training.projection import fit_projection, load_projection, save_projection
 from g4g.training.sentences import LANGUAGES, make_sentence, sentence_parts
 from g4g.training.speech import SpeechStage, compare_rows, distillation_losses, train_speech
 from g4g.training.speech_augment import augment_sound, change_speed, warp_throat
 from g4g.training.speech_data import SpeechFolder, split_names
 from g4g.training.voices import fit_kokoro
-from g4g.training.whisper import WhisperTeacher, read_ctranslate2, whisper_log_mel
 
-RATE_HZ, WIDTH = 16_000, 16
+RATE_HZ = 16_000
 TINY = SpeechConfig(size=4, width=16, inner=8, dilations=(1, 2, 4), centred_blocks=(0, 1))
-
-
-def write_ctranslate2(path, arrays):
-    """Write a model.bin of version 6 with float32 variables."""
-    text = lambda word: struct.pack("<H", len(word) + 1) + word.encode() + b"\0"  # noqa: E731
-    parts = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<II", 3, len(arrays))]
-    for name, array in arrays.items():
-        parts += [text(name), struct.pack("<B", array.ndim), struct.pack(f"<{array.ndim}I", *array.shape)]
-        parts += [struct.pack("<BI", 0, array.nbytes), array.astype(np.float32).tobytes()]
-    path.write_bytes(b"".join([*parts, struct.pack("<I", 0)]))
-
-
-@pytest.fixture
-def tiny_teacher(tmp_path):
-    """A teacher of one layer with random weights, and its arrays."""
-    rng = np.random.default_rng(0)
-    shapes = {"conv1/weight": (WIDTH, 80, 3), "conv1/bias": (WIDTH,), "conv2/weight": (WIDTH, WIDTH, 3)}
-    shapes |= {"conv2/bias": (WIDTH,), "position_encodings/encodings": (1500, WIDTH)}
-    for norm in ("layer_norm", "layer_0/self_attention/layer_norm", "layer_0/ffn/layer_norm"):
-        shapes |= {f"{norm}/gamma": (WIDTH,), f"{norm}/beta": (WIDTH,)}
-    sizes = {"self_attention/linear_0": (48, 16), "self_attention/linear_1": (16, 16)}
-    sizes |= {"ffn/linear_0": (32, 16), "ffn/linear_1": (16, 32)}
-    for name, size in sizes.items():
-        shapes |= {f"layer_0/{name}/weight": size, f"layer_0/{name}/bias": size[:1]}
-    arrays = {f"encoder/{name}": rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
-    write_ctranslate2(tmp_path / "model.bin", arrays)
-    return WhisperTeacher(tmp_path / "model.bin"), arrays, tmp_path / "model.bin"
 
 
 @pytest.fixture
@@ -56,73 +25,6 @@ def folder(tmp_path):
         sound = rng.normal(0, 0.1, 3 * RATE_HZ).astype(np.float32)
         recordings.add(name, sound, rng.normal(size=(150, 4)))
     return recordings
-
-
-def test_variables_come_back_as_written(tiny_teacher):
-    _, arrays, path = tiny_teacher
-    read = dict(read_ctranslate2(path))
-    assert read.keys() == arrays.keys()
-    assert all((read[name] == arrays[name]).all() for name in arrays)
-
-
-def test_the_teacher_agrees_with_torch_s_own_layer(tiny_teacher):
-    teacher, arrays, _ = tiny_teacher
-    get = lambda name: torch.from_numpy(arrays["encoder/" + name])  # noqa: E731
-    layer = torch.nn.TransformerEncoderLayer(WIDTH, 8, 32, 0.0, "gelu", batch_first=True, norm_first=True)
-    places = {"self_attn.in_proj": "self_attention/linear_0", "self_attn.out_proj": "self_attention/linear_1"}
-    places |= {"linear1": "ffn/linear_0", "linear2": "ffn/linear_1"}
-    state = {}
-    for own, name in places.items():
-        joint = "_" if own.endswith("in_proj") else "."
-        state |= {f"{own}{joint}{kind}": get(f"layer_0/{name}/{kind}") for kind in ("weight", "bias")}
-    for own, name in (("norm1", "self_attention/layer_norm"), ("norm2", "ffn/layer_norm")):
-        state |= {f"{own}.weight": get(f"layer_0/{name}/gamma"), f"{own}.bias": get(f"layer_0/{name}/beta")}
-    layer.load_state_dict(state)
-    mel = torch.randn(2, 80, 40)
-    rows = torch.nn.functional.gelu(torch.nn.functional.conv1d(mel, get("conv1/weight"), get("conv1/bias"), 1, 1))
-    rows = torch.nn.functional.gelu(torch.nn.functional.conv1d(rows, get("conv2/weight"), get("conv2/bias"), 2, 1))
-    rows = layer.eval()(rows.transpose(1, 2) + get("position_encodings/encodings")[:20])
-    wanted = torch.nn.functional.layer_norm(rows, (WIDTH,), get("layer_norm/gamma"), get("layer_norm/beta"))
-    torch.testing.assert_close(teacher(mel), wanted, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("seconds", [1.01, 33.0])
-def test_the_teacher_gives_a_row_per_fiftieth_of_a_second(tiny_teacher, seconds):
-    sound = np.random.default_rng(0).normal(0, 0.1, int(seconds * RATE_HZ)).astype(np.float32)
-    assert tiny_teacher[0].encode(sound).shape == (-(-len(sound) // 320), WIDTH)
-
-
-def test_whispers_mel_shows_an_onset_at_its_step():
-    sound = np.zeros(RATE_HZ, np.float32)
-    sound[8000:] = np.random.default_rng(0).normal(0, 0.1, 8000)
-    mel = whisper_log_mel(sound, pad_s=1.0)
-    assert mel.shape == (80, 200)
-    assert abs(int(np.diff(mel.mean(0)).argmax()) - 49) <= 1
-
-
-def test_whispers_mel_wants_mono():
-    with pytest.raises(ShapeError, match="mono"):
-        whisper_log_mel(np.zeros((2, 100), np.float32))
-
-
-def test_other_files_are_no_teacher(tmp_path):
-    with pytest.raises(DataError, match=r"model\.bin"):
-        WhisperTeacher(tmp_path / "model.bin")
-    (tmp_path / "model.bin").write_bytes(struct.pack("<I", 5) + bytes(20))
-    with pytest.raises(DataError, match="version"):
-        WhisperTeacher(tmp_path / "model.bin")
-
-
-def test_a_projection_keeps_what_varies(tmp_path):
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(500, 3)) @ rng.normal(size=(3, 20)) + 5
-    projection, kept = fit_projection(rows, 3)
-    assert kept == pytest.approx(1)
-    assert np.linalg.norm(projection(rows), axis=1).mean() == pytest.approx(3**0.5, rel=1e-3)
-    save_projection(tmp_path / "projection.npz", projection)
-    np.testing.assert_array_equal(load_projection(tmp_path / "projection.npz")(rows), projection(rows))
-    with pytest.raises(DataError, match="projection"):
-        load_projection(tmp_path / "other.npz")
 
 
 def test_every_language_has_many_sentences_and_a_seed_repeats_them():
