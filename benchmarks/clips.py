@@ -19,7 +19,7 @@ from g4g.training.speech_features import add_speech
 from g4g.zoo import Models
 
 DATA = os.environ.get("G4G_DATA", "../shared/data")
-VIDEOS = os.path.join(DATA, "grid")
+"""Where the videos lie, each in the folder of its speaker or of its collection."""
 GROUPS: dict[str, tuple[str, str | None]] = {
     "glasses": ("measured_only", "glasses"),
     "moving": ("measured_only", "moving"),
