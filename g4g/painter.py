@@ -18,6 +18,8 @@ from g4g.generator import Generator, Layout, draw_frames, sample_pictures
 
 _MOST_STRETCH = 4.0
 """log2 of areas is cut here."""
+_OWN_RAMP = 0.3
+"""The frame's own picture fades in over this share of the way from the outline to the ring."""
 _TORN = 2.0
 """Between the lips a picture is stretched so far, as log2 of areas, before it begins to count as hidden."""
 
@@ -122,24 +124,23 @@ def mask_lower_face(mesh: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _lay_out_frame(target: np.ndarray, sources: np.ndarray, scale: int) -> tuple[np.ndarray, ...]:
-    """Lay out one frame: places' x and y, seen, stretch (P, h, w) each, and the guide (3, h, w)."""
+    """Lay out one frame: places' x and y, seen, stretch (P, h, w) each, own (h, w) and the guide (3, h, w)."""
     fixed, size = _fixed_layout(), CropConfig().size * scale
     at = lambda points: points * scale + (scale - 1) / 2  # noqa: E731
-    canonical = fixed.canonical[None]
-    places, owner = rasterise_mesh(at(target), np.concatenate([at(sources), canonical]), fixed.triangles, (size, size))
-    places, guide = places[:-1], places[-1]
+    known = np.concatenate([at(sources), fixed.canonical[None], fixed.own[None]])
+    places, owner = rasterise_mesh(at(target), known, fixed.triangles, (size, size))
+    places, guide, own = places[:-2], places[-2], places[-1, ..., 0]
     areas = np.stack([_measure_areas(points, fixed.triangles) for points in (target, *sources)])
     ratio = np.log2(np.maximum(areas[0], 1e-3) / np.maximum(areas[1:], 1e-3)).clip(-_MOST_STRETCH, _MOST_STRETCH)
-    covered, on_face = owner >= 0, fixed.on_face[owner] & (owner >= 0)
-    behind = (areas[1:] <= 0)[:, owner]
+    covered = owner >= 0
     inside = covered & fixed.inside[owner]
     seen = np.where(inside, np.clip(_TORN - ratio[:, owner], 0, 1), 1).astype(np.float32)
-    seen[behind | ~covered] = 0
+    seen[(areas[1:] <= 0)[:, owner] | ~covered] = 0
+    own = np.where(covered, np.clip(own / _OWN_RAMP, 0, 1), 1)
+    own = (own * own * (3 - 2 * own)).astype(np.float32)
+    seen[-1] = own
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
-    seen[:-1][:, ~on_face] = 0  # what lies around the face belongs to this frame
-    free = ~(on_face & fixed.speaks[owner])
-    seen[-1] = free
-    places[-1][~covered] = np.stack([columns, rows], -1)[~covered]
+    places[:, ~covered] = np.stack([columns, rows], -1)[~covered]
     stretch = np.where(covered, ratio[:, owner], 0).astype(np.float32) / _MOST_STRETCH
     guide = np.concatenate([np.where(covered[..., None], guide, 0).transpose(2, 0, 1), inside[None]])
     places = (places - (scale - 1) / 2) / scale
@@ -148,25 +149,27 @@ def _lay_out_frame(target: np.ndarray, sources: np.ndarray, scale: int) -> tuple
 
 @dataclass(frozen=True)
 class _Fixed:
-    """What the mesh's triangles (F, 3) are: `inside` the lips, `on_face` or in the ring, moved by what `speaks`."""
+    """What does not change from frame to frame.
+
+    `triangles` (F, 3), `inside` (F,): between the inner lips; `canonical` (504, 2): points of the average face with the
+    ring; `own` (504, 2), twice the same: 1 where the frame's own picture is right, on the ring and where speech moves
+    nothing, 0 on the lower face.
+    """
 
     triangles: np.ndarray
-    canonical: np.ndarray
     inside: np.ndarray
-    on_face: np.ndarray
-    speaks: np.ndarray
+    canonical: np.ndarray
+    own: np.ndarray
 
 
 @lru_cache
 def _fixed_layout() -> _Fixed:
     canonical, triangles = load_canonical(), ring_triangles()
     face = canonical.points[None, :, :2]
-    on_face = (triangles < FACE_POINTS).all(1)
-    moves = np.concatenate([canonical.moves, np.zeros(triangles.max() + 1 - FACE_POINTS)])
-    return _Fixed(
-        triangles, add_ring(face, face)[0], np.isin(triangles, INNER_LIPS).all(1), on_face,
-        (moves[triangles] > 0).any(1),
-    )  # fmt: skip
+    own = np.ones(triangles.max() + 1)
+    own[:FACE_POINTS] = canonical.moves == 0
+    inside = np.isin(triangles, INNER_LIPS).all(1)
+    return _Fixed(triangles, inside, add_ring(face, face)[0], np.stack([own, own], 1))
 
 
 def _measure_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:

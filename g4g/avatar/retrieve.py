@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from g4g.avatar.library import MouthLibrary
-from g4g.faces.canonical import JAW_LINE, LIPS
+from g4g.faces.canonical import JAW_LINE, LIPS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from g4g.motion import ShapeSpace
 
 REFERENCES = 3
@@ -20,6 +20,9 @@ _PER_LIGHT = 0.05
 """Light that is e times as bright counts as lips that are so far off."""
 _JAW_SHARE = 0.5
 """Points of the jaw count so much of the lips'."""
+_HIDDEN = 1.0
+"""Where lips are to be further apart than in a picture, it does not show what is between them: so much of the missing
+gap is added to the cost. Lips that are too far apart hide it by themselves."""
 
 SWITCH = 1.5
 """What it costs to go on with a picture that is no neighbour, in UNIT."""
@@ -98,11 +101,19 @@ def describe_entries(shapes: np.ndarray, degrees: np.ndarray, light: np.ndarray,
 
 
 def cost_entries(library: MouthLibrary, wanted: Wanted, space: ShapeSpace) -> np.ndarray:
-    """Say how far each entry is from what each frame asks for, in UNIT: shape (T, N)."""
+    """Say how badly each entry serves each frame, in UNIT: shape (T, N)."""
     given = describe_entries(library.shapes, library.degrees, library.light, space)
     asked = describe_entries(wanted.shapes, wanted.degrees, wanted.light, space)
     squared = (asked**2).sum(1)[:, None] + (given**2).sum(1) - 2 * asked @ given.T
-    return np.sqrt(np.maximum(squared, 0))
+    missing = _open_lips(wanted.shapes, space)[:, None] - _open_lips(library.shapes, space)
+    return np.sqrt(np.maximum(squared, 0)) + np.maximum(missing, 0) * _HIDDEN / UNIT
+
+
+def _open_lips(shapes: np.ndarray, space: ShapeSpace) -> np.ndarray:
+    """Measure how far the inner lips of shapes (N, C) are apart, over closed ones: (N,), canonical units."""
+    upper, lower = (list(lip[2:5]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+    opens = (space.components[:, lower, 1] - space.components[:, upper, 1]).mean(1)
+    return np.maximum(shapes @ opens, 0)
 
 
 def list_neighbours(frames: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:

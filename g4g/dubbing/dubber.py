@@ -66,29 +66,7 @@ class Dubber:
             video: a video, a still picture, a folder of pictures, or a file that `make_avatar` wrote of one.
             audio: what is heard: a sound file, or a video with sound; with `speakers` None hears them all together.
             out: the video to write, its ending decides the container; it appears whole or not at all.
-            options: the other arguments by name, fields of `DubOptions`, as follows.
-            voice: what the lips say, where `audio` has more than it (music, noise); they start together, and where
-                they do not last equally long, `audio` counts: the lips rest after a shorter voice, a longer one is cut.
-            face: who is dubbed. "speaker", which None takes: in each scene (from one cut to the next) whose mouth is
-                largest, moves most and fits the video's own sound best; a face that is alone, always. "left", "right"
-                (of the picture), "largest": also chosen anew in each scene. A number, as `list_faces` gives them, or a
-                pixel (x, y) inside the face: this person wherever seen, and nobody else.
-            speakers: number of a face -> its own sound, all starting together; instead of `face` and `voice`.
-            emphasis: how far the mouth moves, times how far it goes in the video with its own sound: 0 to 2.5.
-            overwrite: replace an existing `out`.
-            length: "audio": the video is cut to the sound, or plays to and fro until the sound ends;
-                "video": the sound is cut, or followed by silence.
-            start_s: where in the video the sound starts; before it all stays as it is, and the length is "video".
-            end_s: where the sound is cut; after it all stays as it is. None, with a start: where the sound ends.
-            mix: what becomes of the video's own sound meanwhile: "replace" removes it, "keep" leaves it beneath the
-                new one, "duck" lowers it while the new one speaks.
-            codec: h264, hevc, vp9, av1 or prores, as the container allows; None takes its first.
-            crf: quality on the codec's own scale, 0 is best; None takes our choice.
-            tolerant: use what can be read of a damaged video, and say so; otherwise a fault is an error.
-            dry_run: look for the face and report what would be done, but write nothing.
-            sheet: picture to draw (.png or the like), source above dubbed; an old one is replaced.
-            apart_s: pictures of the video nearer than this to the frame that is shown are not used; to measure how good
-                dubs are with the video's own sound.
+            options: more settings by name; `DubOptions` lists and explains them.
             progress: called with (stage, done, total).
         Returns:
             What was done.

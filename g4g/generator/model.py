@@ -42,8 +42,8 @@ class Layout:
 
     Attributes:
         places: (B, P, h, w, 2): x and y in px of a crop of `CropConfig.size`, for the rows from `generated_top` down.
-        seen: (B, P, h, w): 1 where the picture shows the place, 0 where it is hidden; where the frame's own picture
-            would show the old mouth it is 0 too.
+        seen: (B, P, h, w): 1 where a reference shows the place, 0 where it is hidden; of the frame's own picture, the
+            share that is taken: 1 around the face and above the mouth, 0 where it would show the old one.
         stretch: (B, P, h, w): log2 of how much larger the place is in the frame than in the picture.
         guide: (B, GUIDES, h, w).
     """
@@ -59,8 +59,8 @@ class Maps:
     """What the generator says of frames, at 1/2 of the crop's size, whatever the pictures' resolution.
 
     Attributes:
-        flow: (B, 2 P, h / 2, w / 2) px of the crop.
-        logits: (B, P + 1, h / 2, w / 2): of each picture, and of colour.
+        flow: (B, 2 K, h / 2, w / 2) px of the crop, of each reference.
+        logits: (B, K + 1, h / 2, w / 2): of each reference, and of colour.
         colour: (B, 3, h / 2, w / 2) in [-1, 1].
         detail: (B, 3, h, w): added at last.
     """
@@ -93,15 +93,14 @@ class Generator(nn.Module):
         self.join_quarter = nn.Conv2d(quarter, quarter, 3, padding=1)
         self.up_half = nn.Conv2d(quarter, half, 3, padding=1)
         self.join_half = nn.Conv2d(half, half, 3, padding=1)
-        self.head = nn.Conv2d(half, 3 * pictures + 4, 3, padding=1)
+        self.head = nn.Conv2d(half, 3 * config.references + 4, 3, padding=1)
         self.paint = nn.Conv2d(half, 12, 3, padding=1)
         for last in (self.head, self.paint):
             nn.init.normal_(last.weight, std=1e-3)
             nn.init.zeros_(last.bias)
-        with torch.no_grad():  # the first reference fits best, the others follow; colour where none shows anything
-            self.head.bias[2 * pictures : 3 * pictures + 1] = torch.tensor(
-                [1.0] + [0.0] * (config.references - 1) + [2.0, -4.0]
-            )
+        with torch.no_grad():  # the first reference fits best; colour where none shows anything
+            self.head.bias[2 * config.references] = 0.5
+            self.head.bias[3 * config.references] = -4.0
 
     def forward(self, pictures: Tensor, layout: Layout, speech: Tensor) -> Maps:
         """Look at pictures laid over frames, and say how to join them.
@@ -123,7 +122,7 @@ class Generator(nn.Module):
         x = x + act(self.join_quarter(x))
         x = half + act(self.up_half(double(x)))
         x = x + act(self.join_half(x))
-        count = 2 * pictures.shape[1]
+        count = 2 * self.config.references
         maps = self.head(x).float()
         return Maps(
             _MOST_FLOW_PX * torch.tanh(maps[:, :count]), maps[:, count:-3], torch.tanh(maps[:, -3:]),

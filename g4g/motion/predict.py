@@ -9,12 +9,14 @@ from g4g.faces.canonical import LIPS
 from g4g.motion.model import Motion, frame_rows, sample_rows
 from g4g.motion.neutral import NeutralFace
 
-_SURE, _UNSURE = 0.85, 0.55
+_SURE, _UNSURE = 0.5, 0.25
 """From the first probability on closed lips meet; below the second nothing is done about them."""
 _FEWEST_FRAMES = 50
 _CLEAR = 0.35
 """Where real mouths follow predicted ones by a smaller correlation, the sound is another's or out of sync."""
-_LEAST_GAIN, _MOST_GAIN = 0.6, 1.7
+USUAL_GAIN = 1.15
+"""A regression answers an uncertain sound with the mean mouth: people move theirs this much further."""
+_LEAST_GAIN, _MOST_GAIN = 0.6, 1.9
 
 
 @torch.no_grad()
@@ -42,17 +44,17 @@ def fit_gain(predicted: np.ndarray, real: np.ndarray, motion: Motion) -> float:
         predicted, real: shapes of the same frames, (T, C).
         motion: the network that predicted.
     Returns:
-        The factor that brings both nearest, 0.6 to 1.7; 1 where there is too little or it is not clear.
+        The ratio of the deviations of the lips' points, 0.6 to 1.9; USUAL_GAIN where there is too little to tell it, or
+        where mouth and sound do not belong together.
     Source:
-        Our choice: least squares over the lips' points, in closed form.
+        Our choice.
     """
     lips = motion.space.components[:, LIPS].reshape(len(motion.components), -1)
-    made, true = (predicted @ lips).ravel(), (real @ lips).ravel()
-    if len(predicted) < _FEWEST_FRAMES or min(made.std(), true.std()) < 1e-6:
-        return 1.0
-    if np.corrcoef(made - made.mean(), true - true.mean())[0, 1] < _CLEAR:
-        return 1.0
-    return float(np.clip((made * true).sum() / (made * made).sum(), _LEAST_GAIN, _MOST_GAIN))
+    made, true = ((shapes - shapes.mean(0)) @ lips for shapes in (predicted, real))
+    sizes = np.linalg.norm(made), np.linalg.norm(true)
+    if len(predicted) < _FEWEST_FRAMES or min(sizes) < 1e-6 or (made * true).sum() < _CLEAR * sizes[0] * sizes[1]:
+        return USUAL_GAIN
+    return float(np.clip(sizes[1] / sizes[0], _LEAST_GAIN, _MOST_GAIN))
 
 
 def lay_shapes(motion: Motion, neutral: NeutralFace, degrees: np.ndarray, shapes: np.ndarray, closed: np.ndarray):

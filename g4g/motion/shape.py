@@ -10,8 +10,8 @@ from g4g.faces.canonical import FACE_POINTS, LOWER_INNER_LIP, UPPER_INNER_LIP, l
 
 _PAIRS = slice(1, 6)
 """Facing points of the inner lips that must meet when lips close; the outermost lie in the corners."""
-_MEETS = 0.004
-"""Lips that meet are this far apart, in distances of the outer eye corners: the mesh's inner lips never touch."""
+_MEETS = 0.0
+"""Lips that meet are this far apart, in distances of the outer eye corners: what lies between them is not drawn."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ _OUTSIDE = 0.1
 _OTHER_LIGHT, _OTHER_SKIN = 0.3, 0.6
 """Shares of references whose light differs a little, of examples in other colours."""
 _VALIDATION_CLIPS, _APART_S = 16, 0.5
-_WEIGHTS = {"pixels": 1.0, "edges": 0.4, "perceptual": 0.4, "adversarial": 0.01, "features": 0.05, "flow": 0.002}
+_WEIGHTS = {"pixels": 1.0, "edges": 0.4, "perceptual": 1.2, "adversarial": 0.01, "features": 0.05, "flow": 0.002}
 
 
 class GeneratorStage(Stage):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -22,6 +23,7 @@ from g4g.training.speech_augment import augment_sound, change_speed, warp_throat
 from g4g.training.speech_data import SpeechFolder, is_synthetic, split_names
 
 _BATCH, _SEQUENCE_S = 4, 12.0
+_LEARNING_RATE = 1.5e-3
 _SHARES = {"kokoro": 0.38, "espeak": 0.32, "s1": 0.12, "": 0.18}
 """How often a recording of each source is drawn; the last one is every other speaker."""
 _PLAIN, _SPEED = 0.3, 0.35
@@ -200,7 +202,7 @@ def train_speech(
         note["figures"] = {name: round(float(value), 4) for name, value in figures.items()}
         save_speech_encoder(out, network, {"history": {"speech": note}})
 
-    return train(stage, out, plan, save, resume)
+    return train(stage, out, replace(plan, learning_rate=plan.learning_rate or _LEARNING_RATE), save, resume)
 
 
 if __name__ == "__main__":
@@ -210,7 +212,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=10**9)
     parser.add_argument("--precision", default="32-true")
-    parser.add_argument("--learning-rate", type=float, default=1.2e-3)
+    parser.add_argument("--learning-rate", type=float, default=_LEARNING_RATE)
     parser.add_argument("--look-every-s", type=float, default=180.0)
     parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()

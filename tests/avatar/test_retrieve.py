@@ -8,6 +8,9 @@ import pytest
 from g4g.avatar import MouthLibrary, Wanted, find_references, retrieve
 from g4g.zoo import load
 
+SIZE = 8
+"""Coefficients of a shape in the tiny network."""
+
 
 @pytest.fixture(scope="module")
 def space():
@@ -32,7 +35,7 @@ def ask(shapes, degrees=0.0, light=0.0, times_s=None, starts=()):
 
 
 def draw_shapes(rng, count):
-    return rng.normal(size=(count, 4))
+    return rng.normal(size=(count, SIZE))
 
 
 def test_a_stretch_of_the_video_is_found_again(space):
@@ -44,7 +47,7 @@ def test_a_stretch_of_the_video_is_found_again(space):
 
 
 def test_pose_and_light_decide_between_like_mouths(space):
-    shapes = np.zeros((4, 4))
+    shapes = np.zeros((4, SIZE))
     turned = make_library(shapes, frames=[0, 50, 100, 150], degrees=[0, 10, 20, 30])
     assert (find_references(turned, ask(shapes[:3], degrees=19), space)[:, 0] == 2).all()
     lit = make_library(shapes, frames=[0, 50, 100, 150], light=[0, 0.2, 0.4, 0.6])
@@ -86,13 +89,28 @@ def test_costs_are_distances_of_lips_and_jaw(space):
     off = space.decode((a - b)[None])[0]
     lips, jaw = ((off[list(points)] ** 2).sum(-1) for points in (LIPS, JAW_LINE))
     expected = np.sqrt((lips.sum() + 0.5 * jaw.sum()) / (len(lips) + 0.5 * len(jaw))) / retrieve.UNIT
-    assert retrieve.cost_entries(make_library([a]), ask([b]), space)[0, 0] == pytest.approx(expected, rel=1e-5)
+    costs = retrieve.cost_entries(make_library([a, b]), ask([b, a]), space)
+    assert min(costs[0, 0], costs[1, 1]) == pytest.approx(expected, rel=1e-5)
+    assert costs[0, 1] == pytest.approx(0, abs=1e-5) and costs[1, 0] == pytest.approx(0, abs=1e-5)
+
+
+def test_a_mouth_that_is_too_open_serves_better_than_one_that_hides_its_inside(space):
+    from g4g.faces.canonical import LOWER_INNER_LIP, UPPER_INNER_LIP
+
+    jaw = np.eye(1, SIZE)[0]
+    library = make_library([0.4 * jaw, 1.6 * jaw], frames=[0, 100])
+    cost = retrieve.cost_entries(library, ask([jaw]), space)[0]
+    lower, upper = (space.components[0, list(lip[2:5]), 1].mean() for lip in (LOWER_INNER_LIP, UPPER_INNER_LIP))
+    assert cost[0] - cost[1] == pytest.approx(0.6 * (lower - upper) / retrieve.UNIT, rel=1e-4)
+    assert (find_references(library, ask([jaw] * 5), space)[:, 0] == 1).all()
 
 
 def test_a_still_and_a_small_library_repeat_their_pictures(space):
-    one = find_references(make_library(np.zeros((1, 4))), ask(np.ones((5, 4)), times_s=np.zeros(5)), space, apart_s=0.5)
+    one = find_references(
+        make_library(np.zeros((1, SIZE))), ask(np.ones((5, SIZE)), times_s=np.zeros(5)), space, apart_s=0.5
+    )
     assert one.tolist() == [[0, 0, 0]] * 5
-    two = find_references(make_library(np.zeros((2, 4)), frames=[0, 90]), ask(np.zeros((4, 4))), space)
+    two = find_references(make_library(np.zeros((2, SIZE)), frames=[0, 90]), ask(np.zeros((4, SIZE))), space)
     assert all(set(row) == {0, 1} for row in two.tolist())
 
 
@@ -100,7 +118,7 @@ def test_noise_does_not_make_pictures_change_to_and_fro(space):
     rng = np.random.default_rng(3)
     shapes = np.repeat(draw_shapes(rng, 2)[:1], 2, axis=0)
     library = make_library(shapes + [[0], [0.01]], frames=[0, 100])
-    wanted = ask(shapes[0] + 0.005 + rng.normal(0, 0.05, (40, 4)))
+    wanted = ask(shapes[0] + 0.005 + rng.normal(0, 0.05, (40, SIZE)))
     assert (np.diff(find_references(library, wanted, space)[:, 0]) != 0).sum() == 0
     nearest = retrieve.cost_entries(library, wanted, space).argmin(1)
     assert (np.diff(nearest) != 0).sum() > 5

@@ -100,7 +100,7 @@ def test_another_version_or_other_weights_are_one_sentence(tiny, stored, voice_f
     with pytest.raises(g4g.MediaError, match="avatar of version 99, this g4g reads version 1; make it again"):
         tiny.dub(later, voice_file, tmp_path / "out.mp4")
     models = g4g.load("g4g-tiny")
-    torch.nn.init.normal_(models.motion.leave.weight)
+    torch.nn.init.normal_(models.motion.shape.weight)
     with pytest.raises(g4g.MediaError, match="made with other weights than mine; give those with --weights"):
         load_avatar(stored, replace(models, name="mine"))
     other_painter = g4g.load("g4g-tiny")

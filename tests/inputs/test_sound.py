@@ -6,7 +6,7 @@ import pytest
 import g4g
 from g4g.dubbing.offsets import OffsetMeter
 from g4g.dubbing.report import DubbedFace, DubbedFrame
-from g4g.faces import make_backend
+from g4g.faces import make_backend, to_landmarks
 from g4g.media import probe
 from g4g.metrics import mouth_opening
 
@@ -67,7 +67,7 @@ def test_the_mouth_rests_in_silence_before_between_and_after_sentences(small, gr
     ffmpeg("-i", grid_clip, "-filter_complex", graph, tmp_path / "sentences.wav")
     backend = make_backend("mediapipe")
     frames = small.generate_frames(grid_clip, tmp_path / "sentences.wav")
-    opening = mouth_opening(np.stack([backend.find(item.frame) for item in frames]))
+    opening = mouth_opening(to_landmarks(np.stack([backend.find(item.frame) for item in frames])))
     time_s = np.arange(len(opening)) / 25 % (rest_s + words_s)
     resting = (time_s > 0.32) & (time_s < rest_s - 0.32)  # lips begin before the sound and end after it
     assert opening[resting].max() < 0.4 * opening[time_s > rest_s].max()
