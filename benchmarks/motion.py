@@ -2,7 +2,8 @@
 
 python benchmarks/motion.py [--data PREPARED ...] [--weights g4g-small] [--groups glasses moving ...] [--limit N]
 
-The gain is fitted on the first half of each clip, everything is measured on the second.
+The gain is fitted on the first half of each clip, everything is measured on the second; below 100 frames the usual one
+is taken.
 """
 
 from __future__ import annotations
