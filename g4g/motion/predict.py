@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from g4g.faces.canonical import LIPS
+from g4g.faces.canonical import LOWER_INNER_LIP, UPPER_INNER_LIP
 from g4g.motion.model import Motion, frame_rows, sample_rows
 from g4g.motion.neutral import NeutralFace
 
@@ -16,7 +16,7 @@ _CLEAR = 0.35
 """Where real mouths follow predicted ones by a smaller correlation, the sound is another's or out of sync."""
 USUAL_GAIN = 1.15
 """A regression answers an uncertain sound with the mean mouth: people move theirs this much further."""
-_LEAST_GAIN, _MOST_GAIN = 0.6, 1.9
+_LEAST_GAIN, _MOST_GAIN = 0.6, 1.7
 
 
 @torch.no_grad()
@@ -44,13 +44,14 @@ def fit_gain(predicted: np.ndarray, real: np.ndarray, motion: Motion) -> float:
         predicted, real: shapes of the same frames, (T, C).
         motion: the network that predicted.
     Returns:
-        The ratio of the deviations of the lips' points, 0.6 to 1.9; USUAL_GAIN where there is too little to tell it, or
+        The ratio of the openings' deviations, 0.6 to 1.7; USUAL_GAIN where there is too little to tell it, or
         where mouth and sound do not belong together.
     Source:
         Our choice.
     """
-    lips = motion.space.components[:, LIPS].reshape(len(motion.components), -1)
-    made, true = ((shapes - shapes.mean(0)) @ lips for shapes in (predicted, real))
+    components = motion.space.components[:, :, 1]
+    opens = (components[:, LOWER_INNER_LIP] - components[:, UPPER_INNER_LIP]).mean(1)
+    made, true = ((shapes - shapes.mean(0)) @ opens for shapes in (predicted, real))
     sizes = np.linalg.norm(made), np.linalg.norm(true)
     if len(predicted) < _FEWEST_FRAMES or min(sizes) < 1e-6 or (made * true).sum() < _CLEAR * sizes[0] * sizes[1]:
         return USUAL_GAIN
