@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from clips import Clip, hear_clips
 
-from clips import Clip
-
-from g4g.audio import encode_speech
 from g4g.metrics.report import Figure
-from g4g.training.data import Shot
 from g4g.training.offset_figures import measure_clips, sum_up
 from g4g.zoo import Models
 
@@ -23,12 +19,9 @@ _ROWS = {
 
 def measure_aligner(models: Models, clips: list[Clip], group: str) -> list[Figure]:
     """Measure the offsets of each clip, by the geometry of its lips and by the speech features of its sound."""
-    figures = sum_up(measure_clips(models.aligner, [_hear(models, clip.shot) for clip in clips]))
+    figures = sum_up(measure_clips(models.aligner, [clip.shot for clip in hear_clips(clips, models)]))
     return [
         Figure("1 aligner", group, words, figures[name], len(clips), target=target, wish=wish)
         for name, (words, target, wish) in _ROWS.items()
     ]
 
-
-def _hear(models: Models, shot: Shot) -> Shot:
-    return replace(shot, speech=encode_speech(models.speech, shot.waveform.astype("float32") / 32767))

@@ -9,21 +9,27 @@ from pathlib import Path
 import numpy as np
 from clips import Clip
 
-from g4g.dubbing import Dubber
+from g4g.dubbing import DubbedFace, Dubber
 from g4g.errors import G4GError
-from g4g.faces import lower_half_mask
+from g4g.faces import refine_crop
 from g4g.media import VideoWriter, probe
 
 SIZE = 128
+OWN_APART_S = 0.5
+"""Dubs with the video's own sound take no picture nearer than this to the frame: it would be the answer."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A clip to dub with a sound into a file."""
+    """A clip to dub with a sound into a file; None takes the clip's own sound."""
 
     clip: Clip
-    audio: Path
+    sound: Path | None
     out: Path
+
+    @property
+    def audio(self) -> Path:
+        return self.sound or self.clip.source
 
 
 @dataclass
@@ -60,30 +66,31 @@ def dub_all(dubber: Dubber, jobs: list[Job], say) -> Dubbed:
 
 
 def _dub(dubber: Dubber, job: Job) -> tuple[int, int]:
-    info, shot, start = probe(job.clip.source), job.clip.shot, job.clip.start
+    info, apart_s = probe(job.clip.source), OWN_APART_S if job.sound is None else 0.0
     changed, outside = 0, 0
-    frames = dubber.generate_frames(job.clip.source, job.audio, length="video")
+    frames = dubber.generate_frames(job.clip.source, job.audio, length="video", apart_s=apart_s)
     with VideoWriter(job.out, info.width, info.height, info.fps, audio=job.audio, overwrite=True) as writer:
-        for number, item in enumerate(frames):
+        for item in frames:
             writer.write(item.frame)
-            if item.taken is not None and 0 <= number - start < len(shot):
-                shape = item.frame.shape[:2]
-                spared = ~mask_frame(shot.landmarks[number - start], item.frame_to_crop, shape)
-                changed += int((item.frame != item.source).any(-1)[spared].sum())
-                outside += int(spared.sum())
+            spared = np.ones(item.frame.shape[:2], bool)
+            for face in item.faces:
+                spared &= ~mask_frame(face, spared.shape)
+            changed += int((item.frame != item.source).any(-1)[spared].sum())
+            outside += int(spared.sum())
     return changed, outside
 
 
-def mask_frame(crop_landmarks: np.ndarray, frame_to_crop: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Find the pixels (H, W) of a frame that the mask can reach, bool; computed apart from the dub's own paste."""
-    support = lower_half_mask(crop_landmarks) > 0
-    grown = np.pad(support, 1)
-    # Sampling between pixels reaches one pixel further.
-    grown = np.max([np.roll(grown, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)], axis=0)[1:-1, 1:-1]
+def mask_frame(face: DubbedFace, shape: tuple[int, int]) -> np.ndarray:
+    """Find the pixels (H, W) of a frame that a face's mask can reach, bool; computed apart from the dub's own paste."""
+    size, reach = len(face.taken), 2  # bicubic sampling reaches two pixels further
+    grown = np.pad(face.taken > 0, reach)
+    shifts = range(-reach, reach + 1)
+    grown = np.max([np.roll(grown, (y, x), (0, 1)) for y in shifts for x in shifts], axis=0)
     y, x = np.mgrid[: shape[0], : shape[1]]
-    u, v = (np.rint(row[0] * x + row[1] * y + row[2]).astype(int) for row in frame_to_crop)
-    inside = (u >= 0) & (u < SIZE) & (v >= 0) & (v < SIZE)
-    return inside & grown[np.clip(v, 0, SIZE - 1), np.clip(u, 0, SIZE - 1)]
+    to_crop = refine_crop(face.frame_to_crop, size // SIZE)
+    u, v = (np.rint(row[0] * x + row[1] * y + row[2]).astype(int) + reach for row in to_crop)
+    inside = (u >= 0) & (u < len(grown)) & (v >= 0) & (v < len(grown))
+    return inside & grown[np.clip(v, 0, len(grown) - 1), np.clip(u, 0, len(grown) - 1)]
 
 
 def write_silence(path: Path, seconds: float) -> Path:

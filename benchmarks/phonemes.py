@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from clips import VIDEOS
+from clips import DATA
 from sentences import SENTENCES
 
 from g4g.checkpoints.atomic import write_whole
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=[DEFAULT_WEIGHTS], help="names or files (default: %(default)s)")
     parser.add_argument("--languages", nargs="+", default=list(SENTENCES), choices=list(SENTENCES))
     parser.add_argument("--faces", nargs="+", default=[], help="names of the list, or video files (default: all)")
-    parser.add_argument("--data", default=str(Path(VIDEOS).parent), help="folder of the clips (default: %(default)s)")
+    parser.add_argument("--data", default=DATA, help="folder of the clips (default: %(default)s)")
     parser.add_argument("--sentences", type=int, default=3, help="of each language (default: %(default)s)")
     parser.add_argument("--out", default="phonemes", help="folder for sounds, dubs, figures (default: %(default)s)")
     parser.add_argument("--reuse", action="store_true", help="take sounds and dubs that are there already")

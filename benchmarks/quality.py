@@ -1,7 +1,9 @@
 """Measure a weight file on the held-out clips and print the whole table.
 
-python benchmarks/quality.py [--videos FOLDER | --data PREPARED] [--weights g4g-small] [--out DIR] [--limit N]
-    [--groups s1 unseen s26+s31] [--report]
+python benchmarks/quality.py [--videos FOLDER | --data PREPARED ...] [--weights g4g-small] [--out DIR] [--limit N]
+    [--groups s1 unseen ...] [--report]
+
+renderer.py and motion.py measure these two alone.
 """
 
 from __future__ import annotations
@@ -14,8 +16,7 @@ from alignment import measure_aligner
 from clips import Clip, choose_foreign
 from command import Report, load_groups, make_parser, say
 from dubs import Dubbed, Job, dub_all, write_silence
-from judging import report_mask, report_rest, report_silence, report_sync
-from pictures import compare_closed, generate_clip, report_closed
+from judging import report_copy, report_mask, report_rest, report_silence, report_sync
 from sheets import draw_dub
 
 from g4g.dubbing import Dubber
@@ -25,9 +26,9 @@ from g4g.metrics.report import Figure
 from g4g.zoo import load
 
 _SHEETS = 5
-"""So many paired and unpaired dubs of each group are drawn."""
+"""Dubs of each group and kind that are drawn."""
 _SILENT_CLIPS = 10
-"""So many clips of a group are dubbed with silence."""
+"""Clips of each group that are dubbed with silence."""
 
 
 class Bench:
@@ -40,29 +41,26 @@ class Bench:
         self.silence = write_silence(self.out / "silence.wav", 1.0)
 
     def measure(self, group: str, clips: list[Clip]) -> list[Figure]:
-        """Measure one group of clips: networks alone, then dubs by `g4g evaluate`."""
-        say(f"{group}: aligner and generator alone, {len(clips)} clips")
+        """Measure one group of clips: the aligner alone, then dubs by `g4g evaluate`."""
+        say(f"{group}: aligner alone, {len(clips)} clips")
         figures = measure_aligner(self.models, clips, group)
-        figures += report_closed([compare_closed(clip, generate_clip(self.models, clip)) for clip in clips], group)
-
         foreign = choose_foreign(clips)
-        paired, own = self._dub(f"paired_{group}", [(clip, None) for clip in clips], clips)
-        sounds = [sound for _, sound in foreign]
-        unpaired, other = Dubbed([], []), None
+        own, own_scores = self._dub(f"own_{group}", [(clip, None) for clip in clips], clips)
+        other, other_scores = Dubbed([], []), None
         if foreign:
-            unpaired, other = self._dub(f"unpaired_{group}", [(clip, sound.source) for clip, sound in foreign], sounds)
+            pairs = [(clip, sound.source) for clip, sound in foreign]
+            other, other_scores = self._dub(f"foreign_{group}", pairs, [sound for _, sound in foreign])
         silent, still = self._dub(f"silent_{group}", [(clip, self.silence) for clip in clips[:_SILENT_CLIPS]], [])
-        figures += report_sync(own, other, group)
-        figures.append(report_mask([paired, unpaired, silent], group))
-        return figures + report_silence(still, group) + report_rest(own, group)
+        figures += report_copy(own_scores, group) + report_sync(own_scores, other_scores, group)
+        figures.append(report_mask([own, other, silent], group))
+        return figures + report_silence(still, group) + report_rest(own_scores, group)
 
     def _dub(self, kind: str, pairs: list[tuple[Clip, Path | None]], voices: list[Clip]) -> tuple[Dubbed, Evaluation]:
         """Dub each clip with a sound (None: its own), evaluate the files, draw the first few, write the page."""
         folder = self.out / kind
         folder.mkdir(exist_ok=True)
         jobs = [
-            Job(clip, audio or clip.source, folder / f"{clip.name}-{audio.stem if audio else 'own'}.mp4")
-            for clip, audio in pairs
+            Job(clip, audio, folder / f"{clip.name}-{audio.stem if audio else 'own'}.mp4") for clip, audio in pairs
         ]
         dubbed = dub_all(self.dubber, jobs, lambda text: say(f"{kind}: {text}", end="\r"))
         self.failed += dubbed.failed

@@ -10,7 +10,6 @@ from dubs import SIZE, Job
 from PIL import ImageDraw
 
 from g4g.faces import crop_face
-from g4g.media import pick_frames
 from g4g.media.sheet import paste_columns
 
 _WIDTH = 192
@@ -43,9 +42,9 @@ def draw_dub(job: Job, sound: Clip, path: Path) -> None:
     draw_rows(rows | {name: [crop[MOUTH] for crop in row] for name, row in crops.items()}, path)
 
 
-def read_columns(video: Path, clip: Clip, numbers: list[int]) -> list[np.ndarray]:
-    """Read the frames of a video, the clip's source or its dub, that show the clip's frames `numbers`."""
-    return [frame for _, frame in pick_frames(video, [clip.start + number for number in numbers])]
+def read_columns(video: Path, clip: Clip, rows: list[int]) -> list[np.ndarray]:
+    """Read the frames of a video, the clip's source or its dub, that show some of the clip's frames."""
+    return list(clip.read_frames(video, rows))
 
 
 def sheet_columns(count: int) -> list[int]:
