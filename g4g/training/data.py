@@ -18,7 +18,6 @@ from g4g.faces import HeadPose, fit_pose, lip_gap, steady_upper_face, to_landmar
 INDEX_VERSION = 3
 
 
-
 @dataclass(frozen=True)
 class Shot:
     """One shot of a `clip` at 25 frames/s; the pictures stay on disk until they are looked at.
