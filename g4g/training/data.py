@@ -1,4 +1,4 @@
-"""Prepared shots, lazily read; the one fixed split; and augmentation of sound and colour."""
+"""Prepared shots, lazily read; the one fixed split; and other colours."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import librosa
 import numpy as np
 from safetensors import safe_open
-from scipy.signal import lfilter
 
 from g4g.checkpoints import weights_dir
-from g4g.config import AudioConfig
 from g4g.errors import DataError
 from g4g.faces import HeadPose, fit_pose, lip_gap, steady_upper_face, to_landmarks
 
 INDEX_VERSION = 3
-_OTHER_VOICE, _ROOM, _BANDS, _NOISY = 0.7, 0.2, 0.15, 0.2
-"""Shares of sounds that get another voice, a room, narrow bands, noise. More noise buries the breaths by which quiet
-windows are told apart."""
 
 
 @dataclass(frozen=True)
@@ -196,44 +190,6 @@ def _map_crops(path: Path) -> np.ndarray:
         length = int.from_bytes(file.read(8), "little")
         about = json.loads(file.read(length))["crops"]
     return np.memmap(path, np.uint8, "r", 8 + length + about["data_offsets"][0], tuple(about["shape"]))
-
-
-def augment_mel(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Say the same with another voice, elsewhere: timing stays.
-
-    Loudness (-20..+10 dB), a longer or shorter throat (frequencies times 0.67..1.49: a man's, a child's), sometimes a
-    room (0.2 to 0.8 s), a telephone's or codec's bands, noise or other speech (20 to 5 dB below).
-    """
-    mel = mel + np.float32(rng.uniform(-0.4, 0.2))
-    if rng.random() < _OTHER_VOICE:
-        centres = _band_centres(len(mel))
-        where = np.interp(centres / np.exp(rng.uniform(-0.4, 0.4)), centres, np.arange(len(mel)))
-        low = np.minimum(where.astype(int), len(mel) - 2)
-        share = (where - low)[:, None].astype(np.float32)
-        mel = mel[low] * (1 - share) + mel[low + 1] * share
-    if rng.random() < _ROOM:
-        decay = 10 ** (-6 / (rng.uniform(0.2, 0.8) * AudioConfig().mel_rate))
-        echo = lfilter([0, 1], [1, -decay], 10 ** (5 * mel), axis=1) * rng.uniform(0.02, 0.2)
-        mel = np.log10(10 ** (5 * mel) + echo) / 5
-    if rng.random() < _BANDS:
-        lowest, highest = rng.integers(0, 8), rng.integers(len(mel) // 2, len(mel))
-        mel = np.concatenate([np.full_like(mel[:lowest], -1), mel[lowest:highest], np.full_like(mel[highest:], -1)])
-    if rng.random() < _NOISY:
-        below = rng.uniform(0.1, 0.4)
-        if rng.random() < 0.5:
-            noise = np.roll(mel[:, ::-1], rng.integers(mel.shape[1]), axis=1) - below
-        else:
-            level = np.percentile(mel, 95) - below - 0.1
-            noise = level + rng.normal(0, 0.1, (len(mel), 1)) + rng.normal(0, 0.05, mel.shape)
-        mel = np.log10(10 ** (5 * mel) + 10 ** (5 * noise)) / 5
-    return np.maximum(mel, -1).astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _band_centres(count: int) -> np.ndarray:
-    """Middle of each mel band, Hz, shape (count,)."""
-    audio = AudioConfig()
-    return librosa.mel_frequencies(n_mels=count + 2, fmin=audio.f_min_hz, fmax=audio.f_max_hz)[1:-1]
 
 
 def augment_colour(crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -101,6 +101,8 @@ class HeldOut:
     def measure(self, generator: Generator) -> tuple[float, float, list[np.ndarray]]:
         """Draw the frames: (mouth PSNR, perceptual distance, [real, made] lower faces (N, h, w, 3) uint8)."""
         device, real, made, distances = next(generator.parameters()).device, [], [], []
+        if self.perceptual is not None:
+            self.perceptual.to(device)
         for first in range(0, len(self._mouths), _BATCH):
             rows = slice(first, first + _BATCH)
             canvas = Canvas(*(part[rows] for part in vars(self._canvas).values()))

@@ -14,7 +14,6 @@ from g4g.faces import to_landmarks
 from g4g.motion import fit_neutral, move_mouth
 from g4g.training.data import (
     Shot,
-    augment_mel,
     describe_data,
     group_of,
     load_shots,
@@ -197,14 +196,6 @@ def test_a_late_shot_of_a_held_out_clip_stays_held_out(prepared, tmp_path):
     (folder / "index.json").write_text(json.dumps({**index, "shots": index["shots"][:2]}))
     train, held = load_split(folder)
     assert [shot.clip for shot in train] == ["s1_bbaf3s"] and [shot.clip for shot in held] == [held_clip]
-
-
-def test_augmented_sound_keeps_its_timing():
-    mel = np.full((80, 100), -1, np.float32)
-    mel[:, 40:60] = 0.2
-    for seed in range(8):
-        loud = augment_mel(mel, np.random.default_rng(seed)).mean(0)
-        assert loud[45:55].mean() > max(loud[:30].mean(), loud[70:].mean()) + 0.05
 
 
 def _name_shot(number: int, speaker: str) -> Shot:
