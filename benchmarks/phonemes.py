@@ -113,7 +113,7 @@ def make_speech(
     return speech
 
 
-def bounce_trace(mouth: MouthTrace, duration_s: float) -> MouthTrace:
+def ping_pong_trace(mouth: MouthTrace, duration_s: float) -> MouthTrace:
     """Play the mouth of a video to and fro for so long, as a dub takes its frames; a still stays as it is."""
     count = len(mouth.times_s)
     frame_s = float(np.median(np.diff(mouth.times_s))) if count > 1 else 1 / 25
@@ -185,7 +185,7 @@ def run(options: argparse.Namespace) -> list[Result]:
         def measure(face=face, video=video, phonemes=phonemes) -> PhonemeScore:
             if face not in sources:
                 sources[face] = trace_mouth(video)
-            return score_phonemes(phonemes, bounce_trace(sources[face], phonemes[-1].stop_s))
+            return score_phonemes(phonemes, ping_pong_trace(sources[face], phonemes[-1].stop_s))
 
         results.append(attempt(_UNDUBBED, language, face, measure))
     write_results(out / "phonemes.json", results, settings)

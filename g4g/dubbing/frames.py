@@ -20,7 +20,7 @@ from g4g.dubbing.voices import Voice
 from g4g.errors import ResourceError
 from g4g.faces import crop_face, refine_crop
 from g4g.fusion import compose_frame
-from g4g.media.bounce import bounce_frames
+from g4g.media.ping_pong import ping_pong_frames
 from g4g.motion import frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter
 from g4g.zoo import Models
@@ -46,7 +46,7 @@ class FrameMaker:
     def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[list[tuple[int, np.ndarray]]]:
         """Yield (number in the video, frame) in batches."""
         path, count = dub.avatar.info.path, len(dub.avatar.tracks)
-        frames = bounce_frames(path, count, len(dub.plan), alpha=alpha, on_fault=pass_over)
+        frames = ping_pong_frames(path, count, len(dub.plan), alpha=alpha, on_fault=pass_over)
         while True:
             with self._clock.timed("decode"):
                 batch = list(islice(frames, BATCH_FRAMES))

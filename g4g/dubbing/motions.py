@@ -10,7 +10,7 @@ from g4g.audio import SPEECH_RATE, encode_speech
 from g4g.avatar import Avatar, Person, Wanted, find_references
 from g4g.config import MOST_EMPHASIS, AudioConfig
 from g4g.dubbing.voices import Voice
-from g4g.media.bounce import bounce_numbers
+from g4g.media.ping_pong import ping_pong_numbers
 from g4g.motion import Motion, lay_shapes, move_mouth
 from g4g.zoo import Models
 
@@ -50,7 +50,7 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
     speech = _hear(models, voice)
     shapes, closed = _move(motion, speech, plan.times_s - plan.span_s[0])
     entries = np.full((len(plan), models.generator.config.references), -1, np.int32)
-    sources = bounce_numbers(len(avatar.tracks), len(plan))
+    sources = ping_pong_numbers(len(avatar.tracks), len(plan))
     dubbed = np.array([why is None for why in plan.passed])
     faces = np.where(dubbed, voice.faces[sources], -1)
     for face in np.unique(faces[faces >= 0]).tolist():

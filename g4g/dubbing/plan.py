@@ -9,7 +9,7 @@ import numpy as np
 
 from g4g.errors import ConfigError
 from g4g.faces import FaceTrack, find_runs
-from g4g.media.bounce import bounce_numbers
+from g4g.media.ping_pong import ping_pong_numbers
 
 LENGTHS = ("audio", "video")
 NO_FACE = "no face"
@@ -83,7 +83,7 @@ def plan_frames(
         raise ConfigError(
             f"start and end must lie in the video's {duration_s:.2f} s, in this order; got {start_s:g} and {end_s:g} s"
         )
-    sources = bounce_numbers(len(track), len(times_s))
+    sources = ping_pong_numbers(len(track), len(times_s))
     asked = (times_s >= start_s) & (times_s < end_s)
     passed = np.where(asked, away[sources], NOT_ASKED)
     # Played backwards, a cut lies between the same two frames.

@@ -26,10 +26,10 @@ from g4g.media.decode import (
     raise_fault,
     video_streams,
 )
-from g4g.media.extent import count_missing_bytes
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg
 from g4g.media.folder import list_pictures
 from g4g.media.probe import STILL_FPS, read_orientation
+from g4g.media.truncation import count_missing_bytes
 
 FILL_GAPS = "aresample=async=1:first_pts=0"
 """ffmpeg filter: silence wherever a sound has no samples, from time 0 on; what lies before 0 is cut."""

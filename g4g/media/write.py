@@ -14,13 +14,13 @@ import av
 import numpy as np
 
 from g4g.errors import ConfigError, MediaError, ShapeError
-from g4g.media.carry import carry_streams
 from g4g.media.colour import VIDEO_COLOUR, Colour
 from g4g.media.decode import check_input
 from g4g.media.encode import choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
-from g4g.media.leftovers import WorkFolder
+from g4g.media.other_streams import copy_other_streams
 from g4g.media.sound import MIXES, has_sound, sound_graph
+from g4g.media.work_folder import WorkFolder
 
 AUDIO_BITRATE = "192k"
 """Bits per second of the new sound (our choice)."""
@@ -216,7 +216,7 @@ class VideoWriter:
             outputs += ["-filter_complex", self._sound_graph(length_s), "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
         if self._source is not None:
             tracks = int(self._audio is not None)
-            carried = carry_streams(self._source, 1 + tracks, container, length_s, tracks)
+            carried = copy_other_streams(self._source, 1 + tracks, container, length_s, tracks)
             inputs += carried.inputs
             outputs += carried.outputs
             self.warnings = carried.warnings

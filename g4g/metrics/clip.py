@@ -15,7 +15,7 @@ from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_bac
 from g4g.faces.landmarks import MOUTH, to_landmarks
 from g4g.faces.warp import warp_frame
 from g4g.media import pick_frames, read_frames, read_waveform
-from g4g.media.bounce import bounce_frames
+from g4g.media.ping_pong import ping_pong_frames
 from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
 from g4g.metrics.judge import Judge
 from g4g.metrics.kinds import KINDS, ROWS
@@ -162,7 +162,7 @@ def _compare_frames(output, reference, track, closed, faces, extras) -> tuple[_S
     """Go through both videos side by side; `closed` is None where the source does not show what the lips should do."""
     seen, frames, size = _Seen(), 0, CropConfig().size
     backend = make_backend(faces)
-    sources = bounce_frames(reference, len(track), 10**9)
+    sources = ping_pong_frames(reference, len(track), 10**9)
     for number, (item, (source_number, source)) in enumerate(zip(read_frames(output), sources, strict=False)):
         frames += 1
         mesh = backend.find(item.frame)

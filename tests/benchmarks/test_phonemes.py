@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from phonemes import Result, attempt, bounce_trace, choose_portraits, list_faces, run, tabulate
+from phonemes import Result, attempt, choose_portraits, list_faces, ping_pong_trace, run, tabulate
 from sentences import SENTENCES
 
 from g4g.errors import DataError, FaceError
@@ -41,10 +41,10 @@ def test_tables_average_by_language_and_by_face_and_count_failures():
 
 def test_a_trace_is_played_to_and_fro():
     values = np.arange(4.0)
-    mouth = bounce_trace(MouthTrace(values / 25, values, -values, 2 * values), 10 / 25)
+    mouth = ping_pong_trace(MouthTrace(values / 25, values, -values, 2 * values), 10 / 25)
     assert mouth.gap.tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]
     assert mouth.times_s[-1] == pytest.approx(9 / 25)
-    still = bounce_trace(MouthTrace(np.zeros(1), np.ones(1), np.ones(1), np.ones(1)), 1.0)
+    still = ping_pong_trace(MouthTrace(np.zeros(1), np.ones(1), np.ones(1), np.ones(1)), 1.0)
     assert still.gap.tolist() == [1] * 25
 
 

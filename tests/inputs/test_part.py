@@ -11,7 +11,7 @@ from g4g.cli import main
 from g4g.dubbing import motions
 from g4g.dubbing.plan import NO_FACE, NOT_ASKED
 from g4g.media import VideoWriter, probe, read_frames, read_waveform
-from g4g.media.bounce import bounce_frames, bounce_numbers
+from g4g.media.ping_pong import ping_pong_frames, ping_pong_numbers
 
 RATE_HZ = 16_000
 OLD_HZ, NEW_HZ = 440, 3000
@@ -151,6 +151,6 @@ def test_the_command_line_says_it_all(talk, tone, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(1, 3), (2, 5), (15, 15), (15, 40), (5, 2)])
-def test_bounced_frames_are_numbered_as_they_come(cut, count, wanted):
-    frames = bounce_frames(cut("talk.mp4", "-an"), count, wanted)
-    assert [number for number, _ in frames] == bounce_numbers(count, wanted).tolist()
+def test_ping_pong_frames_are_numbered_as_they_come(cut, count, wanted):
+    frames = ping_pong_frames(cut("talk.mp4", "-an"), count, wanted)
+    assert [number for number, _ in frames] == ping_pong_numbers(count, wanted).tolist()

@@ -33,5 +33,5 @@ def test_every_test_has_its_row(repo_root, rows):
     own = {f"inputs/{name}" for name in list_tests(repo_root / "tests" / "inputs") if "test_table" not in name}
     assert own - set(rows) == {
         "inputs/test_time.py::test_times_are_cut_to_the_sound_or_go_on_at_the_mean_rate",
-        "inputs/test_part.py::test_bounced_frames_are_numbered_as_they_come",
+        "inputs/test_part.py::test_ping_pong_frames_are_numbered_as_they_come",
     }

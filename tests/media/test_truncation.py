@@ -2,7 +2,7 @@
 
 import pytest
 
-from g4g.media.extent import count_missing_bytes
+from g4g.media.truncation import count_missing_bytes
 
 EBML = b"\x1a\x45\xdf\xa3\x84head\x18\x53\x80\x67"
 LARGE_AVI = b"RIFF\x64\0\0\0" + bytes(100) + b"RIFF\x33\0\0\0" + bytes(52)

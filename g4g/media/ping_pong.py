@@ -14,7 +14,7 @@ _BUFFER_BYTES = 256 * 1024 * 1024
 """Backwards, a stretch of this size is held at a time; each stretch decodes the video once more from its start."""
 
 
-def bounce_frames(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, np.ndarray]]:
+def ping_pong_frames(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (frame number in the source, frame (H, W, 3)) forwards, backwards, forwards ... `wanted` times.
 
     Args:
@@ -26,8 +26,8 @@ def bounce_frames(path: str | Path, count: int, wanted: int, **reading: object) 
     return islice(_swing(path, count, reading), wanted)
 
 
-def bounce_numbers(count: int, wanted: int) -> np.ndarray:
-    """List the frame numbers that `bounce_frames` yields, shape (wanted,), int."""
+def ping_pong_numbers(count: int, wanted: int) -> np.ndarray:
+    """List the frame numbers that `ping_pong_frames` yields, shape (wanted,), int."""
     turn = max(2 * (count - 1), 1)
     step = np.arange(wanted) % turn
     return np.minimum(step, turn - step) if count > 1 else np.zeros(wanted, int)

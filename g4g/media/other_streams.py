@@ -17,7 +17,7 @@ TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt",
 
 
 @dataclass(frozen=True)
-class Carried:
+class OtherStreams:
     """ffmpeg arguments that bring a source's other streams along, and a sentence for each that stays behind."""
 
     inputs: tuple[str, ...] = ()
@@ -25,7 +25,9 @@ class Carried:
     warnings: tuple[str, ...] = ()
 
 
-def carry_streams(source: Path, index: int, container: Container, duration_s: float, first_audio: int) -> Carried:
+def copy_other_streams(
+    source: Path, index: int, container: Container, duration_s: float, first_audio: int
+) -> OtherStreams:
     """Plan what a dub keeps of its source beside the picture and the first sound track, which the dub replaces.
 
     Args:
@@ -35,7 +37,7 @@ def carry_streams(source: Path, index: int, container: Container, duration_s: fl
         duration_s: of the output; what lasts longer is cut.
         first_audio: number of sound tracks that the output has already.
     Returns:
-        Carried; other sound tracks are encoded anew, so that they start with the picture whatever the container.
+        OtherStreams; other sound tracks are encoded anew, so that they start with the picture whatever the container.
     """
     with open_media(source) as media:
         start_s = decode_first(media, find_video(media, source), source).time or 0.0
@@ -58,7 +60,7 @@ def carry_streams(source: Path, index: int, container: Container, duration_s: fl
         outputs += ["-map", f"{index}:s:{track}", f"-c:s:{kept}", stored]
         kept += 1
     inputs = ["-itsoffset", f"{-start_s:.6f}", *input_arguments(source)]
-    return Carried(tuple(inputs), (*outputs, "-t", f"{duration_s:.6f}"), tuple(warnings))
+    return OtherStreams(tuple(inputs), (*outputs, "-t", f"{duration_s:.6f}"), tuple(warnings))
 
 
 def _codec_name(stream: Stream) -> str | None:

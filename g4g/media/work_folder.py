@@ -27,14 +27,14 @@ class WorkFolder:
         self._lock = FileLock(self.path / _LOCK, mode=0o600, thread_local=False)
         with suppress(NotImplementedError):  # a file system without locks; nobody removes the folder there
             self._lock.acquire()
-        _remove_leftovers(self.path)
+        _remove_stale(self.path)
 
     def close(self) -> None:
         self._lock.release()
         self._folder.cleanup()
 
 
-def _remove_leftovers(own: Path) -> None:
+def _remove_stale(own: Path) -> None:
     """Remove the work folders beside our own whose processes are gone; others, and other people's, stay."""
     for folder in own.parent.glob(_PREFIX + "*"):
         lock = folder / _LOCK
