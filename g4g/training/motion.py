@@ -35,6 +35,8 @@ CLOSED_GAP = 0.03
 """Lips count as closed below this gap, over the distance of the outer eye corners."""
 _RIDGE, _CLOSED_RIDGE = 0.03, 0.3
 """Ridge over the inputs' mean variance, times the taps; of the closures, over the frames."""
+_NEVER = -10.0
+"""The logit of closed lips where none are seen."""
 _ROUNDS = 3
 """After each fit but the last, offsets and gains are measured anew."""
 _OFFSETS_S = np.round(np.arange(-0.16, 0.161, 0.02), 2)
@@ -253,6 +255,10 @@ def _fit_closed(motion: Motion, lessons: _Lessons) -> None:
     """Fit the closures: logistic regression, closed and open frames of equal weight."""
     inputs, weights, shut = lessons.inputs, lessons.weights / lessons.weights.mean(), lessons.shut.astype(np.float64)
     share = np.average(shut, weights=weights)
+    if not 0 < share < 1:  # these lips never close, or never open: nothing tells one from the other
+        motion.closed.weight.zero_()
+        motion.closed.bias.fill_(_NEVER if share == 0 else -_NEVER)
+        return
     weights = weights * np.where(shut > 0, 0.5 / share, 0.5 / (1 - share))
     middle, scale = inputs.mean(0), inputs.std()
     x = ((inputs - middle) / scale).astype(np.float64)
