@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -74,9 +74,19 @@ class Painter:
         """Rows of speech features that are wanted around each frame."""
         return self._generator.config.speech_rows
 
+    @property
+    def speech_size(self) -> int:
+        """Columns of the speech features."""
+        return self._generator.config.speech
+
     @torch.no_grad()
-    def paint(self, canvas: Canvas) -> Painted:
-        """Paint the frames of a canvas in its own resolution."""
+    def paint(self, canvas: Canvas, residual: float = 1.0) -> Painted:
+        """Paint the frames of a canvas in its own resolution.
+
+        Args:
+            canvas: B frames.
+            residual: how much of what the generator adds to the warped pictures is taken, 0 to 1.
+        """
         generator, size, scale = self._generator, CropConfig().size, canvas.scale
         own = to_tensor(canvas.crops).to(self._device)
         pictures = torch.cat([to_tensor(canvas.references).to(self._device), own[:, None]], 1)
@@ -84,6 +94,7 @@ class Painter:
         layout = to_device(lay_out(canvas, 1, generator.top), self._device)
         speech = torch.from_numpy(canvas.speech).to(self._device)
         maps = generator(sample_pictures(small, layout.places, size), layout, speech)
+        maps = replace(maps, detail=residual * maps.detail)
         coarse = draw_frames(small, layout, maps, size)
         fine = to_device(lay_out(canvas, scale, generator.top), self._device)
         drawn = draw_frames(pictures, fine, maps, size, keep_detail=True)

@@ -11,6 +11,9 @@ from g4g.faces import FaceTracks, HeadPose, add_ring, load_canonical, transform_
 from g4g.faces.canonical import FACE_POINTS
 from g4g.motion import NeutralFace
 
+UNTRIED_RESIDUAL = 0.5
+"""Taken where a video is too short to try it."""
+
 
 @dataclass(frozen=True)
 class HeadTrack:
@@ -57,7 +60,8 @@ class Person:
     """What a dub knows of a person before it hears the new sound.
 
     `shapes` (n, C): of the mouth in each row of `head`, as the motion network counts them, from `neutral`; `gain`: how
-    far the mouth goes, over how far the network moves it; `scale`: crops have so many times 128 px each way.
+    far the mouth goes, over how far the network moves it; `scale`: crops have so many times 128 px each way;
+    `residual`: how much of the generator's own colour is taken.
     """
 
     head: HeadTrack
@@ -66,6 +70,7 @@ class Person:
     gain: float
     scale: int
     library: MouthLibrary
+    residual: float = UNTRIED_RESIDUAL
 
     def place_points(
         self, rows: np.ndarray, laid: np.ndarray, shares: np.ndarray | float = 1.0

@@ -14,6 +14,7 @@ from g4g.avatar.clock import Clock
 from g4g.avatar.library import MouthLibrary, find_sharp, share_entries, spread_entries
 from g4g.avatar.packing import settle_tracks
 from g4g.avatar.person import HeadTrack, Person
+from g4g.avatar.residual import choose_residual
 from g4g.avatar.retrieve import describe_entries
 from g4g.avatar.steady import steady_pose
 from g4g.config import CropConfig
@@ -34,6 +35,7 @@ from g4g.faces import (
 from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
 from g4g.media.decode import raise_fault
 from g4g.motion import fit_gain, fit_neutral, move_mouth
+from g4g.painter import Painter
 from g4g.zoo import Models
 
 _LEAST_SCALE, _MOST_SCALE = 2, 4
@@ -91,8 +93,8 @@ def make_avatar(
 class AvatarMaker:
     """Makes avatars in two steps: `look` at the video, then `meet` the persons that are needed."""
 
-    def __init__(self, models: Models, backend: str, clock: Clock) -> None:
-        self._models, self._backend, self._clock = models, backend, clock
+    def __init__(self, models: Models, backend: str, clock: Clock, device: str = "cpu") -> None:
+        self._models, self._backend, self._clock, self._device = models, backend, clock, device
 
     def look(self, video: str | Path, tolerant: bool = False, progress: Progress = None) -> Avatar:
         """Follow all faces, or take the tracks that an earlier run kept, and listen to the video's own sound.
@@ -158,6 +160,11 @@ class AvatarMaker:
         with self._clock.timed("library"):
             libraries = self._read_libraries(avatar, persons, usable, progress)
         done = {face: replace(person, library=libraries[face]) for face, person in persons.items()}
+        with self._clock.timed("residual"):
+            models = self._models
+            painter, space = Painter(models.generator, models.fusion, self._device), models.motion.space
+            shares = {face: choose_residual(painter, person, space, avatar.speech) for face, person in done.items()}
+        done = {face: replace(person, residual=shares[face]) for face, person in done.items()}
         return replace(avatar, persons=avatar.persons | done)
 
     def _know(self, avatar: Avatar, head: HeadTrack) -> Person:

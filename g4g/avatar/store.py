@@ -68,6 +68,7 @@ def save_avatar(path: Path, avatar: Avatar, models: Models) -> None:
         "is_folder": video.is_dir(), "video_sha256": _hash_files(files), "faces": sorted(avatar.persons),
         "arrays_sha256": hashlib.sha256(arrays).hexdigest(), "faults": avatar.faults,
         "gains": {face: person.gain for face, person in avatar.persons.items()},
+        "residuals": {face: person.residual for face, person in avatar.persons.items()},
         "scales": {face: person.scale for face, person in avatar.persons.items()},
     }  # fmt: skip
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -166,6 +167,7 @@ def _read_person(arrays: dict[str, np.ndarray], header: dict, tracks: FaceTracks
         header["gains"][str(face)],
         header["scales"][str(face)],
         MouthLibrary(**{name: own[f"library.{name}"] for name in _LIBRARY}),
+        header["residuals"][str(face)],
     )
 
 

@@ -45,7 +45,7 @@ class Dubber:
         if not isinstance(models, Models):
             raise ConfigError(f"a Dubber takes loaded networks, got {models!r}; write Dubber.from_pretrained(...)")
         self._models, self._faces, self._clock = models, faces, Clock()
-        self._maker = AvatarMaker(models, faces, self._clock)
+        self._maker = AvatarMaker(models, faces, self._clock, device)
         self._planner = DubPlanner(models, self._maker, self._clock)
         self._painter = Painter(models.generator, models.fusion, device)
 

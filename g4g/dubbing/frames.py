@@ -105,7 +105,7 @@ class FrameMaker:
                 with self._clock.timed("crop"):
                     canvas = job.lay_canvas(part, self._models)
                 with self._clock.timed("paint"):
-                    parts.append(self._painter.paint(canvas))
+                    parts.append(self._painter.paint(canvas, job.person.residual))
                 done = part.stop
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):

@@ -19,6 +19,10 @@ _STRETCH_S, _AROUND_S = 60.0, 2.0
 _SILENCE_S = 0.5
 """At least so much silence follows a sound."""
 _BLOCK = 500
+_SILENT = 10 ** (-80 / 20)
+"""Samples below it are silence."""
+_STAYS_S, _FALLS_S = 0.08, 0.24
+"""A mouth moves on for the first time before and after a sound, and is at rest from the second on."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,10 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
     """
     plan, motion = voice.plan, models.motion
     speech = _hear(models, voice)
-    shapes, closed = _move(motion, speech, plan.times_s - plan.span_s[0])
+    times_s = plan.times_s - plan.span_s[0]
+    shapes, closed = _move(motion, speech, times_s)
+    awake = find_awake(voice.waveform, times_s)
+    shapes, closed = shapes * awake[:, None], np.maximum(closed, 1 - awake)
     entries = np.full((len(plan), models.generator.config.references), -1, np.int32)
     sources = ping_pong_numbers(len(avatar.tracks), len(plan))
     dubbed = np.array([why is None for why in plan.passed])
@@ -64,6 +71,22 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
         )  # fmt: skip
         entries[places] = find_references(person.library, wanted, motion.space, apart_s, entries.shape[1])
     return MouthMotion(speech, shapes, closed, entries)
+
+
+def find_awake(waveform: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+    """Tell where a mouth has something to say: (T,) in [0, 1], 0 in digital silence, in which it rests.
+
+    Args:
+        waveform: mono 16 kHz, (N,).
+        times_s: of the frames, on its clock, (T,).
+    """
+    heard_s = np.flatnonzero(np.abs(waveform) > _SILENT) / AudioConfig().sample_rate
+    if not len(heard_s):
+        return np.zeros(len(times_s), np.float32)
+    after = np.clip(np.searchsorted(heard_s, times_s), 1, max(len(heard_s) - 1, 1))
+    near = np.stack([heard_s[np.minimum(after, len(heard_s) - 1)], heard_s[after - 1]])
+    away_s = np.abs(near - times_s).min(0)
+    return np.clip((_FALLS_S - away_s) / (_FALLS_S - _STAYS_S), 0, 1).astype(np.float32)
 
 
 def reach_shapes(

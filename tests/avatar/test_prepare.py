@@ -1,13 +1,18 @@
 """Avatars of real clips, with tiny networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from g4g.avatar import make_avatar
 from g4g.avatar import prepare as prepare_module
+from g4g.avatar.person import UNTRIED_RESIDUAL
+from g4g.avatar.residual import choose_residual
 from g4g.errors import FaceError, MediaError
 from g4g.faces import crop_face, refine_crop
 from g4g.media import read_frames
+from g4g.painter import Painted, Painter
 from g4g.zoo import load
 
 
@@ -64,3 +69,18 @@ def test_nobody_to_be_met_is_one_sentence(tiny, tmp_path):
         make_avatar(tiny, tmp_path / "black.png")
     with pytest.raises(MediaError, match="no such file"):
         make_avatar(tiny, tmp_path / "absent.mp4")
+
+
+def test_the_generators_colour_is_taken_as_far_as_it_helps(tiny, grid_clip, monkeypatch):
+    avatar = make_avatar(tiny, grid_clip)
+    painter, person, space = Painter(tiny.generator, tiny.fusion), avatar.persons[0], tiny.motion.space
+    for best in (0.0, 0.5, 1.0):
+
+        def paint(canvas, residual, best=best):
+            off = 40 * abs(residual - best)
+            return Painted(canvas.crops + np.float32(off), np.ones(canvas.crops.shape[:3], np.float32))
+
+        monkeypatch.setattr(painter, "paint", paint)
+        assert choose_residual(painter, person, space, avatar.speech) == best
+    few = replace(person, library=person.library.take(np.arange(3)))
+    assert choose_residual(painter, few, space, avatar.speech) == UNTRIED_RESIDUAL

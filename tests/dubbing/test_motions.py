@@ -13,6 +13,7 @@ from g4g.dubbing.plan import Plan
 from g4g.dubbing.voices import Voice
 from g4g.media import read_waveform
 from g4g.motion import move_mouth
+from g4g.motion.predict import USUAL_GAIN
 
 
 @pytest.fixture(scope="module")
@@ -89,5 +90,5 @@ def test_how_far_a_person_goes_is_told_by_the_videos_own_sound(models, avatar, g
     monkeypatch.setattr(prepare, "move_mouth", predict)
     assert make_avatar(models, grid_clip).persons[0].gain == pytest.approx(gain, rel=1e-3)
     monkeypatch.setattr(prepare, "move_mouth", lambda *rest: (-person.shapes, None))
-    assert make_avatar(models, grid_clip).persons[0].gain == 1.0, "other people's sound tells nothing"
+    assert make_avatar(models, grid_clip).persons[0].gain == USUAL_GAIN, "other people's sound tells nothing"
     assert move_mouth(models.motion, avatar.speech, np.zeros(1))[0].shape == (1, person.shapes.shape[1])

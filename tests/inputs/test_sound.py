@@ -87,7 +87,7 @@ def test_a_source_out_of_sync_is_told_and_its_dub_is_not(small, grid_clip, ffmpe
     report = small.dub(video, grid_clip, tmp_path / "out.mp4")
     assert report.offsets["source"] == pytest.approx(-5, abs=1)
     assert report.offsets["dubbed"] == pytest.approx(0, abs=1)
-    assert "the video's own sound comes about 0.19 s after its lips" in report.warnings[0]
+    assert "the video's own sound comes about 0.20 s after its lips" in report.warnings[0]
 
 
 def test_offsets_are_left_out_where_they_cannot_be_told(small, grid_clip, ffmpeg, tmp_path):
