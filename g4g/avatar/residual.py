@@ -38,20 +38,21 @@ def choose_residual(painter: Painter, person: Person, space: ShapeSpace, speech:
     wanted = Wanted(some.shapes, some.degrees, some.light, some.times_s, np.ones(len(rows), bool))
     entries = find_references(library, wanted, space, _APART_S, painter.references)
     heard = speech if len(speech) else np.zeros((1, painter.speech_size), np.float32)
-    canvas = Canvas(
-        some.crops, some.meshes, some.meshes, library.crops[entries], library.meshes[entries],
-        frame_speech(heard, some.times_s, painter.speech_rows),
-    )  # fmt: skip
-    return min(_TRIED, key=lambda share: _measure_error(painter.paint(canvas, share).crops, canvas))
+    heard = frame_speech(heard, some.times_s, painter.speech_rows)
+    canvases = [  # one by one: the memory may be short
+        Canvas(
+            some.crops[[i]], some.meshes[[i]], some.meshes[[i]], library.crops[entries[[i]]],
+            library.meshes[entries[[i]]], heard[[i]],
+        )
+        for i in range(len(rows))
+    ]  # fmt: skip
+    return min(_TRIED, key=lambda share: np.mean([_measure_error(painter.paint(c, share).crops, c) for c in canvases]))
 
 
 def _measure_error(made: np.ndarray, canvas: Canvas) -> float:
-    """Mean squared error of the mouths."""
-    errors = []
-    for picture, real, mesh in zip(made, canvas.crops, canvas.meshes, strict=True):
-        lips = mesh[list(LIPS)]
-        low = np.maximum((lips.min(0) - _MARGIN_PX) * canvas.scale, 0).astype(int)
-        high = np.minimum((lips.max(0) + _MARGIN_PX) * canvas.scale, CropConfig().size * canvas.scale).astype(int)
-        box = slice(low[1], high[1]), slice(low[0], high[0])
-        errors.append(np.square(picture[box] - real[box]).mean())
-    return float(np.mean(errors))
+    """Mean squared error of the mouth of a canvas's one frame."""
+    lips = canvas.meshes[0, list(LIPS)]
+    low = np.maximum((lips.min(0) - _MARGIN_PX) * canvas.scale, 0).astype(int)
+    high = np.minimum((lips.max(0) + _MARGIN_PX) * canvas.scale, CropConfig().size * canvas.scale).astype(int)
+    box = slice(low[1], high[1]), slice(low[0], high[0])
+    return float(np.square(made[0][box] - canvas.crops[0][box]).mean())

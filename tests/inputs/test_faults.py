@@ -212,8 +212,8 @@ def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tm
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
     paint, calls = dubber._painter.paint, []
 
-    def paint_badly(canvas):
-        painted = paint(canvas)
+    def paint_badly(canvas, residual):
+        painted = paint(canvas, residual)
         calls.append(len(painted.crops))
         painted.crops[0] = np.nan
         return painted
@@ -237,11 +237,11 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(cut, voice, tmp_path, mo
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
     paint, sizes = dubber._painter.paint, []
 
-    def paint_few(canvas):
+    def paint_few(canvas, residual):
         sizes.append(len(canvas.crops))
         if len(canvas.crops) > limit:
             raise error
-        return paint(canvas)
+        return paint(canvas, residual)
 
     monkeypatch.setattr(dubber._painter, "paint", paint_few)
     limit = 2
