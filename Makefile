@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 help:
 	@echo "make venv    virtual environment in $(VENV) with g4g and all it needs: 3 to 5 min, once"
 	@echo "make demo    dub the bundled portrait with the bundled voice into demo-output/: under 1 min (+ venv, once)"
-	@echo "make test    run all tests: a few minutes (+ venv, once); fewer: PYTEST_ARGS='-m \"not slow\"'"
+	@echo "make test    run all tests: about 12 minutes (+ venv, once); fewer: PYTEST_ARGS='-m \"not slow\"'"
 	@echo "make lint    check the style with ruff: a second (+ venv, once)"
 	@echo "make wheel   build dist/g4g-*.whl, trained weights included: 10 s (+ venv, once)"
 	@echo "make clean   remove $(VENV), build/, dist/, demo-output/ and caches: a few seconds"
@@ -36,7 +36,7 @@ demo: venv
 	$(BIN)/python examples/demo.py
 
 test: venv
-	@echo "Running all tests: a few minutes."
+	@echo "Running all tests: about 12 minutes."
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 lint: venv
