@@ -2,10 +2,10 @@
 
 from g4g.audio.causal import SpeechConfig, SpeechEncoder
 from g4g.audio.features import SPEECH_RATE, Encoder, count_speech_rows, encode_speech, features_at
-from g4g.audio.mel import count_mel_steps, log_mel, mel_windows, shared_windows, window_starts
+from g4g.audio.mel import count_mel_steps, log_mel, window_starts
 from g4g.audio.whisper import WhisperConfig, WhisperEncoder
 
 __all__ = [
     "SPEECH_RATE", "Encoder", "SpeechConfig", "SpeechEncoder", "WhisperConfig", "WhisperEncoder", "count_mel_steps",
-    "count_speech_rows", "encode_speech", "features_at", "log_mel", "mel_windows", "shared_windows", "window_starts",
+    "count_speech_rows", "encode_speech", "features_at", "log_mel", "window_starts",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Log-mel spectrogram by librosa, computed block by block, and windows of it cut by time."""
+"""Log-mel spectrogram by librosa, computed block by block, and where its sync windows begin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 import librosa
 import numpy as np
 
-from g4g.config import SCORE_FPS, AudioConfig
+from g4g.config import AudioConfig
 from g4g.errors import ShapeError
 
 _FLOOR = 1e-5
@@ -60,40 +60,6 @@ def window_starts(times_s: np.ndarray, config: AudioConfig = AudioConfig()) -> n
     """
     middle_s = np.asarray(times_s, dtype=np.float64) + 0.5 * config.window_s / config.window_frames
     return np.round(middle_s * config.mel_rate - config.window_mel_steps / 2).astype(np.int64)
-
-
-def mel_windows(
-    mel: np.ndarray, times_s: np.ndarray, config: AudioConfig = AudioConfig(), first_step: int = 0
-) -> np.ndarray:
-    """Cut the sync window around each time out of a mel; what lies outside the mel is silence.
-
-    Args:
-        mel: shape (n_mels, S), as `log_mel` gives it.
-        times_s: frame times in seconds, shape (T,).
-        first_step: the step of the sound that mel[:, 0] holds.
-    Returns:
-        Shape (T, n_mels, window_mel_steps), float32.
-    """
-    columns = (window_starts(times_s, config) - first_step)[:, None] + np.arange(config.window_mel_steps)
-    windows = mel[:, np.clip(columns, 0, mel.shape[1] - 1)].transpose(1, 0, 2)
-    outside = (columns < 0) | (columns >= mel.shape[1])
-    return np.where(outside[:, None, :], np.float32(-1.0), windows)
-
-
-def shared_windows(times_s: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """List the sync windows that drive frames, one per 1/25 s around each; neighbouring frames share most of them.
-
-    Args:
-        times_s: frame times in seconds, shape (T,).
-        count: windows per frame, odd.
-    Returns:
-        Times (U,) of the windows that differ, in order, and where (T, count) each frame's windows stand among them.
-    Source:
-        Our choice.
-    """
-    times = (np.asarray(times_s)[:, None] + (np.arange(count) - count // 2) / SCORE_FPS).ravel()
-    _, chosen, where = np.unique(window_starts(times), return_index=True, return_inverse=True)
-    return times[chosen], where.reshape(len(times_s), count)
 
 
 @lru_cache(maxsize=4)

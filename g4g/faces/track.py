@@ -14,7 +14,7 @@ from g4g.faces.backends import FaceBackend
 from g4g.faces.crop import find_runs, fit_crop
 from g4g.faces.cuts import CutDetector
 from g4g.faces.facemesh import POINTS
-from g4g.faces.landmarks import steady_upper_face, to_landmarks
+from g4g.faces.landmarks import to_landmarks
 from g4g.faces.warp import transform_points
 
 
@@ -53,14 +53,6 @@ class FaceTrack:
     def crop_landmarks(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return the landmarks of all or some frames in crop pixels, shape (T, 68, 2), float32."""
         return transform_points(self.frame_to_crop[rows], self.landmarks[rows]).astype(np.float32)
-
-    @cached_property
-    def steady_landmarks(self) -> np.ndarray:
-        """What the networks see: all landmarks in crop pixels, the upper face smoothed, (T, 68, 2), float32."""
-        points = self.crop_landmarks()
-        for start, stop in self.runs():
-            points[start:stop] = steady_upper_face(points[start:stop], self.times_s[start:stop])
-        return points
 
 
 def track_faces(
