@@ -17,7 +17,6 @@ import torch
 from g4g.audio.features import Encoder, encode_speech
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError
-from g4g.media import read_waveform
 from g4g.training.data import read_split
 from g4g.training.sentences import LANGUAGES, make_sentence
 from g4g.training.teacher import make_teacher_encoder
@@ -154,14 +153,6 @@ def make_speech(
         number += 1
         if number % 30 == 0:
             log(f"{number} recordings, {(time.monotonic() - start) / 60:.1f} min: {done_s}")
-
-
-def add_clips(out: str | Path, clips: dict[str, Path], teacher: Encoder) -> None:
-    """Add the sound of videos or sound files by the names of their clips, as the split says them: s1_bbaf2n."""
-    folder = SpeechFolder(out)
-    for name, file in clips.items():
-        waveform = np.array(read_waveform(file))
-        folder.add(name, waveform, encode_speech(teacher, waveform))
 
 
 def _join(sounds: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
