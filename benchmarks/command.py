@@ -10,9 +10,8 @@ from pathlib import Path
 
 from clips import DATA, GROUPS, Clip, load_clips, prepare_held_out
 
-from g4g.metrics import JUDGE_WEIGHTS
 from g4g.metrics.report import Figure, format_table, write_report
-from g4g.zoo import DEFAULT_WEIGHTS
+from g4g.options import DEFAULT_WEIGHTS, JUDGE_WEIGHTS
 
 
 class Report:

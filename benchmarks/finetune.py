@@ -14,8 +14,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from g4g.options import DEFAULT_WEIGHTS
 from g4g.training.finetune import finetune
-from g4g.zoo import DEFAULT_WEIGHTS
 
 
 def draw_curve(rows: dict[float, dict[str, float]], path: Path) -> None:

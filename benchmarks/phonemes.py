@@ -30,7 +30,7 @@ from g4g.metrics.espeak import speak
 from g4g.metrics.mouth import MouthTrace, trace_mouth
 from g4g.metrics.phoneme_score import PhonemeScore, score_phonemes
 from g4g.metrics.phonemes import Phoneme, read_phonemes, write_phonemes
-from g4g.zoo import DEFAULT_WEIGHTS
+from g4g.options import DEFAULT_WEIGHTS
 
 CLIPS = {
     "wild-glasses": "wild/glasses.mp4",

@@ -17,7 +17,7 @@ from pathlib import Path
 from g4g.avatar.cache import CACHE_VARIABLE
 from g4g.dubbing import Dubber, DubReport
 from g4g.media import probe
-from g4g.zoo import DEFAULT_WEIGHTS
+from g4g.options import DEFAULT_WEIGHTS
 
 _WANTED_FPS = 12.0
 _WANTED_START_S = 0.5

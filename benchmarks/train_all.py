@@ -17,10 +17,11 @@ from pathlib import Path
 
 from pack_data import unpack_data
 
+from g4g.options import DEFAULT_WEIGHTS
 from g4g.training.loop import Plan
 from g4g.training.speech_features import name_encoder
 from g4g.training.stages import train_stage
-from g4g.zoo import DEFAULT_WEIGHTS, build_models, load, save_models
+from g4g.zoo import build_models, load, save_models
 
 SHARES = {"aligner": 0.25, "motion": 0.0, "generator": 0.85, "fusion": 1.0}
 """Of the time that is left when each begins; motion is solved and takes what it takes."""

@@ -1,51 +1,111 @@
-"""Settings of a dub: one home for the API's arguments, the command line's flags and their defaults."""
+"""Settings: one home for the API's arguments, the command line's flags and their defaults.
+
+A field made by `setting` is also a flag of the command line (`g4g.cli.flags`); one with a plain default is for the API
+alone. The text below a field explains the argument, `help` explains the flag.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from g4g.config import EMPHASIS, MOST_EMPHASIS
 from g4g.errors import ConfigError
+
+DEFAULT_WEIGHTS = "g4g-small"
+"""The shipped weights that dub where none are named."""
+FACES = "mediapipe"
+"""The face backend that is used where none is named."""
+JUDGE_WEIGHTS = "g4g-judge"
+"""The shipped weights that score sync."""
+CROP_PX = 192
+"""Side of a stored crop: what 720p clips show of a face, and half as much again as the small networks see."""
+WORKERS = 2
+"""Processes that prepare videos side by side."""
+PRECISIONS = ("32-true", "bf16-mixed")
+"""Precisions of training, as Lightning Fabric names them."""
+PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
+
+
+def setting(default: Any, help: str, *, flag: str = "", **how: Any) -> Any:
+    """Make a field that is also a flag.
+
+    Args:
+        default: of the argument and of the flag.
+        help: the flag's line in `--help`; "%(default)s" stands for the default.
+        flag: its name; empty: the field's name with dashes.
+        how: what else argparse is told: `metavar`, `choices`, `action`.
+    """
+    told = {"flag": flag, "help": help, **how}
+    if callable(default):
+        return field(default_factory=default, metadata=told)
+    return field(default=default, metadata=told)
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Which networks work, and where."""
+
+    weights: str | Path = setting(DEFAULT_WEIGHTS, "name of shipped weights, or a file (%(default)s)")
+    """A shipped name, or a weight file."""
+    faces: str = setting(FACES, "face backend: mediapipe or face-alignment (%(default)s)")
+    """What finds faces and their points."""
+    device: str = setting("cpu", "cpu, cuda, mps (%(default)s)")
+    """Where the networks run."""
 
 
 @dataclass(frozen=True)
 class DubOptions:
     """What can be asked of a dub beside video, sound and output."""
 
-    voice: str | Path | None = None
-    """What the lips say, where the sound that is heard has more than it (music, noise). They start together; where they
-    do not last equally long, what is heard counts: the lips rest after a shorter voice, a longer one is cut."""
-    face: str | int | tuple[float, float] | None = None
+    face: str | int | tuple[float, float] | None = setting(
+        None, metavar="WHO",
+        help="left, right, largest, a number that g4g faces shows, or x,y: a pixel of the face (in each scene the one "
+        "that speaks)",
+    )  # fmt: skip
     """Who is dubbed. "speaker", which None takes: in each scene (from one cut to the next) whose mouth is largest,
     moves most and fits the video's own sound best; a face that is alone, always. "left", "right" (of the picture),
     "largest": also chosen anew in each scene. A number, as `Dubber.list_faces` gives them, or a pixel (x, y) inside
     the face: this person wherever seen, and nobody else."""
-    speakers: dict[int, str | Path] = field(default_factory=dict)
+    speakers: dict[int, str | Path] = setting(
+        dict, flag="--speaker", action="append", metavar="N=SOUND",
+        help="the sound of face N, once per speaker; without --audio they are heard together",
+    )  # fmt: skip
     """Number of a face -> its own sound, all starting together; instead of `face` and `voice`."""
-    emphasis: float = EMPHASIS
-    """How far the mouth moves, times how far it goes in the video with its own sound: 0 to MOST_EMPHASIS."""
-    overwrite: bool = False
-    """Replace an existing output."""
-    length: str = "audio"
+    length: str = setting(
+        "audio", "whose length the result has; a short video plays to and fro (%(default)s)", choices=("audio", "video")
+    )
     """With "audio" the video is cut to the sound, or plays to and fro until the sound ends; with "video" the sound is
     cut, or followed by silence."""
-    start_s: float | None = None
+    voice: str | Path | None = setting(None, "what the lips say, where --audio has music or noise beside it")
+    """What the lips say, where the sound that is heard has more than it (music, noise). They start together; where they
+    do not last equally long, what is heard counts: the lips rest after a shorter voice, a longer one is cut."""
+    start_s: float | None = setting(None, "second of the video at which the sound starts", flag="--start", metavar="S")
     """Where in the video the sound starts; before it all stays as it is, and the length is "video"."""
-    end_s: float | None = None
+    end_s: float | None = setting(None, "second at which it is cut; the rest stays as it is", flag="--end", metavar="S")
     """Where the sound is cut; after it all stays as it is. None, with a start: where the sound ends."""
-    mix: str = "replace"
+    mix: str = setting(
+        "replace", "remove the old sound meanwhile, leave it beneath, or lower it under speech (%(default)s)",
+        choices=("replace", "keep", "duck"),
+    )  # fmt: skip
     """What becomes of the video's own sound meanwhile: "replace" removes it, "keep" leaves it beneath the new one,
     "duck" lowers it while the new one speaks."""
-    codec: str | None = None
+    emphasis: float = setting(EMPHASIS, "how far the mouth moves, 0 to 2.5 (%(default)s)", metavar="E")
+    """How far the mouth moves, times how far it goes in the video with its own sound: 0 to MOST_EMPHASIS."""
+    codec: str | None = setting(None, "h264, hevc, vp9, av1 or prores, as the container allows (its usual one)")
     """h264, hevc, vp9, av1 or prores, as the container allows; None takes its first."""
-    crf: int | None = None
+    crf: int | None = setting(None, "the codec's own quality, 0 is best (h264 18, hevc 20, others 24)")
     """Quality on the codec's own scale, 0 is best; None takes our choice."""
-    tolerant: bool = False
+    tolerant: bool = setting(False, "use what can be read of a damaged video")
     """Use what can be read of a damaged video, and say so; otherwise a fault is an error."""
-    dry_run: bool = False
+    overwrite: bool = setting(False, "replace an existing output", flag="--force")
+    """Replace an existing output."""
+    dry_run: bool = setting(False, "look for the face and tell what would be done")
     """Look for the face and report what would be done, but write nothing."""
-    sheet: str | Path | None = None
+    sheet: str | Path | None = setting(
+        None, "draw a contact sheet, .png or the like: source above dubbed, mouths enlarged", metavar="PNG"
+    )
     """Picture to draw (.png or the like), source above dubbed; an old one is replaced."""
     apart_s: float = 0.0
     """Pictures of the video nearer than this to the frame that is shown are not used: to measure how good dubs are with
@@ -56,3 +116,63 @@ class DubOptions:
             raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
         if self.speakers and (self.voice is not None or self.face is not None):
             raise ConfigError("speakers name faces and their sounds; leave out face and voice")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a stage is trained; `g4g.training.loop.Plan` takes its defaults from here."""
+
+    minutes: float = setting(15.0, "training time (%(default)s)")
+    """Length of the training."""
+    steps: int = setting(10**9, "or so many steps, whichever ends first")
+    """Or so many steps, whichever ends first."""
+    device: str = setting("auto", "auto, cpu, cuda, mps (%(default)s)")
+    """Where the training runs."""
+    precision: str = setting("32-true", PRECISION_HELP, choices=PRECISIONS)
+    """As Lightning Fabric names it; "bf16-mixed" is half as fast again on CPUs with bfloat16, far slower on others."""
+    learning_rate: float | None = setting(None, "the highest (default: the stage's own)")
+    """The highest; None: the stage's own."""
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """Settings of a fine-tuning beside clips and output."""
+
+    weights: str | Path = setting(DEFAULT_WEIGHTS, "the base: a shipped name, or a file (%(default)s)")
+    """The base, by name or file."""
+    minutes: float = setting(10.0, "of training, after the clips are prepared (%(default)s)")
+    """Length of the training; the clips are prepared before."""
+    steps: int = setting(10**9, "or so many steps, whichever ends first")
+    """Or so many steps, whichever ends first."""
+    data: str | Path | None = setting(None, "prepared data of other people, replayed against forgetting", metavar="DIR")
+    """Other people's prepared data (`g4g prepare`), replayed against forgetting."""
+    one_person: bool = setting(False, "all faces are the speaker, however they look")
+    """Never set a shot aside because it looks like another person."""
+    face: str | int | tuple | None = setting(
+        None, "in videos of several people: left, right, largest, a number (g4g faces), or x,y", metavar="WHO"
+    )
+    """Whom to learn in videos of several people, as for `Dubber.dub`; None leaves out where two are seen."""
+    faces: str = setting(FACES, "face backend (%(default)s)")
+    """Face backend."""
+    workers: int = setting(WORKERS, "processes that prepare clips side by side (%(default)s)")
+    """Processes that prepare clips side by side."""
+    seed: int = setting(1, "(%(default)s)")
+    """Of all chance."""
+    device: str = setting("auto", "auto, cpu, cuda, mps (%(default)s)")
+    """Where the training runs."""
+    precision: str = setting("32-true", PRECISION_HELP, choices=PRECISIONS)
+    """"32-true" or "bf16-mixed", which is half as fast again where the processor has bfloat16."""
+    resume: bool = setting(False, "go on where the same command stopped")
+    """Go on where the same command stopped."""
+    report: str | Path | None = setting(None, "write report.json, curve.png and sheet.png", metavar="DIR")
+    """Folder for report.json, curve.png and sheet.png."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0 or self.steps < 1:
+            raise ConfigError(
+                f"training needs more than 0 minutes and at least one step, got {self.minutes:g} and {self.steps}"
+            )
+
+    def describe_run(self, origin: dict) -> dict:
+        """Say what a run that goes on must have in common with the one that began."""
+        return {"base": origin, "seed": self.seed, "face": str(self.face), "faces": self.faces}

@@ -17,8 +17,8 @@ from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
 from g4g.nn import channels_last, check_device
+from g4g.options import DEFAULT_WEIGHTS
 
-DEFAULT_WEIGHTS = "g4g-small"
 TINY_WEIGHTS = "g4g-tiny"
 KIND = "g4g"
 SPEECH_KINDS = {"whisper": (WhisperEncoder, WhisperConfig), "causal": (SpeechEncoder, SpeechConfig)}

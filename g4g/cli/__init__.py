@@ -7,12 +7,13 @@ import sys
 
 def main(arguments: list[str] | None = None) -> None:
     """Run `g4g`; exits with 0, 1 (one line on stderr) or 2 (usage)."""
-    from g4g.cli.commands import run
+    from g4g.cli.parser import make_parser
     from g4g.errors import G4GError
 
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        run(arguments)
+        options = make_parser().parse_args(arguments)
+        options.run(options)
     except G4GError as error:
         if "--debug" in arguments:
             raise

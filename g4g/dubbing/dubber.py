@@ -25,9 +25,9 @@ from g4g.media.encode import choose_encoding
 from g4g.media.mix import mixed_sound
 from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
-from g4g.options import DubOptions
+from g4g.options import DubOptions, LoadOptions
 from g4g.painter import Painter
-from g4g.zoo import DEFAULT_WEIGHTS, Models, load
+from g4g.zoo import Models, load
 
 _SHEET_FRAMES = 8
 Progress = Callable[[str, int, int], None] | None
@@ -51,8 +51,9 @@ class Dubber:
 
     @classmethod
     def from_pretrained(
-        cls, weights: str | Path = DEFAULT_WEIGHTS, *, faces: str = "mediapipe", device: str = "cpu"
-    ) -> Dubber:
+        cls, weights: str | Path = LoadOptions.weights, *, faces: str = LoadOptions.faces,
+        device: str = LoadOptions.device,
+    ) -> Dubber:  # fmt: skip
         """Load weights by name or file, see `g4g.load`; `faces` names the face backend."""
         return cls(load(weights, device), faces, device)
 

@@ -1,6 +1,6 @@
 """Measures: sync, picture, landmarks, phonemes, and the judge that no generator was trained with."""
 
-from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, JudgeConfig, load_judge, save_judge
+from g4g.metrics.judge import Judge, JudgeConfig, load_judge, save_judge
 from g4g.metrics.landmarks import (
     articulation,
     closure_share,
@@ -30,7 +30,7 @@ from g4g.metrics.picture import (
 from g4g.metrics.sync import MAX_OFFSET_FRAMES, RIVALS, SyncScore, lip_sync_error, match_windows, similarity_offset
 
 __all__ = [
-    "JUDGE_WEIGHTS", "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "MouthTrace", "Phoneme", "PhonemeScore", "RIVALS",
+    "Judge", "JudgeConfig", "MAX_OFFSET_FRAMES", "MouthTrace", "Phoneme", "PhonemeScore", "RIVALS",
     "SyncScore", "articulation", "closure_share", "colour_step", "cosine", "cut_box", "edge_gradient", "edge_step",
     "jitter", "lip_sync_error", "load_judge", "match_windows", "mean_squared_error", "measure_mouth", "mouth_box",
     "mouth_distance", "mouth_opening", "mse_to_psnr", "open_share", "opening_correlation", "psnr", "read_phonemes",

@@ -14,10 +14,11 @@ from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
 from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
 from g4g.metrics.extras import Embedder, Extras, load_extras
-from g4g.metrics.judge import JUDGE_WEIGHTS, Judge, load_judge
+from g4g.metrics.judge import Judge, load_judge
 from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.phonemes import Phoneme, read_phonemes
 from g4g.metrics.report import align_columns, finite_json
+from g4g.options import FACES, JUDGE_WEIGHTS
 
 SCHEMA_VERSION = 3
 WITHIN_FRAMES = 1
@@ -78,7 +79,7 @@ class Evaluation:
 def evaluate(
     outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = (), *,
     judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None,
-    identity: Embedder | None = None, faces: str = "mediapipe", phonemes: Sequence[str | Path] = (),
+    identity: Embedder | None = None, faces: str = FACES, phonemes: Sequence[str | Path] = (),
     json_file: str | Path | None = None, progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Measure dubs against the videos that they were made from.

@@ -17,9 +17,9 @@ from g4g.faces import fit_crop, transform_points
 from g4g.faces.landmarks import MOUTH
 from g4g.metrics.mfcc import COEFFICIENTS, SOUND, mfcc, mfcc_windows
 from g4g.metrics.sync import SyncScore, lip_sync_error
+from g4g.options import JUDGE_WEIGHTS
 from g4g.zoo import load_part, settings_from_json
 
-JUDGE_WEIGHTS = "g4g-judge"
 KIND = "judge"
 
 REACH_FRAMES = SOUND.window_frames // 2

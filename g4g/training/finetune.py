@@ -6,7 +6,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -17,17 +17,18 @@ from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
 from g4g.nn import channels_last, check_device
+from g4g.options import CROP_PX, FinetuneOptions
 from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.data import Shot, load_shot, read_crop_px, split_entries
 from g4g.training.finetune_report import FinetuneReport, list_notes, write_report
 from g4g.training.loop import Plan, train, warn_of_slow_precision
 from g4g.training.motion import adapt_motion
 from g4g.training.perceptual import find_perceptual
-from g4g.training.prepare import CROP_PX, list_videos, prepare
+from g4g.training.prepare import list_videos, prepare
 from g4g.training.select_clips import SyncCheck, Verdict, hold_out_tail, select_shots
 from g4g.training.speaker import HeldOut, SpeakerFigures, SpeakerStage, measure_mouths
 from g4g.training.speech_features import add_speech, name_encoder
-from g4g.zoo import DEFAULT_WEIGHTS, TINY_WEIGHTS, Models, load
+from g4g.zoo import TINY_WEIGHTS, Models, load
 
 _MIN_SECONDS = 1.4
 _ENOUGH_FRAMES = 20_000
@@ -45,48 +46,6 @@ _LOOK_EVERY_S = 45.0
 """So often all is saved and the held-out figures are taken: a crash loses less than a minute."""
 
 
-@dataclass(frozen=True)
-class FinetuneOptions:
-    """Settings of a fine-tuning beside clips and output.
-
-    Attributes:
-        weights: the base, by name or file.
-        minutes, steps: length of training, whichever ends first; the clips are prepared before.
-        data: other people's prepared data (`g4g prepare`), replayed against forgetting.
-        one_person: never set a shot aside because it looks like another person.
-        face: whom to learn in videos of several people, as for `Dubber.dub`; None leaves out where two are seen.
-        faces: face backend.
-        workers: processes that prepare clips side by side.
-        precision: "32-true" or "bf16-mixed", which is half as fast again where the processor has bfloat16.
-        resume: go on where the same command stopped.
-        report: folder for report.json, curve.png and sheet.png.
-    """
-
-    weights: str | Path = DEFAULT_WEIGHTS
-    minutes: float = 10.0
-    steps: int = 10**9
-    data: str | Path | None = None
-    one_person: bool = False
-    face: str | int | tuple | None = None
-    faces: str = "mediapipe"
-    workers: int = 2
-    seed: int = 1
-    device: str = "auto"
-    precision: str = "32-true"
-    resume: bool = False
-    report: str | Path | None = None
-
-    def __post_init__(self) -> None:
-        if not self.minutes > 0 or self.steps < 1:
-            raise ConfigError(
-                f"training needs more than 0 minutes and at least one step, got {self.minutes:g} and {self.steps}"
-            )
-
-    def describe_run(self, origin: dict) -> dict:
-        """Say what a run that goes on must have in common with the one that began."""
-        return {"base": origin, "seed": self.seed, "face": str(self.face), "faces": self.faces}
-
-
 def finetune(
     clips: Iterable[str | Path], out: str | Path, *, progress: Callable[[str, int, int], None] | None = None,
     log: Callable[[str], None] = print, **settings,
@@ -102,7 +61,7 @@ def finetune(
         out: weight file to write; it stands alone, the base is not needed beside it.
         progress: called with (stage, done, total).
         log: told the held-out figures at every look.
-        settings: as `FinetuneOptions` names them.
+        settings: as `g4g.options.FinetuneOptions` names them.
     Raises:
         DataError: no usable video, with each shot's reason, or nothing to resume.
         ConfigError: settings that do not fit each other or the run to resume.

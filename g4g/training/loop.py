@@ -21,6 +21,7 @@ from torch import nn
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError
+from g4g.options import TrainOptions
 
 _EMA = 0.998
 _CRITIC_RATE = 2e-4
@@ -28,18 +29,16 @@ _CRITIC_RATE = 2e-4
 
 @dataclass
 class Plan:
-    """How long and how fast a stage trains; `minutes` or `steps`, whichever ends first."""
+    """How long and how fast a stage trains; `TrainOptions` explains the first settings."""
 
-    minutes: float = 15.0
-    steps: int = 10**9
-    learning_rate: float | None = None
-    """The highest; None: the stage's own."""
+    minutes: float = TrainOptions.minutes
+    steps: int = TrainOptions.steps
+    learning_rate: float | None = TrainOptions.learning_rate
     weight_decay: float = 1e-3
     warmup_steps: int = 50
     seed: int = 1
-    device: str = "auto"
-    precision: str = "32-true"
-    """As Lightning Fabric names it; "bf16-mixed" is half as fast again on CPUs with bfloat16, far slower on others."""
+    device: str = TrainOptions.device
+    precision: str = TrainOptions.precision
     look_every_s: float = 240.0
     """After so many seconds all is saved, and the average validated."""
     log: Callable[[str], None] = field(default=print)

@@ -18,6 +18,7 @@ import torch
 from g4g.checkpoints.atomic import write_whole
 from g4g.config import CropConfig
 from g4g.errors import ConfigError, DataError, G4GError, ResourceError
+from g4g.options import CROP_PX, FACES, WORKERS
 from g4g.training.cutting import MIN_SHOT_FRAMES, STRETCH_FRAMES, Cut, Job, cut_shots, stamp_file
 from g4g.training.data import INDEX_VERSION, check_version
 
@@ -27,14 +28,12 @@ _WORTH_A_WORD_S = 1.0
 """What is left out of a video is listed if it lasts so long."""
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v"}
 STILL_SUFFIXES = {".jpg", ".jpeg", ".png"}
-CROP_PX = 192
-"""Side of a stored crop: what 720p clips show of a face, and half as much again as the small networks see."""
 _CROP_PX_LIMITS = (64, 512)
 
 
 def prepare(
     videos: Iterable[str | Path], folder: str | Path, *, face: str | int | tuple | None = "largest",
-    faces: str = "mediapipe", workers: int = 1, enough_frames: int | None = None, crop_px: int = CROP_PX,
+    faces: str = FACES, workers: int = WORKERS, enough_frames: int | None = None, crop_px: int = CROP_PX,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict:  # fmt: skip
     """Cut videos into shots of face crops with mesh and sound; videos that are already in the index are skipped.

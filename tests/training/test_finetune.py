@@ -5,20 +5,19 @@ import multiprocessing
 import shutil
 import signal
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 
 import pytest
 
 from g4g.checkpoints import load_checkpoint
 from g4g.cli import main
-from g4g.cli.commands import make_parser
 from g4g.errors import CheckpointError, ConfigError, DataError, G4GError
 from g4g.faces import describe_likeness
 from g4g.training import cutting
 from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.cutting import Job, cut_shots
 from g4g.training.data import load_shots
-from g4g.training.finetune import FinetuneOptions, _load_replay, finetune
+from g4g.training.finetune import _load_replay, finetune
 from g4g.training.prepare import _share_out, prepare
 from g4g.training.speaker import SpeakerFigures
 from g4g.zoo import load, save_models
@@ -298,11 +297,6 @@ def test_of_two_people_the_named_one_is_learnt(clips, tmp_path):
     left, right, alone = (load_shots(tmp_path / name)[0].crops[10] for name in ("left", "right", "alone"))
     likeness = [float(describe_likeness(crop) @ describe_likeness(alone)) for crop in (left, right)]
     assert likeness[0] > 0.95 > 0.8 > likeness[1]
-
-
-def test_flags_have_the_defaults_of_the_options():
-    options = make_parser().parse_args(["finetune", "clips", "-o", "ann.safetensors"])
-    assert {field.name: getattr(options, field.name) for field in fields(FinetuneOptions)} == asdict(FinetuneOptions())
 
 
 def test_the_command_line_learns_and_dubs(clips, tmp_path, capsys):

@@ -1,0 +1,40 @@
+"""g4g avatar."""
+
+from __future__ import annotations
+
+import argparse
+
+from g4g.cli.flags import add_debug, add_settings, read_settings
+from g4g.cli.progress import show_progress
+from g4g.options import DubOptions, LoadOptions
+
+_ABOUT = (
+    "Look at a video once and keep what every dub of it needs: the video, its faces, pictures of each mouth. "
+    "g4g dub takes the file instead of the video, and begins at once."
+)
+_LIKE_DUB = ("tolerant", "overwrite")
+
+
+def add(commands) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("avatar", help="prepare a video for many dubs", description=_ABOUT)
+    parser.set_defaults(run=run)
+    parser.add_argument("video", help="video, still picture or folder of pictures of a person")
+    parser.add_argument("-o", "--out", required=True, help="file to write, such as ann.avatar; holds the video whole")
+    add_settings(parser, LoadOptions)
+    add_settings(parser, DubOptions, _LIKE_DUB)
+    add_debug(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prepare a video and print who is in it."""
+    from g4g.dubbing import Dubber
+
+    with show_progress() as report:
+        dubber = Dubber.from_pretrained(**read_settings(options, LoadOptions))
+        settings = read_settings(options, DubOptions, _LIKE_DUB)
+        avatar = dubber.make_avatar(options.video, options.out, progress=report, **settings)
+    for fault in avatar.faults:
+        print(f"note: {fault}")
+    for number, person in sorted(avatar.persons.items()):
+        print(f"{options.out}: face {number}, seen in {len(person.head.frames)} frames, {len(person.library)} pictures")
