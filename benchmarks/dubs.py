@@ -82,7 +82,7 @@ def _dub(dubber: Dubber, job: Job) -> tuple[int, int]:
 
 def mask_frame(face: DubbedFace, shape: tuple[int, int]) -> np.ndarray:
     """Find the pixels (H, W) of a frame that a face's mask can reach, bool; computed apart from the dub's own paste."""
-    size, reach = len(face.taken), 2  # bicubic sampling reaches two pixels further
+    size, reach = len(face.taken), 1  # bilinear sampling reaches a pixel further
     grown = np.pad(face.taken > 0, reach)
     shifts = range(-reach, reach + 1)
     grown = np.max([np.roll(grown, (y, x), (0, 1)) for y in shifts for x in shifts], axis=0)

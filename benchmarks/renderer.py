@@ -4,14 +4,14 @@ python benchmarks/renderer.py [--data PREPARED ...] [--weights g4g-small] [--gro
     [--frames 12] [--out DIR] [--sheet]
 
 Rows: the most alike picture as it is (copy), warped (one warp), the mean of the three most alike ones warped, and the
-generator, all pasted through the same mask. "share" figures stand over those of the mean of three. Needs the file of
-EfficientNet-Lite0, see g4g/training/perceptual.py.
+generator, all drawn into the frame through the same mask. "share" figures stand over those of the mean of three.
+Needs the file of EfficientNet-Lite0, see g4g/training/perceptual.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,15 +22,12 @@ from command import load_folders, make_parser, say, write_table
 from sheets import draw_rows
 
 from g4g.avatar.prepare import choose_scale
-from g4g.faces import refine_crop, transform_points
+from g4g.faces import crop_face, invert_affine, refine_crop, transform_points
 from g4g.faces.landmarks import MESH_TO_68, MOUTH
-from g4g.faces.warp import invert_affine
-from g4g.fusion import compose_frame
-from g4g.generator import sample_pictures
 from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr, sharpness
 from g4g.metrics.report import Figure
 from g4g.motion import frame_speech
-from g4g.painter import Canvas, Painter, lay_out, to_tensor
+from g4g.painter import Canvas, Painted, Painter, lay_out
 from g4g.training.examples import Subject
 from g4g.training.perceptual import Perceptual
 from g4g.zoo import Models, load
@@ -45,53 +42,47 @@ _SHOWN = 8
 """Columns of a sheet."""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What was drawn of some frames: row -> crops (B, s, s, 3) float32 in [0, 255]; the real ones; the mask taken."""
-
-    rows: dict[str, np.ndarray]
-    real: np.ndarray
-    taken: np.ndarray
-
-
 def choose_rows(clip: Clip, count: int) -> np.ndarray:
     """Choose frames of a shot, evenly spread."""
     return np.unique(np.linspace(2, len(clip.shot) - 3, count).round().astype(int))
 
 
-def draw_clip(painter: Painter, clip: Clip, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Drawn]]:
-    """Draw some frames of a clip, a few at a time: yields the frames' numbers in the shot, and what was drawn."""
+def draw_clip(painter: Painter, clip: Clip, rows: np.ndarray) -> Iterator[tuple[np.ndarray, dict[str, Painted]]]:
+    """Paint some frames of a clip in all ways, a few at a time: yields the frames' numbers in the shot, and ROWS."""
     subject, scale = Subject.of(clip.shot), choose_scale(clip.frame_to_crop)
     ranked = [np.resize(subject.rank_references(row, _APART_S)[:3], 3) for row in rows]
-    needed = np.unique(np.concatenate([rows, *ranked]))
+    needed = np.unique(ranked)
     crops = dict(zip(needed.tolist(), clip.cut_crops(clip.source, needed, scale), strict=True))
+    small = clip.cut_crops(clip.source, rows, 1)
     for first in range(0, len(rows), _BATCH):
         part = rows[first : first + _BATCH]
         chosen = np.stack(ranked[first : first + _BATCH])
         points = subject.points[part]
         canvas = Canvas(
-            np.stack([crops[row] for row in part]), points, points,
+            small[first : first + _BATCH], points, points,
             np.stack([[crops[i] for i in some] for some in chosen.tolist()]), subject.points[chosen],
             frame_speech(clip.shot.speech, clip.shot.times_s[part], painter.speech_rows),
         )  # fmt: skip
-        yield part, draw_canvas(painter, canvas)
+        painted = painter.paint(canvas)
+        yield part, paint_plainly(painted, canvas) | {"generator": painted}
 
 
-def draw_canvas(painter: Painter, canvas: Canvas) -> Drawn:
-    """Draw the frames of a canvas, whose targets are the frames' own points, in all ways."""
-    painted = painter.paint(canvas)
-    references = to_tensor(canvas.references)
-    places = lay_out(canvas, canvas.scale, 0).places[:, :-1]
-    warped = sample_pictures(references, places, canvas.crops.shape[1] // canvas.scale, "bicubic")
-    pictures = dict(zip(ROWS, (references[:, 0], warped[:, 0], warped.mean(1)), strict=False))
-    rows = {name: to_levels(picture) for name, picture in pictures.items()} | {"generator": painted.crops}
-    taken = painted.taken[..., None]
-    return Drawn({k: v * taken + canvas.crops * (1 - taken) for k, v in rows.items()}, canvas.crops, painted.taken)
-
-
-def to_levels(pictures: torch.Tensor) -> np.ndarray:
-    """Turn (B, 3, h, w) in [-1, 1] into (B, h, w, 3) float32 in [0, 255]."""
-    return ((pictures + 1) * 127.5).clamp(0, 255).permute(0, 2, 3, 1).numpy()
+def paint_plainly(painted: Painted, canvas: Canvas) -> dict[str, Painted]:
+    """Paint without a network: the best reference as it is, warped, and the mean of all, in the same mask."""
+    count, height, size = canvas.references.shape[1], *painted.maps.shape[1:3]
+    layout = lay_out(canvas, size - height)
+    warped = layout.places.permute(0, 2, 3, 1, 4).flatten(3).numpy()
+    own = layout.seen[:, -1, ..., None].numpy()
+    rows, columns = np.mgrid[size - height : size, :size].astype(np.float32)
+    as_is = np.broadcast_to(np.stack([columns, rows] * (count + 1), -1), warped.shape)
+    best, mean = np.eye(count)[0], np.full(count, 1 / count)
+    made = {}
+    for name, places, shares in zip(ROWS, (as_is, warped, warped), (best, best, mean), strict=False):
+        shares = np.broadcast_to(shares, (*own.shape[:3], count))
+        rest = np.zeros((*own.shape[:3], 8))
+        maps = np.concatenate([places, shares, own, rest, painted.maps[..., -1:]], -1).astype(np.float32)
+        made[name] = replace(painted, maps=maps)
+    return made
 
 
 class Bench:
@@ -105,16 +96,23 @@ class Bench:
         """Measure frames of a clip: squared error, perceptual distance, sharpness by row, (frames, ROWS, 3)."""
         found, rows = [], choose_rows(clip, count)
         shown = set(rows[np.linspace(0, len(rows) - 1, _SHOWN).astype(int)].tolist())
-        for part, drawn in draw_clip(self.painter, clip, rows):
+        for part, painted in draw_clip(self.painter, clip, rows):
             frames = clip.read_frames(clip.source, part)
             for i, (row, frame) in enumerate(zip(part.tolist(), frames, strict=True)):
-                crops, taken = {name: drawn.rows[name][i] for name in ROWS}, drawn.taken[i]
+                made = {name: frame.copy() for name in ROWS}
+                for name, result in made.items():
+                    painted[name].draw(i, frame, clip.frame_to_crop[row], result)
+                scale = choose_scale(clip.frame_to_crop)
+                matrix = refine_crop(clip.frame_to_crop[row], scale)
+                crops = {
+                    name: crop_face(x, matrix, 128 * scale, "bicubic") for name, x in (made | {"real": frame}).items()
+                }
                 found.append([
-                    (*self._compare(crop, drawn.real[i], clip, row), compare_frame(crop, taken, frame, clip, row))
-                    for crop in crops.values()
+                    (*self._compare(crops[name], crops["real"], clip, row), compare_frame(made[name], frame, clip, row))
+                    for name in ROWS
                 ])  # fmt: skip
                 if row in shown:
-                    self._keep(crops | {"real": drawn.real[i]})
+                    self._keep(crops)
         return np.array(found)
 
     def _compare(self, made: np.ndarray, real: np.ndarray, clip: Clip, row: int) -> tuple[float, float]:
@@ -130,16 +128,14 @@ class Bench:
     def _keep(self, crops: dict[str, np.ndarray]) -> None:
         side = len(crops["real"])
         mouth = slice(side * 7 // 16, side * 15 // 16), slice(side // 8, side * 7 // 8)
-        self.columns.append({name: crop.clip(0, 255).astype(np.uint8)[mouth] for name, crop in crops.items()})
+        self.columns.append({name: crop[mouth] for name, crop in crops.items()})
 
 
-def compare_frame(made: np.ndarray, taken: np.ndarray, frame: np.ndarray, clip: Clip, row: int) -> float:
-    """Paste a crop into its frame and compare the mouth's sharpness with the frame's, in the video's own resolution."""
-    matrix = clip.frame_to_crop[row]
-    result = compose_frame(frame, made, taken, refine_crop(matrix, len(made) // 128))
-    points = transform_points(invert_affine(matrix), clip.shot.mesh[row, MESH_TO_68, :2][MOUTH])
+def compare_frame(made: np.ndarray, frame: np.ndarray, clip: Clip, row: int) -> float:
+    """Compare the mouth's sharpness with the real frame's, in the video's own resolution."""
+    points = transform_points(invert_affine(clip.frame_to_crop[row]), clip.shot.mesh[row, MESH_TO_68, :2][MOUTH])
     box = mouth_box(points, max(frame.shape[:2]))
-    return sharpness(cut_box(result, box), cut_box(frame, box))
+    return sharpness(cut_box(made, box), cut_box(frame, box))
 
 
 def sum_up(found: np.ndarray, group: str) -> list[Figure]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from g4g.config import CropConfig
 from g4g.faces import add_ring, load_canonical, lower_half_mask, rasterise_mesh, ring_triangles, to_landmarks
 from g4g.faces.canonical import FACE_POINTS, INNER_LIPS
 from g4g.fusion import Fusion
-from g4g.generator import Generator, Layout, draw_frames, sample_pictures
+from g4g.generator import Generator, Layout, draw_coarse, enlarge_maps, make_sketch, sample_pictures
+from g4g.generator.native import draw_onto
 
 _MOST_STRETCH = 4.0
 """log2 of areas is cut here."""
@@ -29,7 +30,7 @@ class Canvas:
     """B frames to be painted; points are px of a crop of `CropConfig.size`, with the ring that `add_ring` adds.
 
     Attributes:
-        crops: the frames' own face crops, (B, s, s, 3) RGB uint8, s a whole multiple of `CropConfig.size`.
+        crops: the frames' own face crops, (B, c, c, 3) RGB uint8.
         meshes: the frames' own points, (B, 504, 2).
         targets: where these points are to go, (B, 504, 2).
         references: other pictures of the person, the best first, (B, K, s, s, 3) uint8.
@@ -44,18 +45,51 @@ class Canvas:
     reference_meshes: np.ndarray
     speech: np.ndarray
 
-    @property
-    def scale(self) -> int:
-        """Px of the pictures per px of the networks' crop."""
-        return self.crops.shape[1] // CropConfig().size
-
 
 @dataclass(frozen=True)
 class Painted:
-    """New crops (B, s, s, 3), float32 in [0, 255], and how much of each pixel is taken, (B, s, s) in [0, 1]."""
+    """New lower faces, to be drawn into frames of any size.
 
-    crops: np.ndarray
+    Attributes:
+        maps: (B, h, w, C) float32, as `g4g.generator.native.draw_onto` takes them.
+        references: the canvas's, (B, K, s, s, 3) uint8.
+        taken: (B, size, size) in [0, 1]: how much of the new face is taken.
+    """
+
+    maps: np.ndarray
+    references: np.ndarray
     taken: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @property
+    def has_numbers(self) -> np.ndarray:
+        """Whether the networks gave numbers for each frame, (B,)."""
+        return np.isfinite(self.maps).all((1, 2, 3))
+
+    def draw(
+        self, number: int, frame: np.ndarray, frame_to_crop: np.ndarray, result: np.ndarray, share: float = 1.0
+    ) -> None:
+        """Draw a lower face into a picture.
+
+        Args:
+            number: which of the B.
+            frame: (H, W, 3) uint8, the picture that its crop was cut from.
+            frame_to_crop: (2, 3), to px of a crop of `CropConfig.size`.
+            result: (H, W, 3) uint8: changed in place, where `taken` is above 0.
+            share: how much of what is taken counts, 0 to 1.
+        """
+        maps, size = self.maps[number], CropConfig().size
+        if share < 1:
+            maps = maps.copy()
+            maps[..., -1] *= share
+        draw_onto(result, frame, self.references[number], maps, frame_to_crop, size, size - len(maps))
+
+
+def join_painted(parts: list[Painted]) -> Painted:
+    """Join what was painted for one canvas after another."""
+    return Painted(*(np.concatenate(part) for part in zip(*(vars(p).values() for p in parts), strict=True)))
 
 
 class Painter:
@@ -81,51 +115,61 @@ class Painter:
 
     @torch.no_grad()
     def paint(self, canvas: Canvas, residual: float = 1.0) -> Painted:
-        """Paint the frames of a canvas in its own resolution.
+        """Paint the frames of a canvas.
 
         Args:
             canvas: B frames.
             residual: how much of what the generator adds to the warped pictures is taken, 0 to 1.
         """
-        generator, size, scale = self._generator, CropConfig().size, canvas.scale
-        own = to_tensor(canvas.crops).to(self._device)
-        pictures = torch.cat([to_tensor(canvas.references).to(self._device), own[:, None]], 1)
-        small = reduce_pictures(pictures, scale)
-        layout = to_device(lay_out(canvas, 1, generator.top), self._device)
+        generator, size = self._generator, CropConfig().size
+        small = np.stack([
+            np.stack([reduce_picture(picture) for picture in (*references, crop)])
+            for references, crop in zip(canvas.references, canvas.crops, strict=True)
+        ])  # fmt: skip
+        small = to_tensor(small, self._device)
+        layout = to_device(lay_out(canvas, generator.top), self._device)
         speech = torch.from_numpy(canvas.speech).to(self._device)
         maps = generator(sample_pictures(small, layout.places, size), layout, speech)
-        maps = replace(maps, detail=residual * maps.detail)
-        coarse = draw_frames(small, layout, maps, size)
-        fine = to_device(lay_out(canvas, scale, generator.top), self._device)
-        drawn = draw_frames(pictures, fine, maps, size, keep_detail=True)
-        generated = torch.cat([small[:, -1, :, : generator.top], coarse], 2)
+        sketch = make_sketch(small, layout, replace(maps, detail=residual * maps.detail))
         masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
-        masks = torch.from_numpy(masks).to(self._device)[:, None]
-        fused, taken = self._fusion(generated, small[:, -1], masks)
-        enlarge = lambda x: functional.interpolate(x, scale_factor=scale, mode="bilinear")  # noqa: E731
-        # Light and colour are enlarged; what fusion left as it was generated is drawn anew.
-        result = enlarge(fused - generated)
-        result[:, :, : generator.top * scale] += own[:, :, : generator.top * scale]
-        result[:, :, generator.top * scale :] += drawn
-        result = ((result + 1) * 127.5).clamp(0, 255).permute(0, 2, 3, 1)
-        return Painted(result.cpu().numpy(), enlarge(taken)[:, 0].cpu().numpy())
+        own, top = small[:, -1], generator.top
+        generated = torch.cat([own[:, :, :top], draw_coarse(small, sketch)], 2)
+        fused, taken = self._fusion(generated, own, torch.from_numpy(masks).to(self._device)[:, None])
+        light = (fused - generated)[:, :, top:]
+        grey = sketch.coarse.mean(1, keepdim=True)
+        levels = [127.5 * sketch.colour, 127.5 * grey, sketch.lost, 127.5 * light, taken[:, :, top:]]
+        joined = torch.cat([sketch.places.flatten(1, 2), sketch.shares, *levels], 1).permute(0, 2, 3, 1)
+        return Painted(joined.float().cpu().contiguous().numpy(), canvas.references, taken[:, 0].cpu().numpy())
 
 
-def lay_out(canvas: Canvas, scale: int, top: int) -> Layout:
-    """Tell where each picture of a canvas shows each pixel of the frames to be made.
+def reduce_picture(picture: np.ndarray) -> np.ndarray:
+    """Bring a crop (s, s, 3) uint8 to the networks' size."""
+    size = CropConfig().size
+    return picture if len(picture) == size else cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def lay_out(canvas: Canvas, top: int) -> Layout:
+    """Tell where each picture of a canvas shows each pixel of the frames to be made, at the networks' size.
 
     Args:
         canvas: geometry of B frames and of their K references.
-        scale: pixels per px of the crop, each way.
         top: first row made, px of the crop.
     """
     frames = [
-        _lay_out_frame(canvas.targets[b], np.concatenate([canvas.reference_meshes[b], canvas.meshes[b][None]]), scale)
+        _lay_out_frame(canvas.targets[b], np.concatenate([canvas.reference_meshes[b], canvas.meshes[b][None]]))
         for b in range(len(canvas.targets))
     ]
-    parts = (torch.from_numpy(np.stack(part)[..., top * scale :, :]) for part in zip(*frames, strict=True))
-    x, y, *rest = parts
+    x, y, *rest = (torch.from_numpy(np.stack(part)[..., top:, :]) for part in zip(*frames, strict=True))
     return Layout(torch.stack([x, y], -1), *rest)
+
+
+def warp_picture(picture: np.ndarray, points: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Move a face's points (504, 2) in its crop (s, s, 3) uint8 to others, px of the crop: the picture that shows."""
+    size, scale = CropConfig().size, len(picture) / CropConfig().size
+    x, y, *_ = _lay_out_frame(target, points[None])
+    places = enlarge_maps(torch.from_numpy(np.stack([x, y], 1))[None], scale).permute(0, 1, 3, 4, 2)
+    moved = sample_pictures(to_tensor(picture)[None, None], places, size, "bicubic")[0, 0]
+    return ((moved + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
 
 
 def mask_lower_face(mesh: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -134,12 +178,11 @@ def mask_lower_face(mesh: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.maximum(old, new)
 
 
-def _lay_out_frame(target: np.ndarray, sources: np.ndarray, scale: int) -> tuple[np.ndarray, ...]:
+def _lay_out_frame(target: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray, ...]:
     """Lay out one frame: places' x and y, seen, stretch (P, h, w) each, own (h, w) and the guide (3, h, w)."""
-    fixed, size = _fixed_layout(), CropConfig().size * scale
-    at = lambda points: points * scale + (scale - 1) / 2  # noqa: E731
-    known = np.concatenate([at(sources), fixed.canonical[None], fixed.own[None]])
-    places, owner = rasterise_mesh(at(target), known, fixed.triangles, (size, size))
+    fixed, size = _fixed_layout(), CropConfig().size
+    known = np.concatenate([sources, fixed.canonical[None], fixed.own[None]])
+    places, owner = rasterise_mesh(target, known, fixed.triangles, (size, size))
     places, guide, own = places[:-2], places[-2], places[-1, ..., 0]
     areas = np.stack([_measure_areas(points, fixed.triangles) for points in (target, *sources)])
     ratio = np.log2(np.maximum(areas[0], 1e-3) / np.maximum(areas[1:], 1e-3)).clip(-_MOST_STRETCH, _MOST_STRETCH)
@@ -154,7 +197,6 @@ def _lay_out_frame(target: np.ndarray, sources: np.ndarray, scale: int) -> tuple
     places[:, ~covered] = np.stack([columns, rows], -1)[~covered]
     stretch = np.where(covered, ratio[:, owner], 0).astype(np.float32) / _MOST_STRETCH
     guide = np.concatenate([np.where(covered[..., None], guide, 0).transpose(2, 0, 1), inside[None]])
-    places = (places - (scale - 1) / 2) / scale
     return places[..., 0], places[..., 1], seen, stretch, guide.astype(np.float32)
 
 
@@ -192,15 +234,6 @@ def _measure_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Turn pictures (..., h, w, 3) uint8 into (..., 3, h, w) in [-1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).to(device).float() / 127.5 - 1
-
-
-def reduce_pictures(pictures: Tensor, factor: int) -> Tensor:
-    """Average blocks of pictures (..., 3, h, w)."""
-    if factor == 1:
-        return pictures
-    flat = pictures.flatten(0, -4) if pictures.ndim > 4 else pictures
-    small = functional.avg_pool2d(flat, factor)
-    return small.unflatten(0, pictures.shape[:-3]) if pictures.ndim > 4 else small
 
 
 def to_device(layout: Layout, device: str) -> Layout:

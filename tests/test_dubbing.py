@@ -6,7 +6,7 @@ from PIL import Image
 
 import g4g
 from g4g.dubbing.plan import ease
-from g4g.faces import refine_crop, transform_points
+from g4g.faces import transform_points
 from g4g.media import probe, read_frames
 
 
@@ -33,7 +33,7 @@ def test_outside_the_mask_every_byte_is_the_sources(tiny, grid_clip):
         assert changed.any() and not changed[: changed.shape[0] // 3].any()
         rows, columns = np.nonzero(changed)
         size = len(item.taken)
-        points = transform_points(refine_crop(item.frame_to_crop, size // 128), np.stack([columns, rows], -1))
+        points = transform_points(item.frame_to_crop, np.stack([columns, rows], -1))
         covered = item.taken[tuple(np.clip(np.round(points[:, ::-1]).astype(int), 0, size - 1).T)]
         nearby = np.pad(item.taken, 1).max()
         assert nearby > 0.99 and (covered > 0).mean() > 0.97

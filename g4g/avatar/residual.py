@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from g4g.avatar.library import MouthLibrary
 from g4g.avatar.person import UNTRIED_RESIDUAL, Person
 from g4g.avatar.retrieve import Wanted, find_references
 from g4g.config import CropConfig
+from g4g.faces import refine_crop
 from g4g.faces.canonical import LIPS
 from g4g.motion import ShapeSpace, frame_speech
-from g4g.painter import Canvas, Painter
+from g4g.painter import Canvas, Painted, Painter, reduce_picture
 
 _TRIED = (0.0, 0.5, 1.0)
 _FRAMES, _FEWEST_ENTRIES, _APART_S = 4, 50, 0.5
@@ -39,20 +41,22 @@ def choose_residual(painter: Painter, person: Person, space: ShapeSpace, speech:
     entries = find_references(library, wanted, space, _APART_S, painter.references)
     heard = speech if len(speech) else np.zeros((1, painter.speech_size), np.float32)
     heard = frame_speech(heard, some.times_s, painter.speech_rows)
-    canvases = [  # one by one: the memory may be short
-        Canvas(
-            some.crops[[i]], some.meshes[[i]], some.meshes[[i]], library.crops[entries[[i]]],
-            library.meshes[entries[[i]]], heard[[i]],
-        )
-        for i in range(len(rows))
-    ]  # fmt: skip
-    return min(_TRIED, key=lambda share: np.mean([_measure_error(painter.paint(c, share).crops, c) for c in canvases]))
+    small = np.stack([reduce_picture(crop) for crop in some.crops])
+    canvas = Canvas(
+        small, some.meshes, some.meshes, library.crops[entries], library.meshes[entries], heard
+    )  # fmt: skip
+    return min(_TRIED, key=lambda share: _measure_error(painter.paint(canvas, share), some))
 
 
-def _measure_error(made: np.ndarray, canvas: Canvas) -> float:
-    """Mean squared error of the mouth of a canvas's one frame."""
-    lips = canvas.meshes[0, list(LIPS)]
-    low = np.maximum((lips.min(0) - _MARGIN_PX) * canvas.scale, 0).astype(int)
-    high = np.minimum((lips.max(0) + _MARGIN_PX) * canvas.scale, CropConfig().size * canvas.scale).astype(int)
-    box = slice(low[1], high[1]), slice(low[0], high[0])
-    return float(np.square(made[0][box] - canvas.crops[0][box]).mean())
+def _measure_error(painted: Painted, some: MouthLibrary) -> float:
+    """Mean squared error of the mouths, drawn into pictures of the library."""
+    scale, errors = some.crops.shape[1] // CropConfig().size, []
+    matrix = refine_crop(np.eye(2, 3), 1 / scale)
+    for number, (crop, mesh) in enumerate(zip(some.crops, some.meshes, strict=True)):
+        made, lips = crop.copy(), mesh[list(LIPS)]
+        painted.draw(number, crop, matrix, made)
+        low = np.maximum((lips.min(0) - _MARGIN_PX) * scale, 0).astype(int)
+        high = np.minimum((lips.max(0) + _MARGIN_PX) * scale, len(crop)).astype(int)
+        box = slice(low[1], high[1]), slice(low[0], high[0])
+        errors.append(float(np.square(made[box].astype(np.float32) - crop[box]).mean()))
+    return float(np.mean(errors))

@@ -18,11 +18,10 @@ from g4g.dubbing.plan import NO_NUMBERS
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.dubbing.voices import Voice
 from g4g.errors import ResourceError
-from g4g.faces import crop_face, refine_crop
-from g4g.fusion import compose_frame
+from g4g.faces import crop_face
 from g4g.media.ping_pong import ping_pong_frames
 from g4g.motion import frame_speech, lay_shapes
-from g4g.painter import Canvas, Painted, Painter
+from g4g.painter import Canvas, Painted, Painter, join_painted
 from g4g.zoo import Models
 
 BATCH_FRAMES = 8
@@ -63,6 +62,7 @@ class FrameMaker:
     def _dub_batch(self, dub: Dub, stored: list[tuple[int, np.ndarray]], first: int) -> list[DubbedFrame]:
         """Dub the plan's frames from number `first` on."""
         batch = [(source, np.ascontiguousarray(frame[..., :3])) for source, frame in stored]
+        results = [frame for _, frame in batch]
         made: list[list[DubbedFace]] = [[] for _ in batch]
         for voice, motion in zip(dub.voices, dub.motions, strict=True):
             faces = voice.faces[[source for source, _ in batch]]
@@ -70,30 +70,16 @@ class FrameMaker:
             for face in np.unique(faces[wanted]).tolist():
                 places = np.flatnonzero(wanted & (faces == face))
                 job = _Job(dub, voice, motion, face, [batch[i] for i in places], first + places)
-                for i, dubbed in zip(places.tolist(), self._dub_face(job), strict=True):
-                    if dubbed is not None:
-                        made[i].append(dubbed)
-        results = []
-        with self._clock.timed("compose"):
-            for i, (_, frame) in enumerate(batch):
-                result = frame
-                for face in made[i]:
-                    scale = len(face.crop) // CropConfig().size
-                    result = compose_frame(result, face.crop, face.taken, refine_crop(face.frame_to_crop, scale))
-                why = None if made[i] else dub.plan.passed[first + i] or NO_NUMBERS
-                results.append(DubbedFrame(frame, result, stored[i][1][..., 3:], tuple(made[i]), why))
-        return results
-
-    def _dub_face(self, job: _Job) -> list[DubbedFace | None]:
-        """Dub one face in the frames of a batch; None where a network gave no numbers."""
-        painted = self._paint(job)
-        shares = job.voice.plan.shares[job.numbers].astype(np.float32)
-        numbers = np.isfinite(painted.crops).all(axis=(1, 2, 3)) & np.isfinite(painted.taken).all(axis=(1, 2))
+                painted = self._paint(job)
+                with self._clock.timed("draw"):
+                    for i, row in zip(places.tolist(), range(len(painted)), strict=True):
+                        if painted.has_numbers[row]:
+                            results[i], drawn = job.draw(painted, row, results[i])
+                            made[i].append(drawn)
+        reasons = [None if made[i] else dub.plan.passed[first + i] or NO_NUMBERS for i in range(len(batch))]
         return [
-            DubbedFace(crop, taken * share, matrix) if is_number else None
-            for crop, taken, share, matrix, is_number in zip(
-                painted.crops, painted.taken, shares, job.frame_to_crop, numbers, strict=True
-            )
+            DubbedFrame(frame, results[i], stored[i][1][..., 3:], tuple(made[i]), reasons[i])
+            for i, (_, frame) in enumerate(batch)
         ]
 
     def _paint(self, job: _Job) -> Painted:
@@ -113,7 +99,7 @@ class FrameMaker:
                 if self.batch_frames == 1:
                     raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
                 self.batch_frames //= 2
-        return Painted(np.concatenate([p.crops for p in parts]), np.concatenate([p.taken for p in parts]))
+        return join_painted(parts)
 
 
 class _Job:
@@ -128,11 +114,9 @@ class _Job:
     def lay_canvas(self, part: slice, models: Models) -> Canvas:
         """Cut the crops of some of the frames and lay out what is painted over them."""
         person, rows, numbers = self.person, self._rows[part], self.numbers[part]
-        scale, size = person.scale, CropConfig().size * person.scale
-        matrices = refine_crop(self.frame_to_crop[part], scale)
         crops = [
-            crop_face(frame, matrix, size, "bicubic")
-            for (_, frame), matrix in zip(self.batch[part], matrices, strict=True)
+            crop_face(frame, matrix, CropConfig().size)
+            for (_, frame), matrix in zip(self.batch[part], self.frame_to_crop[part], strict=True)
         ]
         degrees = person.head.pose.degrees[rows]
         shapes, closed = self.motion.shapes[numbers], self.motion.closed[numbers]
@@ -142,6 +126,14 @@ class _Job:
         times_s = self.voice.plan.times_s[numbers] - self.voice.plan.span_s[0]
         speech = frame_speech(self.motion.speech, times_s, models.generator.config.speech_rows)
         return Canvas(np.stack(crops), own, targets, library.crops[entries], library.meshes[entries], speech)
+
+    def draw(self, painted: Painted, row: int, result: np.ndarray) -> tuple[np.ndarray, DubbedFace]:
+        """Draw the new face of one of the frames into what became of it so far, which is copied if it is the source."""
+        frame, matrix = self.batch[row][1], self.frame_to_crop[row]
+        share = float(self.voice.plan.shares[self.numbers[row]])
+        result = result.copy() if result is frame else result
+        painted.draw(row, frame, matrix, result, share)
+        return result, DubbedFace(painted.taken[row] * np.float32(share), matrix)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -23,12 +23,8 @@ _FACE_TILE_PX, _SHEET_FACES = 160, 8
 
 @dataclass(frozen=True)
 class DubbedFace:
-    """A new lower face: `crop` (s, s, 3) in [0, 255], how much of it is `taken` (s, s), and where it is.
+    """A new lower face: how much of it is `taken` (size, size), in a crop of the networks' size, and where that is."""
 
-    s is a multiple of the networks' size; `frame_to_crop` leads to a crop of just that size.
-    """
-
-    crop: np.ndarray
     taken: np.ndarray
     frame_to_crop: np.ndarray
 
@@ -38,7 +34,7 @@ class DubbedFrame:
     """One frame of a dub before encoding; where the source passed through, `faces` is empty and `passed` says why.
 
     `source` and `frame` are RGB (H, W, 3); `alpha` is (H, W, 1) where the output holds the source's transparency,
-    else (H, W, 0). `crop`, `taken` and `frame_to_crop` are the first face's, or None.
+    else (H, W, 0). `taken` and `frame_to_crop` are the first face's, or None.
     """
 
     source: np.ndarray
@@ -46,10 +42,6 @@ class DubbedFrame:
     alpha: np.ndarray
     faces: tuple[DubbedFace, ...] = ()
     passed: str | None = None
-
-    @property
-    def crop(self) -> np.ndarray | None:
-        return self.faces[0].crop if self.faces else None
 
     @property
     def taken(self) -> np.ndarray | None:
@@ -149,7 +141,7 @@ def _draw_head(frame: np.ndarray, landmarks: np.ndarray, number: int) -> np.ndar
     scale = side / _FACE_TILE_PX
     crop_to_frame = np.array([[scale, 0, centre[0] - side / 2], [0, scale, centre[1] - side / 2]])
     tile = warp_frame(frame, crop_to_frame, (_FACE_TILE_PX, _FACE_TILE_PX))
-    picture = Image.fromarray(np.clip(np.round(tile), 0, 255).astype(np.uint8))
+    picture = Image.fromarray(tile)
     ImageDraw.Draw(picture).text(
         (6, 2), str(number), "white", ImageFont.load_default(_FACE_TILE_PX // 5), stroke_width=3, stroke_fill="black"
     )

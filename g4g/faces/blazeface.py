@@ -61,8 +61,8 @@ class BlazeFace:
         """Find boxes (N, 4), eyes (N, 2, 2) and scores (N,) in one square of a frame."""
         scale = side / _INPUT_PX
         crop_to_frame = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
-        picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)) / 127.5 - 1.0
-        result = self._network(picture[None].astype(np.float32))
+        picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)).astype(np.float32) / 127.5 - 1
+        result = self._network(picture[None])
         raw, scores = result["regressors"][0], sigmoid(result["classificators"][0, :, 0])
         keep = scores > _MIN_SCORE
         points = raw[keep].reshape(-1, 8, 2) / _INPUT_PX

@@ -65,8 +65,7 @@ def crop_mesh(frame_to_crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 def crop_face(frame: np.ndarray, frame_to_crop: np.ndarray, size: int, mode: str = "bilinear") -> np.ndarray:
     """Cut the face crop (size, size, 3) uint8 out of a frame (H, W, 3) uint8; black outside; `mode`: `warp_frame`'s."""
-    crop = warp_frame(frame, invert_affine(frame_to_crop), (size, size), mode)
-    return np.clip(np.round(crop), 0, 255).astype(np.uint8)
+    return warp_frame(frame, invert_affine(frame_to_crop), (size, size), mode)
 
 
 def lower_half_mask(crop_landmarks: np.ndarray, config: CropConfig = CropConfig()) -> np.ndarray:

@@ -25,8 +25,8 @@ class FaceMesh:
 
         x and y are frame pixels; z is depth in the same unit, smaller is nearer to the camera.
         """
-        picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)) / 255.0
-        result = self._network(picture[None].astype(np.float32))
+        picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)).astype(np.float32) / 255
+        result = self._network(picture[None])
         points = result["Identity"].reshape(POINTS, 3)
         depth = points[:, 2:] * np.sqrt(abs(np.linalg.det(crop_to_frame[:, :2])))
         mesh = np.concatenate([transform_points(crop_to_frame, points[:, :2]), depth], axis=1)

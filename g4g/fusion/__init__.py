@@ -1,6 +1,5 @@
 """Fusion: the generated face joins the original frame without a seam."""
 
-from g4g.fusion.compose import compose_frame
 from g4g.fusion.model import Fusion, FusionConfig
 
-__all__ = ["Fusion", "FusionConfig", "compose_frame"]
+__all__ = ["Fusion", "FusionConfig"]

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional
 
 from g4g.generator.model import Layout, Maps
 
-_FINE_PX = 0.7
-"""What is finer than a Gaussian of so many px of the crop suffers when pictures are blended (our choice)."""
 _HIDDEN = 8.0
 """What a reference does not show is so much less likely, as a logit."""
+_LEAST_KEPT = 0.5
+"""Blending is taken to keep at least so much of the fine detail's amplitude."""
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """All that frames are drawn from but the fine pictures, at the networks' size (h, w): finer frames enlarge it.
+
+    Attributes:
+        places: (B, P, 2, h, w): x and y in px of the crop, the generator's flow included; the frame's own picture last.
+        shares: (B, P, h, w): of the references in the blend, then of the frame's own picture in the result.
+        colour: (B, 3, h, w): added to the blend.
+        coarse: (B, 3, h, w): the blend of the pictures at the networks' size; what is finer than it is detail.
+        lost: (B, 1, h, w): how much of the blend's detail is added once more.
+    """
+
+    places: Tensor
+    shares: Tensor
+    colour: Tensor
+    coarse: Tensor
+    lost: Tensor
 
 
 def sample_pictures(pictures: Tensor, places: Tensor, size: int, mode: str = "bilinear") -> Tensor:
@@ -32,52 +52,73 @@ def sample_pictures(pictures: Tensor, places: Tensor, size: int, mode: str = "bi
     return sampled.unflatten(0, pictures.shape[:2])
 
 
-def draw_frames(pictures: Tensor, layout: Layout, maps: Maps, size: int, keep_detail: bool = False) -> Tensor:
-    """Draw frames: flow, blend, colour, detail.
+def make_sketch(small: Tensor, layout: Layout, maps: Maps) -> Sketch:
+    """Bring small pictures (B, P, 3, size, size) in [-1, 1], layout and maps together.
 
-    Args:
-        pictures: (B, P, 3, s, s) in [-1, 1], whole crops, as fine as the frames or finer.
-        layout: places for each pixel of the frames to be drawn, (B, P, h, w, 2).
-        maps: as the generator gives them, of any size; they are enlarged.
-        size: the crop's side in px that places and flow refer to.
-        keep_detail: give back the finest band that blending takes away (at use; training judges the blend).
-    Returns:
-        (B, 3, h, w).
     Source:
-        Our choice; what blending takes away is given back as in Heitz and Neyret 2018 (variance-preserving).
+        Our choice; a blend with shares v keeps sqrt(sum v^2) of what is not the same in all pictures, and what it loses
+        is given back as in Heitz and Neyret 2018 (variance-preserving), as far as the generator asks for it.
     """
-    height, width = layout.places.shape[2:4]
-    enlarge = lambda x: functional.interpolate(x, (height, width), mode="bilinear")  # noqa: E731
-    places = move_places(layout.places[:, :-1], enlarge(maps.flow).unflatten(1, (-1, 2)), size)
-    sampled = sample_pictures(pictures[:, :-1], places, size, "bicubic" if keep_detail else "bilinear")
+    enlarge = lambda x: functional.interpolate(x, layout.places.shape[2:4], mode="bilinear")  # noqa: E731
+    moved = move_places(layout.places[:, :-1], enlarge(maps.flow).unflatten(1, (-1, 2)))
     hidden = functional.pad(_HIDDEN * (layout.seen[:, :-1] - 1), (0, 0, 0, 0, 0, 1))
     shares = (enlarge(maps.logits) + hidden).softmax(1)
-    blend = (sampled * shares[:, :-1, None]).sum(1)
-    if keep_detail:
-        blend = blend + _find_lost_detail(blend, shares[:, :-1], width / size)
-    made = blend + shares[:, -1:] * enlarge(maps.colour) + enlarge(maps.detail)
-    own = sample_pictures(pictures[:, -1:], layout.places[:, -1:], size, "bicubic" if keep_detail else "bilinear")[:, 0]
-    share = layout.seen[:, -1:]
-    return made + share * (own - made)
+    blended, free = shares[:, :-1], shares[:, -1:]
+    kept = blended.square().sum(1, keepdim=True).sqrt() / blended.sum(1, keepdim=True).clamp(min=1e-3)
+    return Sketch(
+        torch.cat([moved, layout.places[:, -1:]], 1).permute(0, 1, 4, 2, 3),
+        torch.cat([blended, layout.seen[:, -1:]], 1), free * enlarge(maps.colour) + enlarge(maps.detail),
+        (sample_pictures(small[:, :-1], moved, small.shape[-1]) * blended[:, :, None]).sum(1),
+        enlarge(maps.crispness) * (1 / kept.clamp(min=_LEAST_KEPT) - 1),
+    )  # fmt: skip
 
 
-def _find_lost_detail(blend: Tensor, shares: Tensor, scale: float) -> Tensor:
-    """Tell what blending with `shares` (B, K, h, w) took from the finest band: edges of pictures do not coincide."""
-    reach = 2 * round(2 * _FINE_PX * scale) + 1
-    grey = blend.mean(1, keepdim=True)
-    fine = grey - gaussian_blur2d(grey, (reach, reach), (_FINE_PX * scale, _FINE_PX * scale), "replicate")
-    # A mean with shares v keeps sqrt(sum v^2) of what is not the same in all.
-    kept = shares.square().sum(1, keepdim=True).sqrt() / shares.sum(1, keepdim=True).clamp(min=1e-3)
-    return fine * (1 / kept.clamp(min=0.5) - 1)
+def draw_frames(pictures: Tensor, sketch: Sketch, size: int) -> Tensor:
+    """Draw frames as fine as their pictures: blend, the detail that blending took, colour, the frame's own picture.
+
+    Args:
+        pictures: (B, P, 3, s, s) in [-1, 1], whole crops.
+        sketch: of the same frames.
+        size: the crop's side in px that places refer to.
+    Returns:
+        (B, 3, h * s / size, w * s / size).
+    """
+    fine = enlarge_sketch(sketch, pictures.shape[-1] / size)
+    sampled = sample_pictures(pictures, fine.places.permute(0, 1, 3, 4, 2), size, "bicubic")
+    shares = fine.shares[:, :, None]
+    blend = (sampled[:, :-1] * shares[:, :-1]).sum(1)
+    blend = blend + fine.lost * (blend - fine.coarse).mean(1, keepdim=True) + fine.colour
+    return blend + shares[:, -1] * (sampled[:, -1] - blend)
 
 
-def move_places(places: Tensor, flow: Tensor, size: int) -> Tensor:
-    """Read places (B, P, h, w, 2) a flow's step aside; `flow` (B, P, 2, h, w) in px of the crop of `size`.
+def draw_coarse(small: Tensor, sketch: Sketch) -> Tensor:
+    """Draw frames at the networks' size from the same small pictures as the sketch: (B, 3, h, w)."""
+    own = sample_pictures(small[:, -1:], sketch.places[:, -1:].permute(0, 1, 3, 4, 2), small.shape[-1])[:, 0]
+    blend = sketch.coarse + sketch.colour
+    return blend + sketch.shares[:, -1:] * (own - blend)
+
+
+def enlarge_sketch(sketch: Sketch, scale: float) -> Sketch:
+    """Enlarge all maps of a sketch so many times, bilinear: places are piecewise affine."""
+    return Sketch(*(enlarge_maps(part, scale) for part in vars(sketch).values()))
+
+
+def enlarge_maps(maps: Tensor, scale: float) -> Tensor:
+    """Enlarge maps (B, ..., h, w) so many times, bilinear."""
+    if scale == 1:
+        return maps
+    flat = maps.flatten(1, -3)
+    size = [round(scale * n) for n in maps.shape[-2:]]
+    return functional.interpolate(flat, size, mode="bilinear").unflatten(1, maps.shape[1:-2])
+
+
+def move_places(places: Tensor, flow: Tensor) -> Tensor:
+    """Read places (B, P, h, w, 2) a flow's step aside; `flow` (B, P, 2, h, w) px of the same pictures.
 
     The places themselves are interpolated, so that pictures are sampled only once.
     """
     height, width = places.shape[2:4]
-    step = flow.permute(0, 1, 3, 4, 2).flatten(0, 1) * (width / size)
+    step = flow.permute(0, 1, 3, 4, 2).flatten(0, 1)
     rows, columns = (torch.arange(n, device=flow.device, dtype=flow.dtype) for n in (height, width))
     at = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1) + step
     grid = (at + 0.5) * (2 / at.new_tensor([width, height])) - 1

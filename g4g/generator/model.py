@@ -62,12 +62,14 @@ class Maps:
         flow: (B, 2 K, h / 2, w / 2) px of the crop, of each reference.
         logits: (B, K + 1, h / 2, w / 2): of each reference, and of colour.
         colour: (B, 3, h / 2, w / 2) in [-1, 1].
+        crispness: (B, 1, h / 2, w / 2) in [0, 2]: how much is given back of the fine detail that blending takes away.
         detail: (B, 3, h, w): added at last.
     """
 
     flow: Tensor
     logits: Tensor
     colour: Tensor
+    crispness: Tensor
     detail: Tensor
 
 
@@ -93,7 +95,7 @@ class Generator(nn.Module):
         self.join_quarter = nn.Conv2d(quarter, quarter, 3, padding=1)
         self.up_half = nn.Conv2d(quarter, half, 3, padding=1)
         self.join_half = nn.Conv2d(half, half, 3, padding=1)
-        self.head = nn.Conv2d(half, 3 * config.references + 4, 3, padding=1)
+        self.head = nn.Conv2d(half, 3 * config.references + 5, 3, padding=1)
         self.paint = nn.Conv2d(half, 12, 3, padding=1)
         for last in (self.head, self.paint):
             nn.init.normal_(last.weight, std=1e-3)
@@ -122,10 +124,10 @@ class Generator(nn.Module):
         x = x + act(self.join_quarter(x))
         x = half + act(self.up_half(double(x)))
         x = x + act(self.join_half(x))
-        count = 2 * self.config.references
-        maps = self.head(x).float()
+        count = self.config.references
+        flow, logits, colour, crispness = self.head(x).float().split((2 * count, count + 1, 3, 1), 1)
         return Maps(
-            _MOST_FLOW_PX * torch.tanh(maps[:, :count]), maps[:, count:-3], torch.tanh(maps[:, -3:]),
+            _MOST_FLOW_PX * torch.tanh(flow), logits, torch.tanh(colour), 2 * torch.sigmoid(crispness),
             functional.pixel_shuffle(self.paint(x).float(), 2),
         )  # fmt: skip
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from g4g.faces import add_ring
-from g4g.faces.canonical import LIPS
+from g4g.config import CropConfig
+from g4g.faces import add_ring, load_canonical
+from g4g.faces.canonical import FACE_POINTS, LIPS, OUTLINE
 from g4g.motion import ShapeSpace, frame_speech
-from g4g.painter import Canvas
+from g4g.painter import Canvas, warp_picture
 from g4g.training.data import Shot
 
 _APART_S = 0.4
@@ -24,6 +26,8 @@ _OTHER_OWN = 0.5
 _NEIGHBOUR_FRAMES = 6
 _SHAPE_NOISE = 0.12
 """Target geometry is off by so many standard deviations: what motion predicts is never quite true."""
+_ONE_PICTURE = 0.5
+"""Share of a still's examples with one reference several times, as in a dub of a still; the others have several."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,55 @@ def draw_example(subject: Subject, space: ShapeSpace, count: int, rows: int, rng
         frame_speech(shot.speech, shot.times_s[[frame]], rows),
     )  # fmt: skip
     return canvas, np.asarray(shot.crops[frame])
+
+
+def draw_still_example(still: Subject, driver: Subject, space: ShapeSpace, count: int, rows: int, rng):
+    """Draw a still as it is, made of pictures of it whose mouths are moved as another person's moves.
+
+    Args:
+        still: a subject of one frame.
+        driver: of a shot with speech, whose mouth and sound are borrowed.
+        space, count, rows, rng: as for `draw_example`.
+    Returns:
+        As `draw_example`.
+    """
+    shot, real, points = driver.shot, np.asarray(still.shot.crops[0]), still.points[0]
+    alike = int(np.abs(shot.lip_gap - still.shot.lip_gap[0]).argmin())
+    frames = rng.integers(len(shot), size=count + 1)
+    if rng.random() < _ONE_PICTURE:
+        frames[:count] = frames[0]
+    moved = space.decode(space.encode(shot.canonical[frames] - shot.canonical[alike]))
+    pose, face = still.shot.pose[np.zeros(count + 1, int)], still.shot.canonical
+    moved = pose.project(face + moved) - pose.project(face)
+    meshes = np.repeat(points[None], count + 1, 0)
+    meshes[:, :FACE_POINTS] += moved[..., :2]
+    pictures = np.stack([warp_picture(real, points, mesh) for mesh in meshes])
+    canvas = Canvas(
+        pictures[-1:], meshes[-1:], points[None], pictures[None, :-1], meshes[None, :-1],
+        frame_speech(shot.speech, shot.times_s[frames[-1:]], rows),
+    )  # fmt: skip
+    return canvas, real
+
+
+def mirror_example(canvas: Canvas, real: np.ndarray) -> tuple[Canvas, np.ndarray]:
+    """Mirror what an example is made of, and the frame as it really is: everybody has a twin."""
+    flip = lambda pictures: np.ascontiguousarray(np.flip(pictures, -2))  # noqa: E731
+    turn = lambda points: points[..., _twins(), :] * [-1, 1] + [CropConfig().size - 1, 0]  # noqa: E731
+    mirrored = Canvas(
+        flip(canvas.crops), turn(canvas.meshes), turn(canvas.targets), flip(canvas.references),
+        turn(canvas.reference_meshes), canvas.speech,
+    )  # fmt: skip
+    return mirrored, flip(real)
+
+
+@lru_cache
+def _twins() -> np.ndarray:
+    """Tell which point lies across the face from each of the mesh with its ring, (504,)."""
+    face = load_canonical().points
+    apart = np.square(face[:, None] * [-1, 1, 1] - face[None]).sum(-1)
+    twins = apart.argmin(1)
+    ring = [FACE_POINTS + OUTLINE.index(twins[point]) for point in OUTLINE]
+    return np.concatenate([twins, ring])
 
 
 def _draw_references(subject: Subject, frame: int, count: int, rng: np.random.Generator) -> np.ndarray:

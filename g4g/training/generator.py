@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from g4g.config import CropConfig
 from g4g.faces.landmarks import MESH_TO_68, MOUTH
 from g4g.generator import (
     Discriminator,
@@ -19,6 +20,8 @@ from g4g.generator import (
     discriminator_loss,
     draw_frames,
     edge_weights,
+    enlarge_maps,
+    make_sketch,
     reconstruction_loss,
     sample_pictures,
 )
@@ -27,21 +30,30 @@ from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.motion import ShapeSpace, frame_speech
 from g4g.painter import Canvas, lay_out, mask_lower_face, to_device, to_tensor
 from g4g.training.data import Shot, speaker_chances
-from g4g.training.examples import Subject, draw_example
+from g4g.training.examples import Subject, draw_example, draw_still_example, mirror_example
 from g4g.training.loop import Stage
-from g4g.training.perceptual import Perceptual
+from g4g.training.perceptual import FEATURES_PX, Perceptual
 
 _FRAMES = 12
 _MOUTH_PX = 56
-"""Side of the square around the mouth, px of the crop, in which features are compared."""
+"""Side of the square around the mouth, px of the crop, in which features and sharpness are compared."""
+_STILLS = 0.25
+"""Share of the examples that are stills, where there are any."""
+_OTHER_LENS, _MOST_LENS = 0.3, 0.7
+"""Share of examples that are blurred or sharpened, and how much of their fine detail is taken or added at most."""
 _FEATURES_OF = 2
 """Features are compared for every such frame: they cost as much as all the rest."""
 _OUTSIDE = 0.1
 """Weight of pixels that no dub takes."""
 _OTHER_LIGHT, _OTHER_SKIN = 0.3, 0.6
 """Shares of references whose light differs a little, of examples in other colours."""
+_FAINT = 1e-4
+"""Energy of fine detail that no eye sees."""
 _VALIDATION_CLIPS, _APART_S = 16, 0.5
-_WEIGHTS = {"pixels": 1.0, "edges": 0.4, "perceptual": 1.2, "adversarial": 0.01, "features": 0.05, "flow": 0.002}
+_WEIGHTS = {
+    "pixels": 1.0, "edges": 0.4, "perceptual": 1.0, "sharpness": 0.04, "adversarial": 0.005, "features": 0.05,
+    "flow": 0.002,
+}  # fmt: skip
 
 
 class GeneratorStage(Stage):
@@ -59,9 +71,11 @@ class GeneratorStage(Stage):
         super().__init__()
         self.generator, self.perceptual, self._space = generator, perceptual, space
         self.discriminator = Discriminator()
-        self._train = [Subject.of(shot) for shot in train]
-        self._held = [Subject.of(shot) for shot in held]
-        self._chances = speaker_chances(train)
+        videos = [shot for shot in train if shot.kind == "video"]
+        self._train = [Subject.of(shot) for shot in videos]
+        self._stills = [Subject.of(shot) for shot in train if shot.kind == "still"]
+        self._held = [Subject.of(shot) for shot in held if shot.kind == "video"]
+        self._chances = speaker_chances(videos)
         self._known = {shot.speaker for shot in train}
         self._seen: tuple[Tensor, Tensor] | None = None
 
@@ -75,39 +89,50 @@ class GeneratorStage(Stage):
         return self.discriminator
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
-        device, config = next(self.generator.parameters()).device, self.generator.config
-        chosen = rng.choice(len(self._train), size=_FRAMES, p=self._chances)
-        drawn = [
-            draw_example(self._train[i], self._space, config.references, config.speech_rows, rng) for i in chosen
-        ]
+        device, top = next(self.generator.parameters()).device, self.generator.top
+        drawn = [self._draw(rng) for _ in range(_FRAMES)]
         canvas = join_canvases([canvas for canvas, _ in drawn])
         pictures = stack_pictures(canvas, device)
         real = to_tensor(np.stack([real for _, real in drawn]), device)
         if self.changes_colours:
-            pictures, real = change_colours(pictures, real, rng)
+            pictures, real = change_lens(*change_colours(pictures, real, rng), rng)
         made, maps = draw_canvas(self.generator, canvas, pictures)
-        real = reduce_real(self.generator, real)
-        terms = self._compare(canvas, made, real)
+        real = cut_real(self.generator, real)
+        landmarks = torch.from_numpy(canvas.targets[:, MESH_TO_68]).float().to(device)
+        terms = self._compare(canvas, reduce(self.generator, made), reduce(self.generator, real), landmarks)
         terms["flow"] = maps.flow.abs().mean()
+        mouths = [cut_mouths(x, landmarks[:, MOUTH], top) for x in (made, real)]
+        terms["sharpness"] = compare_sharpness(*mouths)
+        if self.perceptual is not None:
+            some = slice(None, None, _FEATURES_OF)
+            boxes = [cut_boxes(x[some], landmarks[some, MOUTH], top) for x in (made, real)]
+            terms["perceptual"] = self.perceptual(*boxes).mean()
         if done >= self.adversarial_from:
-            self._seen = real, made.detach()
+            self._seen = mouths[1], mouths[0].detach()
             with torch.no_grad():
-                true_layers = self.discriminator(real)
-            terms["adversarial"], terms["features"] = adversarial_loss(true_layers, self.discriminator(made))
+                true_layers = self.discriminator(mouths[1])
+            terms["adversarial"], terms["features"] = adversarial_loss(true_layers, self.discriminator(mouths[0]))
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
 
-    def _compare(self, canvas: Canvas, made: Tensor, real: Tensor) -> dict[str, Tensor]:
+    def _draw(self, rng: np.random.Generator) -> tuple[Canvas, np.ndarray]:
+        """Draw an example, of a video or a still, mirrored or not."""
+        config = self.generator.config
+        subject = self._train[rng.choice(len(self._train), p=self._chances)]
+        what = (self._space, config.references, config.speech_rows, rng)
+        if self._stills and rng.random() < _STILLS:
+            example = draw_still_example(self._stills[rng.integers(len(self._stills))], subject, *what)
+        else:
+            example = draw_example(subject, *what)
+        return mirror_example(*example) if rng.random() < 0.5 else example
+
+    def _compare(self, canvas: Canvas, made: Tensor, real: Tensor, landmarks: Tensor) -> dict[str, Tensor]:
+        """Compare at the networks' size and coarser."""
         top, size = self.generator.top, self.generator.crop.size
-        landmarks = torch.from_numpy(canvas.targets[:, MESH_TO_68]).to(made.device)
         masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
         taken = torch.from_numpy(masks[:, None, top:]).to(made.device)
         weights = edge_weights(landmarks, top, size) * (_OUTSIDE + (1 - _OUTSIDE) * taken)
         terms = {}
         terms["pixels"], terms["edges"] = reconstruction_loss(pyramid(made), real, weights)
-        if self.perceptual is not None:
-            some = slice(None, None, _FEATURES_OF)
-            mouths = [cut_mouths(x[some], landmarks[some, MOUTH], top) for x in (made, real)]
-            terms["perceptual"] = self.perceptual(*mouths).mean()
         return terms
 
     def critic_step(self) -> Tensor | None:
@@ -143,10 +168,13 @@ class GeneratorStage(Stage):
         )  # fmt: skip
         pictures = stack_pictures(canvas, next(self.generator.parameters()).device)
         made, _ = draw_canvas(self.generator, canvas, pictures)
-        real = reduce_real(self.generator, pictures[:, -1])
-        layout = lay_out(canvas, 1, top)
-        warped = sample_pictures(pictures[:, :-1].cpu(), layout.places[:, :-1], self.generator.crop.size).mean(1)
-        made, real, mean = (to_pictures(x) for x in (made, real, warped))
+        real, size = cut_real(self.generator, pictures[:, -1]), self.generator.crop.size
+        places = lay_out(canvas, top).places[:, :-1].permute(0, 1, 4, 2, 3)
+        places = enlarge_maps(places, pictures.shape[-1] / size).permute(0, 1, 3, 4, 2)
+        warped = sample_pictures(pictures[:, :-1].cpu(), places, size, "bicubic").mean(1)
+        mouths = torch.from_numpy(canvas.targets[:, MESH_TO_68][:, MOUTH])
+        drawn = made, warped, real
+        made, real, mean = (to_pictures(reduce(self.generator, x)) for x in (made, real, warped))
         ours, plain = [], []
         for i, frame in enumerate(frames):
             points = subject.points[frame][MESH_TO_68][MOUTH] - [0, top]
@@ -155,22 +183,35 @@ class GeneratorStage(Stage):
                 list_.append(psnr(cut_box(picture, box), cut_box(real[i], box)))
         if len(rows) < 24:
             rows += [np.concatenate(list(x[:8]), 1) for x in (real, made)]
-        return {"psnr_db": float(np.mean(ours)), "above_mean_db": float(np.mean(ours) - np.mean(plain))}
+        found = {"psnr_db": float(np.mean(ours)), "above_mean_db": float(np.mean(ours) - np.mean(plain))}
+        energies = [float(measure_energy(cut_mouths(x, mouths, top)).mean()) for x in (drawn[0], drawn[2])]
+        found["sharpness"] = energies[0] / energies[1]
+        if self.perceptual is not None:
+            boxes = [cut_boxes(x, mouths, top) for x in drawn]
+            distances = [float(self.perceptual(x, boxes[2]).mean()) for x in boxes[:2]]
+            found["perceptual_share"] = distances[0] / distances[1]
+        return found
 
 
 def draw_canvas(generator: Generator, canvas: Canvas, pictures: Tensor) -> tuple[Tensor, Maps]:
-    """Draw a canvas's frames at the networks' size, (B, 3, h, w), from what `stack_pictures` gives; also the maps."""
+    """Draw a canvas's frames as fine as its pictures, (B, 3, h, w), from what `stack_pictures` gives; also the maps."""
     size = generator.crop.size
-    layout = to_device(lay_out(canvas, 1, generator.top), pictures.device)
-    small = functional.interpolate(pictures.flatten(0, 1), (size, size), mode="area")
-    shown = sample_pictures(small.unflatten(0, pictures.shape[:2]), layout.places, size)
+    layout = to_device(lay_out(canvas, generator.top), pictures.device)
+    small = functional.interpolate(pictures.flatten(0, 1), (size, size), mode="area").unflatten(0, pictures.shape[:2])
+    shown = sample_pictures(small, layout.places, size)
     maps = generator(shown, layout, torch.from_numpy(canvas.speech).to(pictures.device))
-    return draw_frames(pictures, layout, maps, size), maps
+    return draw_frames(pictures, make_sketch(small, layout, maps), size), maps
 
 
-def reduce_real(generator: Generator, real: Tensor) -> Tensor:
-    """Bring real crops (B, 3, s, s) to the rows and the size that the generator draws."""
-    return functional.interpolate(real, (generator.crop.size,) * 2, mode="area")[:, :, generator.top :]
+def cut_real(generator: Generator, real: Tensor) -> Tensor:
+    """Cut the rows that the generator draws out of real crops (B, 3, s, s)."""
+    return real[:, :, round(generator.top * real.shape[-1] / generator.crop.size) :]
+
+
+def reduce(generator: Generator, drawn: Tensor) -> Tensor:
+    """Bring drawn rows (B, 3, h, w) to the networks' size."""
+    size = generator.crop.size
+    return functional.interpolate(drawn, (size - generator.top, size), mode="area")
 
 
 def stack_pictures(canvas: Canvas, device: torch.device | str = "cpu") -> Tensor:
@@ -202,14 +243,48 @@ def change_colours(pictures: Tensor, real: Tensor, rng: np.random.Generator) -> 
     return recolour(pictures, tone[:, None] * light[..., None, None]), recolour(real, tone)
 
 
+def change_lens(pictures: Tensor, real: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Blur or sharpen some examples, all their pictures alike; arguments as for `change_colours`."""
+    some = torch.from_numpy(np.flatnonzero(rng.random(len(real)) < _OTHER_LENS)).to(real.device)
+    share = rng.uniform(-_MOST_LENS, _MOST_LENS, (len(some), 1, 1, 1, 1)).astype(np.float32)
+    every = torch.cat([pictures[some], real[some, None]], 1)
+    flat = functional.pad(every.flatten(0, 1), (1, 1, 1, 1), mode="replicate")
+    fine = every - functional.avg_pool2d(flat, 3, 1).unflatten(0, every.shape[:2])
+    changed = (every + torch.from_numpy(share).to(real.device) * fine).clamp(-1, 1)
+    return pictures.index_copy(0, some, changed[:, :-1]), real.index_copy(0, some, changed[:, -1])
+
+
+def measure_energy(pictures: Tensor) -> Tensor:
+    """Measure the energy of the fine detail of pictures (B, 3, h, w), (B,): the Laplacian's, as the metric does."""
+    middle = pictures[..., 1:-1, 1:-1]
+    around = pictures[..., :-2, 1:-1] + pictures[..., 2:, 1:-1] + pictures[..., 1:-1, :-2] + pictures[..., 1:-1, 2:]
+    return (around - 4 * middle).square().mean((1, 2, 3))
+
+
+def compare_sharpness(made: Tensor, real: Tensor) -> Tensor:
+    """Tell by how much the fine detail of pictures (B, 3, h, w) differs in energy, as a logarithm."""
+    return ((measure_energy(made) + _FAINT) / (measure_energy(real) + _FAINT)).log().abs().mean()
+
+
 def cut_mouths(pictures: Tensor, mouths: Tensor, top: int) -> Tensor:
-    """Cut squares of _MOUTH_PX around mouths (B, 20, 2) px of the crop out of pictures whose first row is `top`."""
+    """Cut squares around mouths (B, 20, 2) px of the crop out of pictures (B, 3, h, w) whose first row is `top`."""
     height, width = pictures.shape[-2:]
-    middle = ((mouths.amin(1) + mouths.amax(1)) / 2).round().long().cpu()
-    left = (middle[:, 0] - _MOUTH_PX // 2).clamp(0, width - _MOUTH_PX).tolist()
-    first = (middle[:, 1] - top - _MOUTH_PX // 2).clamp(0, height - _MOUTH_PX).tolist()
-    cut = [x[:, y : y + _MOUTH_PX, z : z + _MOUTH_PX] for x, y, z in zip(pictures, first, left, strict=True)]
+    scale = width / CropConfig().size
+    side = round(scale * _MOUTH_PX)
+    middle = scale * (mouths.amin(1) + mouths.amax(1)) / 2
+    left = (middle[:, 0] - side / 2).round().long().clamp(0, width - side).tolist()
+    first = (middle[:, 1] - scale * top - side / 2).round().long().clamp(0, height - side).tolist()
+    cut = [x[:, y : y + side, z : z + side] for x, y, z in zip(pictures, first, left, strict=True)]
     return torch.stack(cut)
+
+
+def cut_boxes(pictures: Tensor, mouths: Tensor, top: int) -> Tensor:
+    """Cut the boxes in which mouths are measured, each brought to FEATURES_PX; arguments as for `cut_mouths`."""
+    scale, cut = pictures.shape[-1] / CropConfig().size, []
+    for picture, points in zip(pictures, mouths.cpu().numpy(), strict=True):
+        x1, y1, x2, y2 = mouth_box((points - [0, top] + 0.5) * scale - 0.5, pictures.shape[-1])
+        cut.append(functional.interpolate(picture[None, :, y1:y2, x1:x2], (FEATURES_PX,) * 2, mode="bilinear"))
+    return torch.cat(cut)
 
 
 def to_pictures(x: Tensor) -> np.ndarray:

@@ -20,7 +20,8 @@ for where FILE_VARIABLE says, else in torch's hub folder; it is never fetched.""
 
 _STAGES = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3))
 """Expansion, kernel, stride, channels and blocks of the stages that are used (Tan & Le 2019, lite variant)."""
-_INPUT_PX = 128
+FEATURES_PX = 128
+"""Pictures are enlarged to this side before they are compared."""
 _EPS = 1e-3
 
 
@@ -53,7 +54,7 @@ class Perceptual(nn.Module):
 
     def list_features(self, pictures: Tensor) -> list[Tensor]:
         """Compute the features of each stage, pictures enlarged to 128 px."""
-        square = functional.interpolate(pictures, (_INPUT_PX, _INPUT_PX), mode="bilinear")
+        square = functional.interpolate(pictures, (FEATURES_PX, FEATURES_PX), mode="bilinear")
         return self._blocks(square * (127.5 / 128))
 
 

@@ -21,9 +21,10 @@ from g4g.training.examples import Subject
 from g4g.training.generator import (
     GeneratorStage,
     cut_mouths,
+    cut_real,
     draw_canvas,
     join_canvases,
-    reduce_real,
+    reduce,
     stack_pictures,
     to_pictures,
 )
@@ -107,12 +108,12 @@ class HeldOut:
             rows = slice(first, first + _BATCH)
             canvas = Canvas(*(part[rows] for part in vars(self._canvas).values()))
             pictures = stack_pictures(canvas, device)
-            pair = [reduce_real(generator, pictures[:, -1]), draw_canvas(generator, canvas, pictures)[0].float()]
+            pair = [cut_real(generator, pictures[:, -1]), draw_canvas(generator, canvas, pictures)[0].float()]
             if self.perceptual is not None:
                 mouths = [cut_mouths(x, self._mouths[rows], generator.top) for x in pair]
                 distances += self.perceptual(*mouths[::-1]).tolist()
             for into, x in zip((real, made), pair, strict=True):
-                into.append(to_pictures(x))
+                into.append(to_pictures(reduce(generator, x)))
         real, made = np.concatenate(real), np.concatenate(made)
         quality = [psnr(cut_box(m, box), cut_box(r, box)) for m, r, box in zip(made, real, self._boxes, strict=True)]
         return float(np.mean(quality)), float(np.mean(distances or [0.0])), [real, made]

@@ -77,8 +77,11 @@ def test_the_generators_colour_is_taken_as_far_as_it_helps(tiny, grid_clip, monk
     for best in (0.0, 0.5, 1.0):
 
         def paint(canvas, residual, best=best):
-            off = 40 * abs(residual - best)
-            return Painted(canvas.crops + np.float32(off), np.ones(canvas.crops.shape[:3], np.float32))
+            maps = np.zeros((len(canvas.crops), 80, 128, 21), np.float32)
+            maps[..., 11], maps[..., -1] = 1, 1  # the frame's own picture
+            maps[..., 6], maps[..., 7] = np.arange(128), np.arange(48, 128)[:, None]
+            maps[..., 17:20] = 40 * abs(residual - best)
+            return Painted(maps, canvas.references, maps[..., -1])
 
         monkeypatch.setattr(painter, "paint", paint)
         assert choose_residual(painter, person, space, avatar.speech) == best

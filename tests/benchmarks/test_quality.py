@@ -66,13 +66,13 @@ def test_own_sound_is_held_against_copying():
 def test_the_mask_on_a_frame_lies_where_the_crop_lies():
     taken = np.zeros((256, 256), np.float32)
     taken[100:200, 40:220] = 0.5
-    face = DubbedFace(np.zeros((256, 256, 3), np.float32), taken, np.array([[1.0, 0, -30], [0, 1.0, -10]]))
+    face = DubbedFace(taken, np.array([[1.0, 0, -30], [0, 1.0, -10]]))
     mask = mask_frame(face, (200, 200))
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     # 2 px of the crop are 1 px of the frame; sampling reaches 2 px of the crop further.
     assert abs(rows[0] - (10 + 49)) <= 1 and abs(rows[-1] - (10 + 101)) <= 1
     assert abs(columns[0] - (30 + 19)) <= 1 and abs(columns[-1] - (30 + 111)) <= 1
-    assert not mask_frame(DubbedFace(face.crop, taken, np.array([[1.0, 0, -900], [0, 1, 0]])), (200, 200)).any()
+    assert not mask_frame(DubbedFace(taken, np.array([[1.0, 0, -900], [0, 1, 0]])), (200, 200)).any()
 
 
 def test_every_group_has_held_out_clips_and_no_other():

@@ -16,7 +16,6 @@ from g4g.faces import (
     transform_points,
     warp_frame,
 )
-from g4g.fusion import compose_frame
 
 
 @pytest.fixture
@@ -47,20 +46,6 @@ def test_reduction_keeps_places():
     ramp = np.stack([columns, rows, rows], -1)
     small = warp_frame(ramp, np.array([[4.0, 0, 20], [0, 4.0, 30]]), (30, 30))
     np.testing.assert_allclose(small[10, 10, :2], [60, 70], atol=0.6)
-
-
-def test_a_crop_pasted_back_changes_only_the_mask(planted):
-    frame = np.random.default_rng(3).integers(0, 255, (288, 360, 3)).astype(np.uint8)
-    frame_to_crop = np.array([[0.8, 0.05, -60], [-0.05, 0.8, -40]])
-    taken = np.zeros((128, 128), np.float32)
-    taken[70:110, 40:90] = 1
-    result = compose_frame(frame, np.full((128, 128, 3), 200, np.float32), taken, frame_to_crop)
-    changed = (result != frame).any(-1)
-    rows, columns = np.nonzero(changed)
-    inside = transform_points(frame_to_crop, np.stack([columns, rows], -1).astype(float))
-    assert changed.any() and (inside.min(0) > [38, 68]).all() and (inside.max(0) < [91, 111]).all()
-    centre = transform_points(invert_affine(frame_to_crop), np.array([[65.0, 90.0]]))[0].round().astype(int)
-    assert (result[centre[1], centre[0]] == 200).all()
 
 
 def test_the_crop_puts_the_eyes_on_their_line():

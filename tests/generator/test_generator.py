@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional
 
 from g4g.errors import ConfigError
 from g4g.generator import (
@@ -16,6 +17,7 @@ from g4g.generator import (
     discriminator_loss,
     draw_frames,
     edge_weights,
+    make_sketch,
     reconstruction_loss,
     sample_pictures,
 )
@@ -40,15 +42,20 @@ def lay_identity(top: int, pictures: int = 3) -> Layout:
 
 
 def make_maps(top: int, logits: list[float]) -> Maps:
-    """Maps without flow and detail; one logit for each reference and for colour, which is white."""
+    """Maps without flow and residual; one logit for each reference and for colour, which is white."""
     half = ((SIZE - top) // 2, SIZE // 2)
     levels = torch.tensor(logits)[None, :, None, None].expand(1, -1, *half)
-    return Maps(torch.zeros(1, 4, *half), levels, torch.ones(1, 3, *half), torch.zeros(1, 3, SIZE - top, SIZE))
+    flow, colour, crispness = torch.zeros(1, 4, *half), torch.ones(1, 3, *half), torch.ones(1, 1, *half)
+    return Maps(flow, levels, colour, crispness, torch.zeros(1, 3, SIZE - top, SIZE))
+
+
+def draw(pictures: torch.Tensor, layout: Layout, maps: Maps) -> torch.Tensor:
+    small = functional.interpolate(pictures.flatten(0, 1), (SIZE, SIZE), mode="area").unflatten(0, pictures.shape[:2])
+    return draw_frames(pictures, make_sketch(small, layout, maps), SIZE)
 
 
 def run(generator: Generator, pictures: torch.Tensor, layout: Layout) -> torch.Tensor:
-    maps = generator(sample_pictures(pictures, layout.places, SIZE), layout, torch.rand(1, 9, 16))
-    return draw_frames(pictures, layout, maps, SIZE)
+    return draw(pictures, layout, generator(sample_pictures(pictures, layout.places, SIZE), layout, torch.rand(1, 9, 16)))
 
 
 def test_untrained_it_shows_the_references(generator):
@@ -66,7 +73,7 @@ def test_the_frame_s_own_hidden_picture_cannot_leak(generator):
     for own in (0.0, 1.0):
         pictures[:, -1] = own
         maps = generator(sample_pictures(pictures, layout.places, SIZE), layout, speech)
-        made.append(draw_frames(pictures, layout, maps, SIZE))
+        made.append(draw(pictures, layout, maps))
     torch.testing.assert_close(*made, rtol=0, atol=0)
 
 
@@ -76,7 +83,7 @@ def test_what_a_picture_hides_another_one_shows():
     layout = lay_identity(top)
     seen = layout.seen.clone()
     seen[:, 0, :, : SIZE // 2] = 0
-    drawn = draw_frames(pictures, replace(layout, seen=seen), make_maps(top, [9.0, 5.0, -9.0]), SIZE)
+    drawn = draw(pictures, replace(layout, seen=seen), make_maps(top, [9.0, 5.0, -9.0]))
     assert drawn[0, 0, 40, 10] > 0.4 and drawn[0, 0, 40, 100] < -0.4
 
 
@@ -84,7 +91,7 @@ def test_the_frame_s_own_picture_is_taken_where_it_is_right():
     pictures, layout = torch.rand(1, 3, 3, SIZE, SIZE), lay_identity(48)
     seen = layout.seen.clone()
     seen[:, -1, :, :30] = 1
-    drawn = draw_frames(pictures, replace(layout, seen=seen), make_maps(48, [0.0, 0.0, 9.0]), SIZE)
+    drawn = draw(pictures, replace(layout, seen=seen), make_maps(48, [0.0, 0.0, 9.0]))
     torch.testing.assert_close(drawn[..., :30], pictures[:, -1, :, 48:, :30], atol=1e-5, rtol=0)
     assert drawn[..., 40:].min() > 0.9, "colour elsewhere"
 
@@ -92,23 +99,27 @@ def test_the_frame_s_own_picture_is_taken_where_it_is_right():
 def test_where_nothing_is_shown_there_is_colour():
     layout = lay_identity(48)
     hidden = replace(layout, seen=torch.zeros_like(layout.seen))
-    drawn = draw_frames(torch.zeros(1, 3, 3, SIZE, SIZE), hidden, make_maps(48, [0.0, 0.0, 4.0]), SIZE)
+    drawn = draw(torch.zeros(1, 3, 3, SIZE, SIZE), hidden, make_maps(48, [0.0, 0.0, 4.0]))
     assert drawn.min() > 0.9
 
 
-def test_a_fine_frame_is_the_coarse_one_with_detail():
+def test_a_fine_frame_has_as_much_detail_as_the_generator_asks_for():
     torch.manual_seed(0)
     fine = torch.rand(1, 3, 3, 2 * SIZE, 2 * SIZE)
     layout, maps = lay_identity(48), make_maps(48, [0.0, 0.0, -20.0])
-    rows, columns = torch.meshgrid(torch.arange(96, 256), torch.arange(256), indexing="ij")
-    places = (torch.stack([columns, rows], -1).float() - 0.5) / 2
-    large = Layout(
-        places.expand(1, 3, -1, -1, 2), layout.seen.repeat_interleave(2, 2).repeat_interleave(2, 3),
-        torch.zeros(1, 3, 160, 256), torch.zeros(1, 3, 160, 256),
-    )  # fmt: skip
-    plain, kept = (draw_frames(fine, large, maps, SIZE, keep) for keep in (False, True))
-    assert plain.shape == (1, 3, 160, 256)
+    plain, kept = (draw(fine, layout, replace(maps, crispness=torch.full_like(maps.crispness, c))) for c in (0.0, 1.0))
+    torch.testing.assert_close(plain, fine[:, :2, :, 96:].mean(1), atol=1e-4, rtol=0)
     assert kept.diff(dim=-1).std() > 1.1 * plain.diff(dim=-1).std(), "a mean of two loses detail, which is given back"
+
+
+def test_places_of_a_sketch_are_enlarged_where_they_are():
+    torch.manual_seed(0)
+    fine = functional.interpolate(torch.rand(1, 9, 16, 16), (3 * SIZE, 3 * SIZE), mode="bicubic").unflatten(1, (3, 3))
+    layout, maps = lay_identity(48), make_maps(48, [20.0, 0.0, -20.0])
+    moved = replace(layout, places=layout.places + torch.tensor([4.0, -2.0]))
+    drawn = draw(fine, moved, maps)
+    wanted = fine[:, 0, :, 3 * 46 : -6, 12:]
+    torch.testing.assert_close(drawn[:, :, 6:-12, 6:-30], wanted[:, :, 6 : -12 + 6 or None, 6:-18][:, :, : drawn.shape[2] - 18], atol=0.02, rtol=0)
 
 
 def test_pictures_are_compared_at_every_size_and_more_at_the_mouth():

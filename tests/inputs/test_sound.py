@@ -42,7 +42,8 @@ def speak(small, grid_clip, ffmpeg, tmp_path_factory):
         kind = "-filter_complex" if ";" in filters else "-af"
         ffmpeg("-i", folder / "voice.wav", kind, filters, folder / "altered.wav")
         frames = small.generate_frames(folder / "talk.mp4", folder / "altered.wav")
-        return np.stack([item.crop for item in frames])[MOUTH], g4g.media.read_waveform(folder / "altered.wav")
+        crops = [crop_face(item.frame, refine_crop(item.frame_to_crop, 2), 256) for item in frames]
+        return np.stack(crops).astype(float)[MOUTH], g4g.media.read_waveform(folder / "altered.wav")
 
     return drive
 
@@ -100,7 +101,7 @@ def test_offsets_are_measured_in_one_stretch_that_is_long_enough():
     meter, frame, matrix = OffsetMeter(), np.zeros((64, 64, 3), np.uint8), np.eye(2, 3)
     for number in range(250):
         is_dubbed = number not in (30, 110)
-        faces = (DubbedFace(frame, frame[..., 0], matrix),) if is_dubbed else ()
+        faces = (DubbedFace(frame[..., 0], matrix),) if is_dubbed else ()
         item = DubbedFrame(frame, frame, frame[..., :0], faces)
         meter.add(number / 25, item)
     assert meter.times_s == [number / 25 for number in range(31, 110)] and meter.has_enough
