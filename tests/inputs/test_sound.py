@@ -6,7 +6,7 @@ import pytest
 import g4g
 from g4g.dubbing.offsets import OffsetMeter
 from g4g.dubbing.report import DubbedFace, DubbedFrame
-from g4g.faces import make_backend, to_landmarks
+from g4g.faces import crop_face, make_backend, refine_crop, to_landmarks
 from g4g.media import probe
 from g4g.metrics import mouth_opening
 
