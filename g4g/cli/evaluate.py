@@ -57,8 +57,7 @@ def run(options: argparse.Namespace) -> None:
     with show_progress() as report:
         result = evaluate(
             outputs, references, options.audio, judge=options.judge, syncnet=options.syncnet, faces=options.faces,
-            phonemes=options.phonemes, json_file=options.json,
-            progress=lambda done, total, what: report("evaluate", done, total),
+            phonemes=options.phonemes, json_file=options.json, progress=report,
         )  # fmt: skip
     print(format_evaluation(result))
     if options.report:

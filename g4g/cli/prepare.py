@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     with show_progress() as report:
         index = prepare(
             options.videos, options.out, faces=options.faces, workers=options.workers, crop_px=options.crop_px,
-            progress=lambda done, total, what: report("prepare", done, total),
+            progress=report,
         )  # fmt: skip
     print(f"{len(index['shots'])} shots in {options.out}, {len(index['failed'])} videos failed")
     for failure in index["failed"]:

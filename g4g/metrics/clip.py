@@ -50,6 +50,11 @@ from g4g.metrics.syncnet import MIN_OFFICIAL_FRAMES, SAMPLE_RATE, cut_head, fram
 MIN_SCORED_FRAMES = 20
 """A clip with fewer neighbouring faces has no sync score."""
 
+MOST_DIFFERENT = 13.5
+"""Grey levels by which a face, outside the mask, differs at most from its source's, mean over the clip (our choice: a
+source coded at crf 35 differs by 4, a video frozen for 3 s by 11, other clips of the same man in the same seat by 17,
+a mirrored one by 34)."""
+
 _SHEET_COLUMNS = 8
 
 
@@ -100,6 +105,7 @@ class _Seen:
     times_s: list[float] = field(default_factory=list)
     landmarks: list[np.ndarray] = field(default_factory=list)
     sums: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    unmasked: list[float] = field(default_factory=list)
 
     def add(self, row: str, figure: str, value: float) -> None:
         self.sums[row, figure].append(value)
@@ -134,6 +140,11 @@ def measure_clip(
     seen, frames = _compare_frames(output, reference, track, closed, faces, extras)
     if not seen.numbers:
         raise FaceError(f"no frame of {output} shows a face where {reference} does; are they the same video?")
+    if (apart := float(np.mean(seen.unmasked))) > MOST_DIFFERENT:
+        raise FaceError(
+            f"{output} differs from {reference} by {apart:.0f} grey levels outside the mouth, where a dub keeps its "
+            "source's picture: give the video that it was made from, neither mirrored nor recoloured"
+        )
     scores = ClipScores(str(output), str(reference), audio and str(audio), frames, len(seen.numbers))
     scores.rows = {row: {} for row in ROWS if closed is not None or row != "copied"}
     for (row, figure), values in seen.sums.items():
@@ -185,6 +196,9 @@ def _compare_frames(output, reference, track, closed, faces, extras) -> tuple[_S
             seen.add("dubbed", "frame_psnr", mean_squared_error(item.frame, source))
             if sampled:
                 seen.add("dubbed", "frame_ssim", ssim(item.frame, source))
+        if sampled:
+            kept = lower_half_mask(real_points) == 0
+            seen.unmasked.append(float(np.abs(made.astype(np.float32) - real)[kept].mean()))
         if sampled and extras.fid is not None:
             add_to_fid(extras.fid, made, real)
         if sampled and extras.identity is not None:

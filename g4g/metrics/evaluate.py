@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from g4g.checkpoints import check_weights
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
 from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
@@ -19,6 +20,9 @@ from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.phonemes import Phoneme, read_phonemes
 from g4g.metrics.report import align_columns, finite_json
 from g4g.options import FACES, JUDGE_WEIGHTS
+from g4g.settings import as_paths
+
+Files = str | Path | Sequence[str | Path]
 
 SCHEMA_VERSION = 3
 WITHIN_FRAMES = 1
@@ -77,15 +81,15 @@ class Evaluation:
 
 
 def evaluate(
-    outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = (), *,
+    outputs: Files, references: Files, audios: Files = (), *,
     judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None,
-    identity: Embedder | None = None, faces: str = FACES, phonemes: Sequence[str | Path] = (),
-    json_file: str | Path | None = None, progress: Callable[[int, int, str], None] | None = None,
+    identity: Embedder | None = None, faces: str = FACES, phonemes: Files = (),
+    json_file: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Measure dubs against the videos that they were made from.
 
     Args:
-        outputs: dubbed videos, or folders of them.
+        outputs: dubbed videos, or folders of them; a single path, as for the next three, is a list of one.
         references: their sources, or folders of them: matched by order where both are single files, else by name.
         audios: the new sounds; none: the dubs carry their sources' own sound.
         judge: weights that score sync, a name or a file.
@@ -95,12 +99,16 @@ def evaluate(
         phonemes: JSON files with the phonemes of the new sounds (`g4g.metrics.phonemes.write_phonemes`); a single one
             belongs to every dub.
         json_file: written after each clip; clips that it holds already, of unchanged files, are not measured again.
-        progress: called with (done, total, file).
+        progress: called with (stage, done, total).
     Returns:
         Figures of every dub; one that failed says why.
     Raises:
-        DataError: nothing to compare, or files without a partner. CheckpointError: no such judge.
+        DataError: nothing to compare, or files without a partner. CheckpointError: no such judge. ConfigError: a path
+            that is none.
     """
+    named = {"outputs": outputs, "references": references, "audios": audios, "phonemes": phonemes}
+    outputs, references, audios, phonemes = (as_paths(given, name) for name, given in named.items())
+    check_weights(judge)
     jobs = match_files(outputs, references, audios)
     files = _match_phonemes([job[0] for job in jobs], outputs, phonemes)
     sounds = {file: read_phonemes(file) for file in files if file is not None}
@@ -122,7 +130,7 @@ def evaluate(
         if json_file is not None:
             write_json(json_file, result)
         if progress:
-            progress(number, len(jobs), job[0].name)
+            progress("evaluate", number, len(jobs))
     if extras.fid is not None and not all(clip.error for clip in result.clips):
         result.fid = float(extras.fid.compute())
         if json_file is not None:

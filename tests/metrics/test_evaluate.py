@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import g4g
-from g4g.errors import DataError
+from g4g.errors import DataError, FaceError
 from g4g.media import VideoWriter, probe, read_frames
 from g4g.metrics import Judge, JudgeConfig, Phoneme, save_judge, write_phonemes
 from g4g.metrics import evaluate as evaluation_module
@@ -92,6 +92,13 @@ def test_what_fails_stays_and_what_is_known_is_not_measured_again(grid_clip, jud
     again = run()
     assert len(measured) == 1 and str(measured[0][0]) == str(broken)
     assert again.clips[0].rows == content["clips"][0]["rows"] and again.summarise()["dubbed"]["articulation"] == 1
+
+
+def test_a_mirrored_or_a_wrong_reference_is_noticed(grid_clip, data_dir, judge, ffmpeg, tmp_path):
+    ffmpeg("-t", 1, "-i", grid_clip, "-vf", "hflip", tmp_path / "mirrored.mp4")
+    for wrong in (tmp_path / "mirrored.mp4", data_dir / "grid/s1/bbaf3s.mp4"):
+        with pytest.raises(FaceError, match=r"by \d+ grey levels outside the mouth.*neither mirrored nor recoloured"):
+            measure_clip(wrong, grid_clip, judge)
 
 
 def test_means_leave_out_what_a_clip_lacks():
