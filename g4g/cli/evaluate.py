@@ -48,6 +48,7 @@ def add(commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measure the dubs and print the table."""
     from g4g.metrics.evaluate import evaluate, format_evaluation, read_list
+    from g4g.metrics.verdict import reach_verdict
 
     outputs, references = options.outputs, options.reference
     if options.list:
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
             outputs, references, options.audio, judge=options.judge, syncnet=options.syncnet, faces=options.faces,
             phonemes=options.phonemes, json_file=options.json, progress=report,
         )  # fmt: skip
-    print(format_evaluation(result))
+    print("\n".join([*reach_verdict(result).lines(), "", format_evaluation(result)]))
     if options.report:
         from g4g.metrics.page import write_page
 

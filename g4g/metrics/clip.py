@@ -16,6 +16,7 @@ from g4g.faces.landmarks import MOUTH, to_landmarks
 from g4g.faces.warp import warp_frame
 from g4g.media import pick_frames, read_frames, read_waveform
 from g4g.media.ping_pong import ping_pong_frames
+from g4g.media.sound import has_sound
 from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
 from g4g.metrics.judge import Judge
 from g4g.metrics.kinds import KINDS, ROWS
@@ -50,6 +51,12 @@ from g4g.metrics.syncnet import MIN_OFFICIAL_FRAMES, SAMPLE_RATE, cut_head, fram
 MIN_SCORED_FRAMES = 20
 """A clip with fewer neighbouring faces has no sync score."""
 
+JUDGED = ("lse_d", "lse_c", "offset_frames")
+"""What the judge says of a clip."""
+
+HEARD_LSE_C = 0.1
+"""LSE-C that the judge gives real videos at least, with their own sound; below it hears nothing in them."""
+
 MOST_DIFFERENT = 13.5
 """Grey levels by which a face, outside the mask, differs at most from its source's, mean over the clip (our choice: a
 source coded at crf 35 differs by 4, a video frozen for 3 s by 11, other clips of the same man in the same seat by 17,
@@ -78,6 +85,8 @@ class ClipScores:
         times_s, openings: of the scored frames: when, and how far the mouth is open in dub and source.
         distances: row -> D(k) of lips and sound for shifts from +15 to -15 frames.
         columns: the frames that a contact sheet shows.
+        is_heard: whether the judge finds the real video's lips and own sound to fit; False: sync is not scored. None:
+            not known, as the source's own sound could not be laid beside its lips.
         error: why there are no figures; such a clip counts as out of sync.
         stamp: tells the measured files apart from later versions of themselves.
     """
@@ -92,6 +101,7 @@ class ClipScores:
     openings: dict[str, list[float]] = field(default_factory=dict)
     distances: dict[str, list[float]] = field(default_factory=dict)
     columns: list[SheetColumn] = field(default_factory=list)
+    is_heard: bool | None = None
     error: str = ""
     stamp: str = ""
 
@@ -286,7 +296,7 @@ def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet, track: Fac
     made = _Heard(scores.output, numbers, np.stack(seen.landmarks)[rows], sound, moments)
     real = _Heard(scores.reference, sources, track.landmarks[sources], sound, moments)
     heard = {"dubbed": made, "undubbed": real}
-    forwards = bool((np.diff(sources) >= 0).all())
+    forwards = bool((np.diff(sources) >= 0).all()) and has_sound(Path(scores.reference))
     if forwards:  # played backwards, the source has no sound of its own
         heard["real"] = replace(real, waveform=read_waveform(scores.reference), times_s=track.times_s[sources])
     for row, part in heard.items():
@@ -298,6 +308,12 @@ def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet, track: Fac
             first = max(round(part.times_s[0] * SAMPLE_RATE), 0)
             official = score_official(syncnet, _cut_heads(part), part.waveform[first:])
             scores.rows[row] |= _name_scores(official, "syncnet_")
+    if "real" in heard:
+        scores.is_heard = scores.rows["real"]["lse_c"] >= HEARD_LSE_C
+    if scores.is_heard is False:
+        for row in heard:
+            scores.distances.pop(row)
+            scores.rows[row] = {name: value for name, value in scores.rows[row].items() if name not in JUDGED}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from g4g.settings import as_paths
 
 Files = str | Path | Sequence[str | Path]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 WITHIN_FRAMES = 1
 """An offset of at most so many frames counts as in sync."""
 
@@ -49,7 +49,7 @@ class Evaluation:
         """Average each figure over the clips that have it, row by row.
 
         "in_sync" is the share of all clips whose offset is within WITHIN_FRAMES; in the dubs' row a clip that failed
-        counts as out of sync.
+        counts as out of sync, one whose real video the judge cannot hear does not count at all.
         """
         summary: dict[str, dict[str, float]] = {}
         for row in ROWS:
@@ -57,7 +57,8 @@ class Evaluation:
             names = [name for name in KINDS if any(name in member for member in members)]
             means = {name: _mean([member[name] for member in members if name in member]) for name in names}
             scored = [abs(member["offset_frames"]) <= WITHIN_FRAMES for member in members if "offset_frames" in member]
-            total = len(self.clips) if row == "dubbed" else len(scored)
+            unheard = sum(clip.is_heard is False for clip in self.clips)
+            total = len(self.clips) - unheard if row == "dubbed" else len(scored)
             if scored:
                 means["in_sync"] = sum(scored) / total
             if row == "dubbed" and self.fid is not None:
@@ -193,10 +194,11 @@ def format_evaluation(evaluation: Evaluation) -> str:
     """Lay the means out as text: a line per figure, a column per row of ROWS; then what failed."""
     summary = evaluation.summarise()
     names = [name for name in [*KINDS, "in_sync"] if any(name in means for means in summary.values())]
-    table = [["", *summary, "better"]]
+    table = [["", *summary, "better", "unit"]]
     for name in names:
         cells = [f"{means[name]:.3f}" if name in means else "" for means in summary.values()]
-        table.append([name, *cells, KINDS[name].better if name in KINDS else "up"])
+        kind = KINDS.get(name)
+        table.append([name, *cells, kind.better if kind else "up", kind.unit if kind else "share"])
     failed = [clip for clip in evaluation.clips if clip.error]
     total = f"{len(evaluation.clips)} clips, {len(failed)} failed; sync by {evaluation.judge}"
     lines = [f"failed: {clip.output}: {clip.error}" for clip in failed]

@@ -84,7 +84,7 @@ def test_what_fails_stays_and_what_is_known_is_not_measured_again(grid_clip, jud
     assert result.summarise()["dubbed"]["in_sync"] <= 0.5
     assert "2 clips, 1 failed" in format_evaluation(result) and str(broken) in format_evaluation(result)
     content = json.loads(figures.read_text())
-    assert content["version"] == 3 and content["failed"] == 1
+    assert content["version"] == 4 and content["failed"] == 1
     assert content["clips"][0]["rows"]["dubbed"]["mouth_psnr"] is None, "infinity is no JSON"
     measured = []
     note = lambda *job, **more: measured.append(job) or ClipScores("", "", None)  # noqa: E731
