@@ -230,9 +230,10 @@ def test_an_ffmpeg_that_dies_is_an_error_with_its_words(tmp_path, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing(grid_clip, voice_file, tmp_path):
+def test_ctrl_c_ends_with_130_and_leaves_nothing(cut, voice_file, tmp_path):
     """Sent to the whole group of processes, as a terminal does, while the encoder runs."""
-    command = ["dub", grid_clip, "--audio", voice_file, "-o", tmp_path / "out.mp4", "--weights", "g4g-tiny"]
+    (tmp_path / "out").mkdir()
+    command = ["dub", cut("talk.mp4"), "--audio", voice_file, "-o", tmp_path / "out/out.mp4", "--weights", "g4g-tiny"]
     run = [sys.executable, "-c", "from g4g.cli import main; main()", *map(str, command)]
     # Where the tests themselves run in the background, children inherit that SIGINT is ignored.
     heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
@@ -240,12 +241,12 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(grid_clip, voice_file, tmp_path
         run, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True, preexec_fn=heed
     )
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".g4g-*")) and process.poll() is None and time.monotonic() < deadline:
+    while not list(tmp_path.glob("out/.g4g-*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, words = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in words and "interrupted" in words
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tmp_path, monkeypatch):

@@ -36,12 +36,13 @@ def speak(small, grid_clip, ffmpeg, tmp_path_factory):
     """Drive 1.2 s of the real clip with 1.2 s of its speech, filtered; returns the crops and the filtered sound."""
     folder = tmp_path_factory.mktemp("sound")
     ffmpeg("-t", 1.2, "-i", grid_clip, "-an", folder / "talk.mp4")
+    small.make_avatar(folder / "talk.mp4", folder / "talk.avatar")  # looked at once, driven seven times
     ffmpeg("-ss", 0.6, "-t", 1.2, "-i", grid_clip, "-af", "volume=-10dB", "-ar", 16_000, folder / "voice.wav")
 
     def drive(filters):
         kind = "-filter_complex" if ";" in filters else "-af"
         ffmpeg("-i", folder / "voice.wav", kind, filters, folder / "altered.wav")
-        frames = small.generate_frames(folder / "talk.mp4", folder / "altered.wav")
+        frames = small.generate_frames(folder / "talk.avatar", folder / "altered.wav")
         return np.stack([item.crop for item in frames])[MOUTH], g4g.media.read_waveform(folder / "altered.wav")
 
     return drive
