@@ -71,7 +71,7 @@ class LoadOptions:
 
     def __post_init__(self) -> None:
         check_types(self)
-        _check_backend(self.faces)
+        check_backend(self.faces)
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class FinetuneOptions:
     def __post_init__(self) -> None:
         check_types(self)
         parse_face(self.face)
-        _check_backend(self.faces)
+        check_backend(self.faces)
         if not self.minutes > 0 or self.steps < 1:
             raise ConfigError(
                 f"training needs more than 0 minutes and at least one step, got {self.minutes:g} and {self.steps}"
@@ -215,6 +215,7 @@ class FinetuneOptions:
         return {"base": origin, "seed": self.seed, "face": str(self.face), "faces": self.faces}
 
 
-def _check_backend(name: str) -> None:
+def check_backend(name: str) -> None:
+    """Raise ConfigError for a face backend that there is not."""
     if name not in FACE_BACKENDS:
         raise ConfigError(f"unknown face backend {name!r}; `faces` is one of {', '.join(FACE_BACKENDS)}")

@@ -73,6 +73,13 @@ def as_paths(value: str | os.PathLike | Iterable[str | os.PathLike], name: str) 
     return [as_path(item, name) for item in value]
 
 
+def check_exists(paths: Iterable[Path]) -> None:
+    """Raise MediaError for the first path that names neither a file nor a folder."""
+    for path in paths:
+        if not path.exists():
+            raise MediaError(f"no such file: {path}")
+
+
 def _fits(value: object, kind: Any) -> bool:
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):

@@ -61,6 +61,16 @@ def test_loading_checks_its_arguments_first(given, words):
     assert tuple(BACKENDS) == FACE_BACKENDS
 
 
+def test_no_such_face_backend_is_told_by_every_function(tmp_path):
+    for call in (
+        lambda: prepare(tmp_path, tmp_path, faces="zz"),
+        lambda: finetune(tmp_path, tmp_path / "ann.safetensors", faces="zz"),
+        lambda: evaluate("a.mp4", "a.mp4", faces="zz"),
+    ):
+        with pytest.raises(ConfigError, match="unknown face backend 'zz'"):
+            call()
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "words"),
     [

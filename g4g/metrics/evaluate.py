@@ -19,7 +19,7 @@ from g4g.metrics.judge import Judge, load_judge
 from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.phonemes import Phoneme, read_phonemes
 from g4g.metrics.report import align_columns, finite_json
-from g4g.options import FACES, JUDGE_WEIGHTS
+from g4g.options import FACES, JUDGE_WEIGHTS, check_backend
 from g4g.settings import as_paths
 
 Files = str | Path | Sequence[str | Path]
@@ -105,11 +105,12 @@ def evaluate(
         Figures of every dub; one that failed says why.
     Raises:
         DataError: nothing to compare, or files without a partner. CheckpointError: no such judge. ConfigError: a path
-            that is none.
+            that is none, or no such face backend.
     """
     named = {"outputs": outputs, "references": references, "audios": audios, "phonemes": phonemes}
     outputs, references, audios, phonemes = (as_paths(given, name) for name, given in named.items())
     check_weights(judge)
+    check_backend(faces)
     jobs = match_files(outputs, references, audios)
     files = _match_phonemes([job[0] for job in jobs], outputs, phonemes)
     sounds = {file: read_phonemes(file) for file in files if file is not None}
@@ -118,6 +119,8 @@ def evaluate(
     network: Judge | None = None
     result = Evaluation(str(judge), missing=extras.missing)
     for number, (job, file) in enumerate(zip(jobs, files, strict=True), 1):
+        if progress:
+            progress("evaluate", number - 1, len(jobs))
         stamp = stamp_files([*job, file])
         scores = known.get(stamp)
         if scores is None:
@@ -130,8 +133,8 @@ def evaluate(
         result.clips.append(scores)
         if json_file is not None:
             write_json(json_file, result)
-        if progress:
-            progress("evaluate", number, len(jobs))
+    if progress:
+        progress("evaluate", len(jobs), len(jobs))
     if extras.fid is not None and not all(clip.error for clip in result.clips):
         result.fid = float(extras.fid.compute())
         if json_file is not None:

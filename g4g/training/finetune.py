@@ -72,8 +72,7 @@ def finetune(
     """
     options, out, work = FinetuneOptions(**settings), as_path(out, "out"), Path(f"{out}.work")
     check_device(options.device)
-    _check_output(out)
-    clips = list_videos(clips)
+    clips = _check_files(clips, out)
     base, origin = load(options.weights), _describe_base(options.weights)
     if "speaker" in base.info:
         raise ConfigError(
@@ -142,11 +141,13 @@ def _train(stage, run: Path, options: FinetuneOptions, best: BestCheckpoint, tel
     return share >= 1
 
 
-def _check_output(out: Path) -> None:
+def _check_files(clips: str | Path | Iterable[str | Path], out: Path) -> list[Path]:
+    """List the videos, and make sure that the output can be written, before anything is loaded."""
     if not out.parent.is_dir():
         raise ConfigError(f"cannot write {out}: the folder {out.parent} does not exist; make it first")
     if out.is_dir():
         raise ConfigError(f"cannot write {out}: it is a folder; name a file")
+    return list_videos(clips)
 
 
 def _make_folder(folder: Path) -> None:
@@ -184,10 +185,9 @@ def _say(setting: object) -> str:
 
 
 def _collect(
-    clips: Iterable[str | Path], work: Path, base: Models, options: FinetuneOptions, crop_px: int, tell: Callable
+    files: list[Path], work: Path, base: Models, options: FinetuneOptions, crop_px: int, tell: Callable
 ) -> tuple[list[Shot], list[Verdict]]:
     """Prepare the clips and choose the usable shots."""
-    files = list_videos(clips)
     index = prepare(
         files, work, face=options.face, faces=options.faces, workers=options.workers, enough_frames=_ENOUGH_FRAMES,
         crop_px=crop_px, progress=tell,
@@ -197,9 +197,7 @@ def _collect(
     history = base.info.get("history")
     aligner = None if history and "aligner" not in history else base.aligner
     sync = SyncCheck(aligner, name_encoder(base.speech), lambda waveform: encode_speech(base.speech, waveform))
-    shots, verdicts = select_shots(
-        work, entries, sync, one_person=options.one_person, progress=tell
-    )
+    shots, verdicts = select_shots(work, entries, sync, one_person=options.one_person, progress=tell)
     verdicts += [
         Verdict(row["source"], "", row["seconds"], False, f"{row['reason']}, for {row['seconds']:.1f} s")
         for row in index["left_out"]

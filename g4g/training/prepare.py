@@ -17,9 +17,9 @@ import torch
 
 from g4g.checkpoints.atomic import write_whole
 from g4g.config import CropConfig
-from g4g.errors import ConfigError, DataError, G4GError, MediaError, ResourceError
-from g4g.options import CROP_PX, FACES, WORKERS
-from g4g.settings import as_paths
+from g4g.errors import ConfigError, DataError, G4GError, ResourceError
+from g4g.options import CROP_PX, FACES, WORKERS, check_backend
+from g4g.settings import as_paths, check_exists
 from g4g.training.cutting import MIN_SHOT_FRAMES, STRETCH_FRAMES, Cut, Job, cut_shots, stamp_file
 from g4g.training.data import INDEX_VERSION, check_version
 
@@ -55,9 +55,10 @@ def prepare(
         "failed": [{"source", "reason"}]}; videos that were not needed are in no list.
     Raises:
         DataError: no video given, or nothing usable in any.
-        ConfigError: no worker, or crops of no use.
+        ConfigError: no worker, crops of no use, or no such face backend.
         ResourceError: a worker died.
     """
+    check_backend(faces)
     if workers < 1:
         raise ConfigError(f"at least one worker is needed, got {workers}")
     if not _CROP_PX_LIMITS[0] <= crop_px <= _CROP_PX_LIMITS[1]:
@@ -98,9 +99,9 @@ def list_videos(paths: str | Path | Iterable[str | Path]) -> list[Path]:
         DataError: there are none. MediaError: there is no such file.
     """
     files, suffixes = [], VIDEO_SUFFIXES | STILL_SUFFIXES
-    for path in as_paths(paths, "videos"):
-        if not path.exists():
-            raise MediaError(f"no such file: {path}")
+    given = as_paths(paths, "videos")
+    check_exists(given)
+    for path in given:
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if path.is_dir() else [path]
         files += inside
     files = list(dict.fromkeys(files))

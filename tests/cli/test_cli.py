@@ -76,6 +76,12 @@ def test_a_device_that_is_not_there_is_told_before_any_data_is_read(command, tmp
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "kept.mp4"], "or replace it: --force"),
         (["avatar", "absent.mp4", "-o", "ann.avatar"], "no such file"),
         (["faces", "absent.mp4"], "no such file"),
+        (["finetune", "absent.mp4", "-o", "ann.safetensors"], "no such file"),
+        (["finetune", "VOICE", "-o", "ann.safetensors", "--weights", "none"], "unknown weights 'none'"),
+        (["finetune", "VOICE", "-o", "ann.safetensors", "--minutes", "0"], "needs more than 0 minutes"),
+        (["prepare", "absent.mp4", "-o", "data"], "no such file"),
+        (["evaluate"], "no dubbed video given"),
+        (["evaluate", "VOICE", "--reference", "VOICE", "--judge", "none"], "unknown weights 'none'"),
     ],
 )
 def test_what_is_wrong_is_told_without_loading_a_network(
@@ -84,7 +90,8 @@ def test_what_is_wrong_is_told_without_loading_a_network(
     """Where torch would be imported for it, the test fails: that alone takes seconds."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kept.mp4").write_bytes(b"kept")
-    monkeypatch.setitem(sys.modules, "g4g.dubbing", None)
+    for name in ("dubbing", "metrics", "metrics.evaluate", "training.finetune", "training.prepare"):
+        monkeypatch.setitem(sys.modules, f"g4g.{name}", None)
     files = {"VOICE": str(voice_file), "PORTRAIT": str(portrait_file)}
     assert message in _fail([files.get(word, word) for word in words], capsys)
     assert (tmp_path / "kept.mp4").read_bytes() == b"kept"
