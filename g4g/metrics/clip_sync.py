@@ -26,8 +26,9 @@ MIN_SCORED_FRAMES = 20
 JUDGED = ("lse_d", "lse_c", "offset_frames")
 """What the judge says of a clip."""
 
-HEARD_LSE_C = 0.1
-"""LSE-C that the judge gives real videos at least, with their own sound; below it hears nothing in them."""
+HEARD_LSE_C = 0.15
+"""LSE-C that the judge gives a real video with its own sound at least; below it hears nothing in it. (Of 30 held-out
+clips the lowest has 0.168 and the median 0.364; with the sound of another clip the median is 0.144.)"""
 
 
 def add_sync(scores: ClipScores, seen: Seen, judge: Judge, syncnet, track: FaceTrack) -> None:

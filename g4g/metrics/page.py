@@ -60,11 +60,12 @@ def write_page(folder: str | Path, evaluation: Evaluation, command: str = "") ->
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "figures.json", evaluation)
     measured = [clip for clip in evaluation.clips if not clip.error]
+    scored = [clip for clip in measured if any("offset_frames" in row for row in clip.rows.values())]
     parts = [
         f"<h1>{len(evaluation.clips)} dub{'' if len(evaluation.clips) == 1 else 's'} measured</h1>",
         _describe_verdict(evaluation), _describe_failures(evaluation),
         "<h2>Summary</h2>", summary_table(evaluation),
-        "<h2>Offsets</h2>", plot_offsets(measured) if measured else "",
+        *(["<h2>Offsets</h2>", plot_offsets(scored)] if scored else []),
         "<h2>Clip by clip</h2>", clip_table(evaluation),
         *(_clip_section(clip) for clip in measured[:_MAX_DETAILED]),
         "<h2>How this was made</h2>", _describe_run(evaluation, command),

@@ -55,6 +55,7 @@ def test_wrong_input_is_one_sentence(change, message, portrait_file, voice_file,
 @pytest.mark.parametrize("command", ["train judge data", "train generator data", "finetune data"])
 def test_a_device_that_is_not_there_is_told_before_any_data_is_read(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
     line = _fail([*command.split(), "-o", "out.safetensors", "--device", "nope"], capsys)
     assert "device 'nope' cannot be used" in line
 

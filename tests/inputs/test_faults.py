@@ -68,7 +68,7 @@ def test_a_damaged_sound_is_told_with_its_time_before_anybody_looks_at_the_video
 def test_a_picture_that_the_decoder_made_up_is_told_once(cut):
     video = cut("hole.mp4", "-bf", 0, "-g", 5, "-movflags", "+faststart", "-an")
     data, faults = bytearray(video.read_bytes()), []
-    start = len(data) * 2 // 3
+    start = len(data) * 3 // 4
     data[start : start + 60] = np.random.default_rng(0).bytes(60)
     video.write_bytes(data)
     assert len(list(read_frames(video, on_fault=faults.append))) == 15
