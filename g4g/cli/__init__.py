@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -13,8 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
     from g4g.errors import G4GError
 
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Whoever ends us politely gets what Ctrl-C gives: no half output, no work folder, the best of a training so far.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    _take_end_for_interrupt()
     try:
         options = make_parser().parse_args(arguments)
         options.run(options)
@@ -26,3 +27,19 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("g4g: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _take_end_for_interrupt() -> None:
+    """Let SIGTERM do what Ctrl-C does: no half output, no work folder, the best of a training so far."""
+    if threading.current_thread() is not threading.main_thread():  # only there signals can be handled
+        return
+    owner = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        if os.getpid() == owner:
+            signal.raise_signal(signal.SIGINT)
+        else:  # a worker that was forked, and may ignore Ctrl-C: its parent ends it
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, end)

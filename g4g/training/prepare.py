@@ -136,6 +136,7 @@ def _start_workers(count: int) -> Iterator[ProcessPoolExecutor]:
 def _begin_worker() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's own way to end is not for workers
 
 
 def _cut_or_say_why(job: Job) -> tuple[Cut | None, str]:

@@ -321,6 +321,17 @@ def test_being_told_to_end_is_ctrl_c(sent):
     assert process.returncode == 130 and words == "g4g: interrupted\n"
 
 
+def test_workers_that_ignore_ctrl_c_can_still_be_ended():
+    code = (
+        "import os, signal, time; from g4g.cli import _take_end_for_interrupt as take; take();"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); child = os.fork();"
+        "time.sleep(60) if not child else (time.sleep(0.3), os.kill(child, signal.SIGTERM));"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.stdout == f"{-signal.SIGTERM}\n", done.stderr
+
+
 def test_every_stage_tells_its_beginning_and_its_end(tiny, cut, voice, tmp_path):
     told = {}
     settings = {"progress": lambda stage, done, total: told.setdefault(stage, []).append((done, total))}
