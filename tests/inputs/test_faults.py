@@ -321,6 +321,7 @@ def test_being_told_to_end_is_ctrl_c(sent):
     assert process.returncode == 130 and words == "g4g: interrupted\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forked workers")
 def test_workers_that_ignore_ctrl_c_can_still_be_ended():
     code = (
         "import os, signal, time; from g4g.cli import _take_end_for_interrupt as take; take();"
