@@ -10,13 +10,14 @@ INSTALLED := $(VENV)/.installed
 PIP_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help venv demo test lint wheel clean
+.PHONY: help venv demo test lint docs wheel clean
 
 help:
 	@echo "make venv    virtual environment in $(VENV) with g4g and all it needs: 3 to 5 min, once"
 	@echo "make demo    dub the bundled portrait with the bundled voice into demo-output/: under 1 min (+ venv, once)"
 	@echo "make test    run all tests: about 12 minutes (+ venv, once); fewer: PYTEST_ARGS='-m \"not slow\"'"
-	@echo "make lint    check the style with ruff: a second (+ venv, once)"
+	@echo "make lint    check style and types with ruff and mypy: half a minute (+ venv, once)"
+	@echo "make docs    build the documentation into site/: 5 s (+ venv, once)"
 	@echo "make wheel   build dist/g4g-*.whl, trained weights included: 10 s (+ venv, once)"
 	@echo "make clean   remove $(VENV), build/, dist/, demo-output/ and caches: a few seconds"
 	@echo "Variables: PYTHON=$(PYTHON)  PIP_ARGS=... (options for pip, see the Makefile's head for the CPU build of torch)"
@@ -27,7 +28,7 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@echo "Installing g4g and its dependencies into $(VENV): 3 to 5 minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e ".[dev,demo]"
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e ".[dev,demo,docs]"
 	$(BIN)/python -m pip check
 	@touch $(INSTALLED)
 
@@ -41,6 +42,10 @@ test: venv
 
 lint: venv
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: venv
+	$(BIN)/python -m mkdocs build --strict
 
 wheel: venv
 	@echo "Building the wheel into dist/: about 10 seconds."
@@ -49,5 +54,5 @@ wheel: venv
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) build dist demo-output .pytest_cache .ruff_cache g4g.egg-info
+	rm -rf $(VENV) build dist site demo-output .pytest_cache .ruff_cache .mypy_cache g4g.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -67,7 +67,7 @@ class Bench:
         result = evaluate(
             [job.out for job in jobs], [clip.source for clip, _ in pairs], [audio for _, audio in pairs if audio],
             judge=self.judge,
-            progress=lambda done, total, name: say(f"{kind}: evaluated {done} of {total}", end="\r"),
+            progress=lambda stage, done, total: say(f"{kind}: evaluated {done} of {total}", end="\r"),
         )  # fmt: skip
         for job, voice in list(zip(jobs, voices, strict=False))[:_SHEETS]:
             if job.out.is_file():

@@ -6,6 +6,23 @@ Importing g4g loads nothing heavy: each public name below fetches its module whe
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what type checkers and editors see; at run time __getattr__ below fetches it
+    from g4g.dubbing import Dubber, DubReport
+    from g4g.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        FaceError,
+        G4GError,
+        MediaError,
+        ResourceError,
+        ShapeError,
+    )
+    from g4g.metrics.evaluate import evaluate
+    from g4g.training.finetune import finetune
+    from g4g.zoo import load
 
 __version__ = "0.1.0"
 
@@ -25,7 +42,10 @@ _HOMES = {
     "ShapeError": "g4g.errors",
 }
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "__version__", "CheckpointError", "ConfigError", "DataError", "DubReport", "Dubber", "FaceError", "G4GError",
+    "MediaError", "ResourceError", "ShapeError", "evaluate", "finetune", "load",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -1,21 +1,26 @@
 """Settings: one home for the API's arguments, the command line's flags and their defaults.
 
-A field made by `setting` is also a flag of the command line (`g4g.cli.flags`); one with a plain default is for the API
-alone. The text below a field explains the argument, `help` explains the flag.
+A field made by `g4g.settings.setting` is also a flag of the command line (`g4g.cli.flags`); one with a plain default is
+for the API alone. The text below a field explains the argument, `help` explains the flag.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from g4g.config import EMPHASIS, MOST_EMPHASIS
 from g4g.errors import ConfigError
+from g4g.settings import check_types, setting
 
 DEFAULT_WEIGHTS = "g4g-small"
 """The shipped weights that dub where none are named."""
-FACES = "mediapipe"
+TINY_WEIGHTS = "g4g-tiny"
+"""Seeded random networks, for tests."""
+FACE_BACKENDS = ("mediapipe", "face-alignment")
+"""What can find faces."""
+FACES = FACE_BACKENDS[0]
 """The face backend that is used where none is named."""
 JUDGE_WEIGHTS = "g4g-judge"
 """The shipped weights that score sync."""
@@ -28,19 +33,29 @@ PRECISIONS = ("32-true", "bf16-mixed")
 PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
 
 
-def setting(default: Any, help: str, *, flag: str = "", **how: Any) -> Any:
-    """Make a field that is also a flag.
+SPEAKER = "speaker"
+FACE_RULES = (SPEAKER, "left", "right", "largest")
+"""Ways to choose a face in each scene; a number or a place names one person instead."""
 
-    Args:
-        default: of the argument and of the flag.
-        help: the flag's line in `--help`; "%(default)s" stands for the default.
-        flag: its name; empty: the field's name with dashes.
-        how: what else argparse is told: `metavar`, `choices`, `action`.
+
+def parse_face(face: str | int | tuple[float, float] | None) -> str | int | tuple[float, float]:
+    """Read a choice of face: SPEAKER, another name of FACE_RULES, a number, or a pixel (x, y).
+
+    Raises:
+        ConfigError: it is none of these.
     """
-    told = {"flag": flag, "help": help, **how}
-    if callable(default):
-        return field(default_factory=default, metadata=told)
-    return field(default=default, metadata=told)
+    if face is None:
+        return SPEAKER
+    words = face.strip().split(",") if isinstance(face, str) else face if isinstance(face, tuple) else (face,)
+    try:
+        if len(words) == 2:
+            return float(words[0]), float(words[1])
+        if words[0] in FACE_RULES:
+            return str(words[0])
+        (number,) = words
+        return int(number)
+    except ValueError:
+        raise ConfigError(f"`face` must be {', '.join(FACE_RULES)}, a number, or x,y in pixels; got {face!r}") from None
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,10 @@ class LoadOptions:
     """What finds faces and their points."""
     device: str = setting("cpu", "cpu, cuda, mps (%(default)s)")
     """Where the networks run."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_backend(self.faces)
 
 
 @dataclass(frozen=True)
@@ -112,10 +131,25 @@ class DubOptions:
     the video's own sound."""
 
     def __post_init__(self) -> None:
+        check_types(self)
+        parse_face(self.face)
         if not 0 <= self.emphasis <= MOST_EMPHASIS:
-            raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
+            raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
         if self.speakers and (self.voice is not None or self.face is not None):
-            raise ConfigError("speakers name faces and their sounds; leave out face and voice")
+            raise ConfigError("`speakers` name faces and their sounds; leave out `face` and `voice`")
+
+
+def make_options(given: dict[str, Any]) -> DubOptions:
+    """Make DubOptions of arguments by name.
+
+    Raises:
+        ConfigError: there is no argument of a name, or a value does not fit.
+    """
+    unknown = sorted(given.keys() - DubOptions.__dataclass_fields__.keys())
+    if unknown:
+        known = ", ".join(DubOptions.__dataclass_fields__)
+        raise ConfigError(f"dub has no argument {', '.join(unknown)}; it has {known}")
+    return DubOptions(**given)
 
 
 @dataclass(frozen=True)
@@ -148,7 +182,7 @@ class FinetuneOptions:
     """Other people's prepared data (`g4g prepare`), replayed against forgetting."""
     one_person: bool = setting(False, "all faces are the speaker, however they look")
     """Never set a shot aside because it looks like another person."""
-    face: str | int | tuple | None = setting(
+    face: str | int | tuple[float, float] | None = setting(
         None, "in videos of several people: left, right, largest, a number (g4g faces), or x,y", metavar="WHO"
     )
     """Whom to learn in videos of several people, as for `Dubber.dub`; None leaves out where two are seen."""
@@ -168,6 +202,9 @@ class FinetuneOptions:
     """Folder for report.json, curve.png and sheet.png."""
 
     def __post_init__(self) -> None:
+        check_types(self)
+        parse_face(self.face)
+        check_backend(self.faces)
         if not self.minutes > 0 or self.steps < 1:
             raise ConfigError(
                 f"training needs more than 0 minutes and at least one step, got {self.minutes:g} and {self.steps}"
@@ -176,3 +213,9 @@ class FinetuneOptions:
     def describe_run(self, origin: dict) -> dict:
         """Say what a run that goes on must have in common with the one that began."""
         return {"base": origin, "seed": self.seed, "face": str(self.face), "faces": self.faces}
+
+
+def check_backend(name: str) -> None:
+    """Raise ConfigError for a face backend that there is not."""
+    if name not in FACE_BACKENDS:
+        raise ConfigError(f"unknown face backend {name!r}; `faces` is one of {', '.join(FACE_BACKENDS)}")

@@ -17,9 +17,8 @@ from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
 from g4g.nn import channels_last, check_device
-from g4g.options import DEFAULT_WEIGHTS
+from g4g.options import DEFAULT_WEIGHTS, TINY_WEIGHTS
 
-TINY_WEIGHTS = "g4g-tiny"
 KIND = "g4g"
 SPEECH_KINDS = {"whisper": (WhisperEncoder, WhisperConfig), "causal": (SpeechEncoder, SpeechConfig)}
 """Speech encoders by the "kind" in a file's config; the first one is usual."""
@@ -112,7 +111,9 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
 
 
 def load_part(network: nn.Module, tensors: dict[str, torch.Tensor], what: str) -> None:
-    """Fill one network. Raises CheckpointError when names or shapes do not fit."""
+    """Fill one network. Raises CheckpointError when names or shapes do not fit, or values are not numbers."""
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise CheckpointError(f"the weights of the {what} hold values that are not numbers; fetch or train them again")
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

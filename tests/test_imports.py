@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("errors",),
     ("config",),
+    ("settings",),
     ("options",),
     ("media", "nn", "checkpoints"),
     ("audio",),
@@ -110,7 +111,15 @@ def test_import_is_light(module: str) -> None:
 def test_the_public_names_are_listed_and_a_wrong_one_is_an_attribute_error() -> None:
     import g4g
 
-    assert set(g4g.__all__) <= set(dir(g4g))
+    assert set(g4g.__all__) == {"__version__", *g4g._HOMES} <= set(dir(g4g))
+    source = ast.parse((ROOT / "g4g" / "__init__.py").read_text())
+    seen = {  # what type checkers see
+        alias.name: node.module
+        for block in source.body if isinstance(block, ast.If)
+        for node in block.body
+        for alias in node.names
+    }  # fmt: skip
+    assert seen == g4g._HOMES
     assert issubclass(g4g.MediaError, g4g.G4GError)
     with pytest.raises(AttributeError, match="no attribute 'Dubbber'"):
         g4g.Dubbber  # noqa: B018

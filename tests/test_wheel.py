@@ -45,6 +45,7 @@ def test_the_wheel_carries_the_command_and_the_licence(wheel: Path) -> None:
         names = archive.namelist()
         [entry_points] = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
         assert "g4g = g4g.cli:main" in archive.read(entry_points).decode()
+    assert "g4g/py.typed" in names
     assert any(".dist-info/" in name and name.endswith("/LICENSE") for name in names)
     assert any(".dist-info/" in name and name.endswith("/MEDIAPIPE_LICENSE") for name in names)
 

@@ -113,7 +113,7 @@ class AvatarMaker:
 
         with self._clock.timed("faces"):
             tracks, problem = self._follow(Path(video), info, progress, note)
-        with self._clock.timed("speech"):
+        with self._clock.timed("speech", progress):
             speech = self._hear(info)
         return Avatar(info, tracks, speech, {}, tuple(faults), (problem,) if problem else ())
 
@@ -135,7 +135,7 @@ class AvatarMaker:
         if not info.has_audio or info.is_still:
             return silent
         try:
-            waveform = read_waveform(info.path)
+            waveform = read_waveform(info.path, on_fault=pass_over)
         except MediaError:
             return silent
         return encode_speech(self._models.speech, waveform)
@@ -154,13 +154,13 @@ class AvatarMaker:
         """
         usable = _find_usable(avatar.tracks)
         wanted = [face for face in faces if face in usable and face not in avatar.persons]
-        with self._clock.timed("shapes"):
+        with self._clock.timed("shapes", progress):
             heads = {face: _follow_head(avatar, face) for face in wanted}
             persons = {face: self._know(avatar, head) for face, head in heads.items()}
         with self._clock.timed("library"):
             libraries = self._read_libraries(avatar, persons, usable, progress)
         done = {face: replace(person, library=libraries[face]) for face, person in persons.items()}
-        with self._clock.timed("residual"):
+        with self._clock.timed("residual", progress):
             models = self._models
             painter, space = Painter(models.generator, models.fusion, self._device), models.motion.space
             shares = {face: choose_residual(painter, person, space, avatar.speech) for face, person in done.items()}

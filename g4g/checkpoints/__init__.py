@@ -5,6 +5,7 @@ from g4g.checkpoints.header import Header, read_header
 from g4g.checkpoints.manifest import (
     Entry,
     add_entry,
+    check_weights,
     describe_file,
     find_weights,
     hash_file,
@@ -18,6 +19,7 @@ __all__ = [
     "Entry",
     "Header",
     "add_entry",
+    "check_weights",
     "describe_file",
     "find_weights",
     "hash_file",

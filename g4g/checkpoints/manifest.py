@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from g4g.checkpoints.atomic import write_whole
+from g4g.checkpoints.header import read_header
 from g4g.errors import CheckpointError
+from g4g.options import TINY_WEIGHTS
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = 1
@@ -95,7 +97,8 @@ def find_weights(name_or_path: str | Path) -> Path:
     Args:
         name_or_path: such as "g4g-small", or the path of a file; a manifest name wins over a file of that name.
     Returns:
-        Path of an existing file; files of the manifest have the right size and sha256.
+        Path of an existing file; files of the manifest, also where they are given by path, have the right size and
+        sha256.
     Raises:
         CheckpointError: neither a known name nor a file, or a shipped file is missing, truncated or changed.
     """
@@ -106,11 +109,22 @@ def find_weights(name_or_path: str | Path) -> Path:
         return verify_file(entry, folder)
     path = Path(name_or_path)
     if path.is_file():
-        return path
+        known = [entry for entry in entries.values() if path.resolve() == (folder / entry.file).resolve()]
+        return verify_file(known[0], folder) if known else path
     known = ", ".join(entries)
     raise CheckpointError(
         f"unknown weights {str(name_or_path)!r}: neither a file nor a shipped name; shipped names are: {known}"
     )
+
+
+def check_weights(name_or_path: str | Path) -> None:
+    """Check that weights are there and whole, without torch and before anything is loaded.
+
+    Raises:
+        CheckpointError: as `find_weights` and `read_header`.
+    """
+    if str(name_or_path) != TINY_WEIGHTS:
+        read_header(find_weights(name_or_path))
 
 
 def verify_file(entry: Entry, folder: str | Path) -> Path:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run `g4g`; exits with 0, 1 (one line on stderr) or 2 (usage)."""
+    from g4g.cli.flags import name_flags
     from g4g.cli.parser import make_parser
     from g4g.errors import G4GError
 
     arguments = sys.argv[1:] if arguments is None else arguments
+    _take_end_for_interrupt()
     try:
         options = make_parser().parse_args(arguments)
         options.run(options)
     except G4GError as error:
         if "--debug" in arguments:
             raise
-        print(f"g4g: {error}", file=sys.stderr)
+        print(f"g4g: {name_flags(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("g4g: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _take_end_for_interrupt() -> None:
+    """Let SIGTERM do what Ctrl-C does: no half output, no work folder, the best of a training so far."""
+    if threading.current_thread() is not threading.main_thread():  # only there signals can be handled
+        return
+    owner = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        if os.getpid() == owner:
+            signal.raise_signal(signal.SIGINT)
+        else:  # a worker that was forked, and may ignore Ctrl-C: its parent ends it
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from g4g.cli.flags import add_debug, add_settings, read_settings
 from g4g.cli.progress import show_progress
@@ -28,10 +29,19 @@ def add(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prepare a video and print who is in it."""
+    from g4g.checkpoints import check_weights
+    from g4g.media.check import check_video
+    from g4g.media.write import check_output
+
+    check_weights(LoadOptions(**read_settings(options, LoadOptions)).weights)
+    check_output(Path(options.out), options.overwrite, [options.video])
+    check_video(options.video)
     from g4g.dubbing import Dubber
 
     with show_progress() as report:
+        report("load", 0, 1)
         dubber = Dubber.from_pretrained(**read_settings(options, LoadOptions))
+        report("load", 1, 1)
         settings = read_settings(options, DubOptions, _LIKE_DUB)
         avatar = dubber.make_avatar(options.video, options.out, progress=report, **settings)
     for fault in avatar.faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from g4g.cli.flags import add_debug, add_settings, read_settings
+from g4g.cli.flags import add_debug, add_settings, name_flags, read_settings
 from g4g.cli.progress import show_progress
 from g4g.errors import ConfigError
 from g4g.options import DubOptions, LoadOptions
@@ -30,19 +30,27 @@ def add(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Dub one video and print what was done."""
+    from g4g.checkpoints import check_weights
     from g4g.checkpoints.atomic import write_whole
-    from g4g.dubbing import Dubber
+    from g4g.media.check import check_dub
     from g4g.media.write import check_output
 
     settings = read_settings(options, DubOptions) | {"speakers": _parse_speakers(options.speakers)}
+    loading = LoadOptions(**read_settings(options, LoadOptions))
+    check_weights(loading.weights)
+    check_dub(options.video, options.audio, options.out, DubOptions(**settings))
     if options.json:
         check_output(Path(options.json), True, inputs=filter(None, (options.video, options.audio, options.voice)))
+    from g4g.dubbing import Dubber  # torch: what is wrong so far was told in half a second
+
     with show_progress() as report:
+        report("load", 0, 1)
         dubber = Dubber.from_pretrained(**read_settings(options, LoadOptions))
+        report("load", 1, 1)
         result = dubber.dub(options.video, options.audio, options.out, progress=report, **settings)
     if options.json:
         write_whole(Path(options.json), (result.to_json() + "\n").encode())
-    print(result)
+    print(name_flags(str(result)))
 
 
 def _parse_speakers(given: list[str]) -> dict[int, str]:

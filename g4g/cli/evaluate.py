@@ -8,7 +8,7 @@ import sys
 
 from g4g.cli.flags import add_debug
 from g4g.cli.progress import show_progress
-from g4g.errors import ConfigError
+from g4g.errors import ConfigError, DataError
 from g4g.options import FACES, JUDGE_WEIGHTS
 
 _ABOUT = (
@@ -47,20 +47,25 @@ def add(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure the dubs and print the table."""
-    from g4g.metrics.evaluate import evaluate, format_evaluation, read_list
+    from g4g.checkpoints import check_weights
 
     outputs, references = options.outputs, options.reference
+    if options.list and (outputs or references):
+        raise ConfigError("give either files or --list, not both")
+    if not (options.list or outputs):
+        raise DataError("no dubbed video given; name files, or folders that hold some")
+    check_weights(options.judge)
+    from g4g.metrics.evaluate import evaluate, format_evaluation, read_list  # torch
+    from g4g.metrics.verdict import reach_verdict
+
     if options.list:
-        if outputs or references:
-            raise ConfigError("give either files or --list, not both")
         outputs, references = map(list, zip(*read_list(options.list), strict=True))
     with show_progress() as report:
         result = evaluate(
             outputs, references, options.audio, judge=options.judge, syncnet=options.syncnet, faces=options.faces,
-            phonemes=options.phonemes, json_file=options.json,
-            progress=lambda done, total, what: report("evaluate", done, total),
+            phonemes=options.phonemes, json_file=options.json, progress=report,
         )  # fmt: skip
-    print(format_evaluation(result))
+    print("\n".join([*reach_verdict(result).lines(), "", format_evaluation(result)]))
     if options.report:
         from g4g.metrics.page import write_page
 

@@ -29,11 +29,18 @@ def run(options: argparse.Namespace) -> None:
     from dataclasses import asdict
     from pathlib import Path
 
+    from g4g.checkpoints import check_weights
     from g4g.checkpoints.atomic import write_whole
+    from g4g.media.check import check_video
+
+    check_weights(LoadOptions(**read_settings(options, LoadOptions)).weights)
+    check_video(options.video)
     from g4g.dubbing import Dubber
 
     with show_progress() as report:
+        report("load", 0, 1)
         dubber = Dubber.from_pretrained(**read_settings(options, LoadOptions))
+        report("load", 1, 1)
         found = dubber.list_faces(options.video, sheet=options.out, tolerant=options.tolerant, progress=report)
     if options.json:
         write_whole(Path(options.json), (json.dumps([asdict(face) for face in found], indent=2) + "\n").encode())

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from typing import Any
 
+from g4g.options import DubOptions, FinetuneOptions, LoadOptions, TrainOptions
+
+_ARGUMENT = re.compile(r"`(\w+)(?:=\w+)?`")
+"""How sentences of the API name an argument."""
 _NUMBERS = {"int": int, "float": float}
 
 
@@ -37,6 +43,19 @@ def read_settings(options: argparse.Namespace, settings: type, only: Iterable[st
 def name_flag(field: Field) -> str:
     """Name the flag of a field."""
     return field.metadata["flag"] or "--" + field.name.replace("_", "-")
+
+
+def name_flags(words: str) -> str:
+    """Put flags in the place of arguments in a sentence of the API: `tolerant=True` becomes --tolerant."""
+    return _ARGUMENT.sub(lambda match: _flag_names().get(match[1], match[0]), words)
+
+
+@cache
+def _flag_names() -> dict[str, str]:
+    names = {"audio": "--audio", "out": "-o", "video": "the video", "audios": "--audio", "references": "--reference"}
+    for settings in (TrainOptions, FinetuneOptions, LoadOptions, DubOptions):
+        names |= {field.name: name_flag(field) for field in _list_flags(settings, None)}
+    return names
 
 
 def add_debug(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import argparse
 from g4g.cli.flags import add_debug
 from g4g.cli.progress import show_progress
 from g4g.options import CROP_PX, FACES, WORKERS
+from g4g.settings import as_paths, check_exists
 
 _ABOUT = "Cut videos into shots of face crops with mesh and sound; resumable; a video that fails is listed."
 
@@ -25,12 +26,13 @@ def add(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prepare the videos and print what failed."""
+    check_exists(as_paths(options.videos, "videos"))
     from g4g.training.prepare import prepare
 
     with show_progress() as report:
         index = prepare(
             options.videos, options.out, faces=options.faces, workers=options.workers, crop_px=options.crop_px,
-            progress=lambda done, total, what: report("prepare", done, total),
+            progress=report,
         )  # fmt: skip
     print(f"{len(index['shots'])} shots in {options.out}, {len(index['failed'])} videos failed")
     for failure in index["failed"]:

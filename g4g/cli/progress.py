@@ -10,10 +10,10 @@ from contextlib import contextmanager
 def show_progress() -> Iterator[Callable[[str, int, int], None]]:
     """Give a callback (stage, done, total) that draws one bar per stage on stderr."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks: dict[str, int] = {}
+    tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True)) as bars:
 
         def report(stage: str, done: int, total: int) -> None:

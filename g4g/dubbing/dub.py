@@ -8,16 +8,14 @@ import numpy as np
 
 from g4g.avatar import Avatar, AvatarMaker
 from g4g.avatar.clock import Clock
-from g4g.config import AudioConfig
 from g4g.dubbing.motions import MouthMotion, move_voice
-from g4g.dubbing.people import SPEAKER, Appearance, Face, choose_faces, describe_faces, list_appearances, parse_face
+from g4g.dubbing.people import Appearance, Face, choose_faces, describe_faces, list_appearances
 from g4g.dubbing.plan import Plan, compare_sounds, join_plans, plan_frames
 from g4g.dubbing.speech import measure_fit, needs_sound
-from g4g.dubbing.voices import Voice, tell_away
+from g4g.dubbing.voices import Heard, Voice, tell_away
 from g4g.errors import FaceError
 from g4g.faces import find_turned
-from g4g.media import read_waveform
-from g4g.options import DubOptions
+from g4g.options import SPEAKER, DubOptions, parse_face
 from g4g.zoo import Models
 
 
@@ -39,56 +37,50 @@ class DubPlanner:
     def __init__(self, models: Models, maker: AvatarMaker, clock: Clock) -> None:
         self._models, self._maker, self._clock = models, maker, clock
 
-    def plan(self, avatar: Avatar, audio, sounds: dict, options: DubOptions, progress=None) -> Dub:
-        """Read the sounds, choose whom to dub, meet those persons, plan the frames and move the mouths.
+    def plan(self, avatar: Avatar, heard: Heard, options: DubOptions, progress=None) -> Dub:
+        """Choose whom to dub, meet those persons, plan the frames and move the mouths.
 
         Args:
             avatar: the video; persons that it lacks are added.
-            audio: what is heard, None: all sounds together.
-            sounds: as `list_sounds` gives them.
+            heard: the sounds.
             options, progress: as for `Dubber.dub`.
         Raises:
             FaceError: there is no face, or none that can be dubbed.
         """
-        with self._clock.timed("audio"):
-            waveforms = {number: read_waveform(sound) for number, sound in sounds.items()}
-            lengths_s = [_duration_s(waveform) for waveform in waveforms.values()]
-            is_heard = audio is None or list(sounds.values()) == [audio]
-            sound_s = max(lengths_s) if is_heard else _duration_s(read_waveform(audio))
         info, tracks = avatar.info, avatar.tracks
         if not len(tracks.faces):
             raise FaceError(
                 f"no face in any of the {len(tracks)} frames of {info.path}; a frontal face of at least 40 px is needed"
             )
-        need = parse_face(options.face) == SPEAKER and None in sounds
+        need = parse_face(options.face) == SPEAKER and None in heard.waveforms
         appearances, warnings = self.measure_speech(avatar, need)
-        voices = self._drive(avatar, appearances, waveforms, sound_s, options)
+        voices = self._drive(avatar, appearances, heard, options)
         dubbed = set(np.unique(np.concatenate([voice.faces for voice in voices])).tolist()) - {-1}
         if not dubbed:
             raise FaceError(
                 f"no face in {info.path} can be dubbed: all are turned aside or covered; show one frontally"
             )
         avatar = self._maker.meet(avatar, sorted(dubbed), progress)
-        with self._clock.timed("motion"):
+        with self._clock.timed("motion", progress):
             motions = [move_voice(self._models, avatar, voice, options.emphasis, options.apart_s) for voice in voices]
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
-        if options.face is None and None in sounds and needs_sound(appearances):
+        if options.face is None and None in heard.waveforms and needs_sound(appearances):
             warnings.append(_describe_choice(faces, dubbed))
-        warnings += compare_sounds(max(lengths_s), sound_s)
+        warnings += compare_sounds(heard.voice_s, heard.sound_s)
         plan = join_plans([voice.plan for voice in voices])
-        return Dub(avatar, voices, motions, plan, faces, (*avatar.warnings, *warnings))
+        return Dub(avatar, voices, motions, plan, faces, (*avatar.warnings, *heard.warnings, *warnings))
 
-    def _drive(self, avatar, appearances, waveforms, sound_s: float, options: DubOptions) -> list[Voice]:
+    def _drive(self, avatar: Avatar, appearances, heard: Heard, options: DubOptions) -> list[Voice]:
         """Choose the face that each sound drives in each scene, and plan its frames."""
         tracks, voices = avatar.tracks, []
         turned = find_turned(tracks)
-        for number, waveform in waveforms.items():
+        for number, waveform in heard.waveforms.items():
             chosen = choose_faces(tracks, appearances, options.face if number is None else number)
             track = tracks.select(chosen)
             away = tell_away(tracks, chosen, track, turned)
             faces = np.where(np.equal(away, None), chosen[tracks.scenes], -1)
             span = (options.length, options.start_s, options.end_s)
-            plan = plan_frames(track, away, avatar.info.fps, sound_s, *span)
+            plan = plan_frames(track, away, avatar.info.fps, heard.sound_s, *span)
             voices.append(Voice(track, faces, waveform, plan))
         return voices
 
@@ -106,10 +98,6 @@ class DubPlanner:
 def _describe_choice(faces: tuple[Face, ...], dubbed: set[int]) -> str:
     names = ", ".join(map(str, sorted(dubbed)))
     return (
-        f"{len(faces)} faces: dubbed {names}, the one that speaks in each scene; --face chooses another, g4g faces "
+        f"{len(faces)} faces: dubbed {names}, the one that speaks in each scene; `face` chooses another, g4g faces "
         "shows their numbers"
     )
-
-
-def _duration_s(waveform: np.ndarray) -> float:
-    return len(waveform) / AudioConfig().sample_rate

@@ -16,17 +16,19 @@ from g4g.dubbing.dub import Dub, DubPlanner
 from g4g.dubbing.frames import BATCH_FRAMES, FrameMaker
 from g4g.dubbing.offsets import OffsetMeter, describe_offset, tell_source
 from g4g.dubbing.people import Face, choose_faces, describe_faces
-from g4g.dubbing.plan import has_constant_rate
+from g4g.dubbing.plan import check_result, has_constant_rate
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_faces, draw_sheet
-from g4g.dubbing.voices import list_sounds
+from g4g.dubbing.voices import hear_sounds
 from g4g.errors import ConfigError
 from g4g.media import MediaInfo, VideoWriter
+from g4g.media.check import check_dub, check_video, list_sounds
 from g4g.media.encode import choose_encoding
 from g4g.media.mix import mixed_sound
 from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
-from g4g.options import DubOptions, LoadOptions
+from g4g.options import DubOptions, LoadOptions, make_options
 from g4g.painter import Painter
+from g4g.settings import as_path
 from g4g.zoo import Models, load
 
 _SHEET_FRAMES = 8
@@ -55,6 +57,7 @@ class Dubber:
         device: str = LoadOptions.device,
     ) -> Dubber:  # fmt: skip
         """Load weights by name or file, see `g4g.load`; `faces` names the face backend."""
+        LoadOptions(weights=weights, faces=faces, device=device)
         return cls(load(weights, device), faces, device)
 
     def dub(
@@ -79,13 +82,9 @@ class Dubber:
             Our choice.
         """
         self._clock.seconds.clear()
-        settings = DubOptions(**options)
+        settings = make_options(options)
+        sounds = check_dub(video, audio, out, settings)
         encoding = choose_encoding(Path(out), settings.codec, settings.crf)
-        sounds = list_sounds(audio, settings)
-        inputs = [file for file in (video, audio, *sounds.values()) if file]
-        check_output(Path(out), settings.overwrite, inputs)
-        if settings.sheet is not None:
-            check_sheet(Path(settings.sheet), inputs)
         dub = self._plan(video, audio, sounds, settings, progress)
         info = dub.avatar.info
         alpha = info.has_alpha and encoding.holds_alpha
@@ -95,9 +94,10 @@ class Dubber:
             writer = self._open_writer(Path(out), heard, dub, settings, alpha)
             frames = maker.make_frames(dub, alpha)
             passed = list(dub.plan.passed)
+            check_result(passed, self._models.name)
             if not settings.dry_run:
                 passed = self._write(dub, frames, writer, settings.sheet, progress, meter)
-        offsets = self._tell_offsets(dub, meter)
+        offsets = self._tell_offsets(dub, meter, progress)
         lost = (
             ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
             if info.has_alpha and not alpha
@@ -126,7 +126,8 @@ class Dubber:
         Raises:
             MediaError: a file cannot be read or written. FaceError: no face that can be dubbed.
         """
-        check_output(Path(out), overwrite, [video])
+        check_output(as_path(out, "out"), overwrite, [video])
+        check_video(video)
         avatar = self._maker.look(video, tolerant, progress)
         avatar = self._maker.meet_all(avatar, progress)
         save_avatar(Path(out), avatar, self._models)
@@ -151,7 +152,8 @@ class Dubber:
             Our choice.
         """
         if sheet is not None:
-            check_sheet(Path(sheet), [video])
+            check_sheet(as_path(sheet, "sheet"), [video])
+        check_video(video)
         avatar = self._open(video, tolerant, progress)
         tracks = avatar.tracks
         if not len(tracks.faces):
@@ -164,7 +166,8 @@ class Dubber:
 
     def generate_frames(self, video: str | Path, audio: str | Path | None, **options: object) -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
-        settings = DubOptions(**options)
+        settings = make_options(options)
+        check_video(video)
         dub = self._plan(video, audio, list_sounds(audio, settings), settings)
         return self._make_maker().make_frames(dub)
 
@@ -176,8 +179,10 @@ class Dubber:
         return self._maker.look(video, tolerant, progress)
 
     def _plan(self, video, audio, sounds: dict, settings: DubOptions, progress: Progress = None) -> Dub:
+        with self._clock.timed("audio", progress):
+            heard = hear_sounds(audio, sounds, settings.tolerant)
         avatar = self._open(video, settings.tolerant, progress)
-        return self._planner.plan(avatar, audio, sounds, settings, progress)
+        return self._planner.plan(avatar, heard, settings, progress)
 
     def _make_maker(self) -> FrameMaker:
         return FrameMaker(self._models, self._painter, self._clock)
@@ -207,20 +212,23 @@ class Dubber:
                     samples.append(item)
                 if progress:
                     progress("dub", number + 1, count)
+            check_result(passed, self._models.name)
+            _tell(progress, "write", 0)
         if sheet is not None:
             draw_sheet(samples, sheet)
+        _tell(progress, "write", 1)
         return passed
 
-    def _tell_offsets(self, dub: Dub, meter: OffsetMeter) -> dict[str, float]:
+    def _tell_offsets(self, dub: Dub, meter: OffsetMeter, progress: Progress) -> dict[str, float]:
         """Tell how far sound and lips are apart in source and dub, where that is clear and only one sound drives."""
         if len(dub.voices) > 1 or not meter.has_enough:
             return {}
         aligner, speech, track = self._models.aligner, dub.avatar.speech, dub.voices[0].track
-        with self._clock.timed("offsets"):
+        with self._clock.timed("offsets", progress):
             told = {"dubbed": meter.tell_dubbed(aligner, dub.motions[0].speech, dub.plan.span_s[0])}
             if len(speech):
                 told["source"] = tell_source(aligner, track, speech)
-        return {name: round(offset.frames, 2) for name, offset in told.items() if offset and offset.is_clear}
+        return {name: round(float(offset.frames), 2) for name, offset in told.items() if offset and offset.is_clear}
 
     def _report(
         self, out: Path, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple
@@ -234,6 +242,12 @@ class Dubber:
             seconds=dict(self._clock.seconds), sheet=Path(sheet) if sheet and not settings.dry_run else None,
             warnings=warnings, dry_run=settings.dry_run,
         )  # fmt: skip
+
+
+def _tell(progress: Progress, stage: str, done: int) -> None:
+    """Tell that a stage of one step begins (0) or ends (1)."""
+    if progress:
+        progress(stage, done, 1)
 
 
 def _find_source(info: MediaInfo) -> Path | None:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from g4g.errors import ConfigError, FaceError
+from g4g.errors import FaceError
 from g4g.faces import FaceTracks, eye_distance, find_runs, mouth_shape
-
-SPEAKER = "speaker"
-RULES = (SPEAKER, "left", "right", "largest")
-"""Ways to choose a face in each scene; a number or a place names one person instead."""
+from g4g.options import SPEAKER, parse_face
 
 FIT_UNIT = 0.7
 """So much more fit of lips and sound counts like a mouth that moves e times as far (our choice: of 900 pairs of
@@ -129,22 +126,6 @@ def choose_faces(tracks: FaceTracks, appearances: list[Appearance], face: str | 
     return chosen
 
 
-def parse_face(face: str | int | tuple | None) -> str | int | tuple[float, float]:
-    """Read a choice of face: SPEAKER, another name of RULES, a number, or a pixel (x, y)."""
-    if face is None:
-        return SPEAKER
-    words = face.strip().split(",") if isinstance(face, str) else face if isinstance(face, tuple) else (face,)
-    try:
-        if len(words) == 2:
-            return float(words[0]), float(words[1])
-        if words[0] in RULES:
-            return words[0]
-        (number,) = words
-        return int(number)
-    except ValueError:
-        raise ConfigError(f"face must be {', '.join(RULES)}, a number, or x,y in pixels; got {face!r}") from None
-
-
 def check_face(tracks: FaceTracks, number: int) -> None:
     """Raise FaceError unless a face has this number."""
     last = int(tracks.faces.max())
@@ -175,7 +156,7 @@ def describe_faces(tracks: FaceTracks, appearances: list[Appearance], fps: float
         faces.append(
             Face(
                 index=number,
-                spans_s=tuple((round(a, 3), round(b, 3)) for a, b in spans),
+                spans_s=tuple((round(float(a), 3), round(float(b), 3)) for a, b in spans),
                 frames=int(weights.sum()),
                 width_px=round(mean(appearances[i].width_px for i in own), 1),
                 centre=tuple(round(mean(appearances[i].centre[axis] for i in own), 1) for axis in (0, 1)),

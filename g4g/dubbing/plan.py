@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from g4g.errors import ConfigError
+from g4g.errors import CheckpointError, ConfigError, FaceError
 from g4g.faces import FaceTrack, find_runs
 from g4g.media.ping_pong import ping_pong_numbers
 
@@ -96,6 +96,22 @@ def join_plans(plans: list[Plan]) -> Plan:
     passed = zip(*(plan.passed for plan in plans), strict=True)
     joined = tuple(None if None in reasons else _first_of(reasons) for reasons in passed)
     return replace(plans[0], passed=joined, shares=np.max([plan.shares for plan in plans], axis=0))
+
+
+def check_result(passed: list[str | None], weights: str) -> None:
+    """Refuse a dub that is none: why each frame passed through, None where it was dubbed.
+
+    Raises:
+        CheckpointError: the networks gave no numbers for any frame. FaceError: no frame could be dubbed.
+    """
+    if None in passed:
+        return
+    if NO_NUMBERS in passed:
+        raise CheckpointError(
+            f"the weights {weights} gave no numbers for any frame: they are damaged; fetch or train them again"
+        )
+    why = ", ".join(dict.fromkeys(reason for reason in passed if reason))
+    raise FaceError(f"no frame could be dubbed ({why}): choose another `face`, or another part of the video")
 
 
 def _first_of(reasons: tuple[str, ...]) -> str:

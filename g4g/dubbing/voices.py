@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from g4g.dubbing.people import parse_face
+from g4g.config import AudioConfig
 from g4g.dubbing.plan import COVERED, NO_FACE, OTHER_FACE, TURNED_AWAY, Plan
-from g4g.errors import ConfigError
 from g4g.faces import FaceTrack, FaceTracks
-from g4g.options import DubOptions
+from g4g.media import read_waveform
+from g4g.media.decode import raise_fault
+
+_SILENCE = 0.003
+"""-50 dB of full scale: speech that is recorded far too softly still peaks above it."""
+_BLOCK = 1 << 20
+"""Samples that are looked at together: long sounds stay on disk."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,47 @@ class Voice:
     plan: Plan
 
 
-def list_sounds(audio: str | Path | None, options: DubOptions) -> dict[int | None, str | Path]:
-    """Give the sound that drives each face by its number; None stands for whom `options.face` chooses.
+@dataclass(frozen=True)
+class Heard:
+    """The sounds of a dub, read: `waveforms` by the number of the face that each drives (None: the chosen one).
 
-    Raises:
-        ConfigError: there is no sound, or face is no choice at all.
+    `voice_s` is the length of the longest of them, `sound_s` that of what is heard; `warnings` are sentences.
     """
-    if options.speakers:
-        return dict(options.speakers)
-    if audio is None:
-        raise ConfigError("no sound given: name an audio, or a sound for each of several speakers")
-    parse_face(options.face)
-    return {None: options.voice or audio}
+
+    waveforms: dict[int | None, np.ndarray]
+    voice_s: float
+    sound_s: float
+    warnings: tuple[str, ...] = ()
+
+
+def hear_sounds(audio: str | Path | None, sounds: dict[int | None, str | Path], tolerant: bool) -> Heard:
+    """Read all sounds, before anybody looks at the video: a fault in them is told at once.
+
+    Args:
+        audio: what is heard; None: all sounds together.
+        sounds: as `list_sounds` gives them.
+        tolerant: use what can be read of a damaged sound.
+    Raises:
+        MediaError: a sound cannot be read, or is damaged and not `tolerant`.
+    """
+    faults: list[str] = []
+    on_fault = faults.append if tolerant else raise_fault
+    waveforms = {number: read_waveform(sound, on_fault=on_fault) for number, sound in sounds.items()}
+    voice_s = max(map(_duration_s, waveforms.values()))
+    is_heard = audio is None or list(sounds.values()) == [audio]
+    sound_s = voice_s if is_heard else _duration_s(read_waveform(audio, on_fault=on_fault))
+    silent = [sounds[number] for number, waveform in waveforms.items() if is_silent(waveform)]
+    quiet = [f"{sound} is silent: the mouth rests" for sound in silent]
+    return Heard(waveforms, voice_s, sound_s, (*dict.fromkeys(faults), *quiet))
+
+
+def is_silent(waveform: np.ndarray) -> bool:
+    """Tell whether a sound, (N,) in [-1, 1], never rises above the noise of a quiet room."""
+    return all(np.abs(waveform[first : first + _BLOCK]).max() < _SILENCE for first in range(0, len(waveform), _BLOCK))
+
+
+def _duration_s(waveform: np.ndarray) -> float:
+    return len(waveform) / AudioConfig().sample_rate
 
 
 def tell_away(tracks: FaceTracks, chosen: np.ndarray, track: FaceTrack, turned: np.ndarray) -> np.ndarray:

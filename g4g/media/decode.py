@@ -16,6 +16,11 @@ from av.video.stream import VideoStream
 
 from g4g.errors import MediaError
 from g4g.media.ffmpeg import ALLOWED_FORMATS, ALLOWED_PROTOCOLS, to_url
+from g4g.media.truncation import is_mp4_without_index
+from g4g.settings import as_path
+
+SOUND_GAP_S = 0.05
+"""A longer hole between two decoded pieces of sound is a fault, where ffmpeg complained of the file."""
 
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Codecs whose transparency stands beside the picture in webm and mkv, and who decodes it."""
@@ -31,7 +36,7 @@ def check_input(path: str | os.PathLike) -> Path:
     Raises:
         MediaError: no such file, a folder, a device, or an empty file.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     if not path.exists():
         raise MediaError(f"no such file: {path}")
     if path.is_dir():
@@ -62,6 +67,11 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     except av.ArgumentError as error:  # what the limits above refuse
         raise MediaError(f"{path} cannot be read as video, picture or sound: it may be a text or playlist") from error
     except av.FFmpegError as error:
+        if is_mp4_without_index(path):
+            raise MediaError(
+                f"{path} is an mp4 without its index (moov), as left by a recording that was not ended or a download "
+                "that was not: record or fetch it again, or rebuild the index with a tool such as untrunc"
+            ) from error
         raise MediaError(f"{path} cannot be read as video, picture or sound: {error.strerror}") from error
 
 
@@ -116,7 +126,7 @@ def decode_first(container: InputContainer, stream: VideoStream, path: Path) -> 
 
 def raise_fault(sentence: str) -> None:
     """Raise MediaError for a damaged place of a file."""
-    raise MediaError(f"{sentence}; repair it, or let g4g use what can be read (tolerant)")
+    raise MediaError(f"{sentence}; repair it, or use what can be read: `tolerant=True`")
 
 
 def decode_frames(
@@ -128,11 +138,13 @@ def decode_frames(
         container: open file, nothing read yet.
         stream: its video stream.
         path: its path, for the sentences.
-        on_fault: called with a sentence for each damaged place, which is then passed over.
+        on_fault: called with a sentence for each damaged place, which is then passed over; also where the decoder made
+            up for it.
     Returns:
         iterator over the frames as stored, not yet turned.
     """
     packets, count, time_s, is_open = container.demux(stream), 0, 0.0, True
+    told, was_corrupt, made_up = -1, False, ""
     decoder = choose_decoder(stream)
     while is_open:
         try:
@@ -140,11 +152,45 @@ def decode_frames(
             is_open = packet is not None
             decoded = decoder.decode(packet) if is_open else []
         except av.FFmpegError as error:
-            on_fault(f"{path} is damaged after {time_s:.2f} s ({count} frames): {error.strerror}")
+            if told != count:  # one sentence a place
+                told = count
+                on_fault(f"{path} is damaged after {time_s:.2f} s ({count} frames): {error.strerror}")
             continue
         for frame in decoded:
+            if made_up:  # a last picture that is cut off is none: recordings without a length may end anywhere
+                on_fault(made_up)
+            is_new = frame.is_corrupt and not was_corrupt and told != count
+            made_up = f"{path} is damaged after {time_s:.2f} s ({count} frames): a picture is made up in part"
+            made_up, told = (made_up, count) if is_new else ("", told)
+            was_corrupt = bool(frame.is_corrupt)
             yield frame
             count, time_s = count + 1, frame.time or time_s
+
+
+def find_sound_fault(path: Path) -> str | None:
+    """Say where the first sound track of a file is damaged, or None.
+
+    A first or last packet that cannot be decoded is none: players cut there, and nothing is missed.
+
+    Args:
+        path: a file with sound.
+    """
+    with open_media(path) as container:
+        track, end_s = container.streams.audio[0], None
+        packets = [packet for packet in container.demux(track) if packet.size]
+        for packet in packets[:-1]:
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                if packet is packets[0]:
+                    continue
+                return f"the sound of {path} is damaged at {end_s or 0.0:.2f} s: {error.strerror}"
+            for frame in frames:
+                time_s = end_s or 0.0 if frame.time is None else frame.time
+                if end_s is not None and time_s - end_s > SOUND_GAP_S:
+                    return f"the sound of {path} is damaged at {end_s:.2f} s: {time_s - end_s:.2f} s are missing"
+                end_s = time_s + frame.samples / frame.sample_rate
+    return None
 
 
 def choose_decoder(stream: VideoStream) -> VideoCodecContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import BinaryIO
@@ -24,8 +25,11 @@ ALLOWED_FORMATS = ",".join(
 """Demuxers of files that hold their media themselves: a playlist or a script that names other files is refused, and
 so is plain text, which ffmpeg would otherwise show as pictures of letters."""
 
-STDERR_LINES = 12
-"""How many of ffmpeg's last lines an error message repeats."""
+FIRST_LINES = 2
+"""So many of ffmpeg's different lines, and the last one, stand in an error: the first name the cause."""
+
+_WHO = re.compile(r"^(\[[^\]]*\]\s*)+")
+"""What ffmpeg writes before its words: the name and the address of whoever speaks."""
 
 
 def to_url(path: Path) -> str:
@@ -68,15 +72,17 @@ def ffmpeg_command() -> list[str]:
     return [program, "-nostdin", "-hide_banner", "-v", "error"]
 
 
-def run_ffmpeg(arguments: list[str], task: str, stdout: BinaryIO | int = subprocess.DEVNULL) -> None:
+def run_ffmpeg(arguments: list[str], task: str, stdout: BinaryIO | int = subprocess.DEVNULL) -> bool:
     """Run ffmpeg to its end.
 
     Args:
         arguments: what follows the global options.
         task: the work in words, for the error message: "cannot {task}".
         stdout: where its standard output goes.
+    Returns:
+        True where ffmpeg had nothing to complain of.
     Raises:
-        MediaError: ffmpeg failed; the message holds its last lines.
+        MediaError: ffmpeg failed; the message holds its words.
     """
     done = subprocess.run(
         ffmpeg_command() + arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, check=False,
@@ -84,6 +90,7 @@ def run_ffmpeg(arguments: list[str], task: str, stdout: BinaryIO | int = subproc
     )  # fmt: skip
     if done.returncode:
         raise ffmpeg_error(task, done.returncode, done.stderr)
+    return not done.stderr.strip()
 
 
 def ffmpeg_error(task: str, code: int, stderr: bytes) -> MediaError:
@@ -96,5 +103,7 @@ def ffmpeg_error(task: str, code: int, stderr: bytes) -> MediaError:
     Returns:
         the error, to be raised.
     """
-    lines = stderr.decode("utf-8", "replace").strip().splitlines()[-STDERR_LINES:]
-    return MediaError(f"cannot {task}: ffmpeg ended with status {code}: " + ("\n".join(lines) or "it gave no reason"))
+    lines = [_WHO.sub("", line.strip()) for line in stderr.decode("utf-8", "replace").strip().splitlines()]
+    words = list(dict.fromkeys(line for line in lines if line and "message repeated" not in line))
+    words = words if len(words) <= FIRST_LINES else [*words[:FIRST_LINES], words[-1]]
+    return MediaError(f"cannot {task}: ffmpeg ended with status {code}: " + ("; ".join(words) or "it gave no reason"))

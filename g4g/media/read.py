@@ -20,6 +20,7 @@ from g4g.media.decode import (
     check_input,
     decode_first,
     decode_frames,
+    find_sound_fault,
     find_video,
     is_picture_file,
     open_media,
@@ -143,12 +144,15 @@ class _RgbConverter:
         return read_orientation(decoded).apply(rgb.to_ndarray())
 
 
-def read_waveform(path: str | os.PathLike, sample_rate: int = 16_000) -> np.ndarray:
+def read_waveform(
+    path: str | os.PathLike, sample_rate: int = 16_000, *, on_fault: Callable[[str], None] = raise_fault
+) -> np.ndarray:
     """Read the first sound track as mono waveform on the video's clock.
 
     Args:
         path: a sound file, or a video with sound.
         sample_rate: wanted rate in Hz.
+        on_fault: called with a sentence where the sound is damaged; the rest is then used.
     Returns:
         float32 (N,) in [-1, 1]. Sample 0 belongs to the first video frame: a track that starts later begins with
         silence, one that starts earlier is cut. The array lies in an unnamed temporary file (np.memmap, writes stay
@@ -161,7 +165,9 @@ def read_waveform(path: str | os.PathLike, sample_rate: int = 16_000) -> np.ndar
     arguments = ["-copyts", *input_arguments(path), "-map", "0:a:0", "-af", filters]
     arguments += ["-ac", "1", "-ar", str(sample_rate), "-c:a", "pcm_f32le", "-f", "f32le", "pipe:1"]
     with tempfile.TemporaryFile(prefix="g4g-") as samples:
-        run_ffmpeg(arguments, f"read the sound of {path}", stdout=samples)
+        is_clean = run_ffmpeg(arguments, f"read the sound of {path}", stdout=samples)
+        if not is_clean and (fault := find_sound_fault(path)):
+            on_fault(fault)
         if os.fstat(samples.fileno()).st_size == 0:
             raise MediaError(f"{path} has an audio stream without a single sample; give a sound that is not empty")
         _clip_samples(np.memmap(samples, np.float32, mode="r+"), path)

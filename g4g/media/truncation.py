@@ -44,6 +44,21 @@ def count_missing_bytes(path: Path) -> int:
     return max(end - size, 0)
 
 
+def is_mp4_without_index(path: Path) -> bool:
+    """Tell whether a file begins like an mp4 or mov, but none of its boxes says where its pictures are."""
+    size, names, place = path.stat().st_size, [], 0
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            head = file.read(16)
+            length = int.from_bytes(head[8:] if head[:4] == b"\0\0\0\1" else head[:4], "big")
+            names.append(head[4:8])
+            if length < 8:
+                break
+            place += length
+    return names[0] in MP4_STARTS and not {b"moov", b"moof"} & set(names)
+
+
 def _end_of_segment(file: BinaryIO) -> int:
     """Where the segment of a Matroska file ends; 0 where it does not say."""
     file.seek(len(EBML))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from filelock import FileLock, Timeout
 
 _PREFIX = ".g4g-"
 _LOCK = "lock"
-_GRACE_S = 10.0
-"""A lock younger than this may just not be held yet."""
 
 
 class WorkFolder:
@@ -21,12 +18,17 @@ class WorkFolder:
 
     def __init__(self, parent: Path) -> None:
         """Make the folder. Raises OSError where `parent` cannot be written to."""
-        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)
-        self.path = Path(self._folder.name)
-        # The system lets go of a lock when its process ends, however it ends.
-        self._lock = FileLock(self.path / _LOCK, mode=0o600, thread_local=False)
-        with suppress(NotImplementedError):  # a file system without locks; nobody removes the folder there
-            self._lock.acquire()
+        while True:
+            self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True)
+            self.path = Path(self._folder.name)
+            # The system lets go of a lock when its process ends, however it ends.
+            self._lock = FileLock(self.path / _LOCK, mode=0o600, thread_local=False)
+            with suppress(NotImplementedError, FileNotFoundError):  # no locks here; or already cleared away, see below
+                self._lock.acquire()
+            # Another process may have taken a folder for stale that was made, but not yet locked: make another.
+            if (self.path / _LOCK).exists():
+                break
+            self._lock.release()
         _remove_stale(self.path)
 
     def close(self) -> None:
@@ -35,12 +37,12 @@ class WorkFolder:
 
 
 def _remove_stale(own: Path) -> None:
-    """Remove the work folders beside our own whose processes are gone; others, and other people's, stay."""
+    """Remove the work folders beside our own that no process holds; other people's stay."""
     for folder in own.parent.glob(_PREFIX + "*"):
         lock = folder / _LOCK
         try:
             ours = folder.lstat().st_uid == own.lstat().st_uid and not folder.is_symlink() and not lock.is_symlink()
-            if folder == own or not ours or time.time() - lock.stat().st_mtime < _GRACE_S:
+            if folder == own or not ours or not lock.exists():
                 continue
             with FileLock(lock, timeout=0):
                 shutil.rmtree(folder)

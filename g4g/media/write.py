@@ -53,7 +53,7 @@ def check_output(path: Path, overwrite: bool, inputs: Iterable[str | os.PathLike
     if path.exists() and any(os.path.exists(file) and path.samefile(file) for file in inputs):
         raise MediaError(f"the output {path} is also an input; give another name")
     if path.exists() and not overwrite:
-        raise MediaError(f"the output {path} exists; give another name or allow it to be overwritten")
+        raise MediaError(f"the output {path} exists; give another name, or replace it: `overwrite=True`")
     if not os.access(folder, os.W_OK):
         raise MediaError(f"the output folder {folder} cannot be written to; give another, or change its rights")
 

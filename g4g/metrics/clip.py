@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from g4g.config import SCORE_FPS, CropConfig
+from g4g.config import CropConfig
 from g4g.errors import FaceError
-from g4g.faces import FaceTrack, crop_face, find_runs, lower_half_mask, make_backend, track_faces, transform_points
+from g4g.faces import FaceTrack, crop_face, lower_half_mask, make_backend, track_faces, transform_points
 from g4g.faces.landmarks import MOUTH, to_landmarks
 from g4g.faces.warp import warp_frame
-from g4g.media import pick_frames, read_frames, read_waveform
+from g4g.media import pick_frames, read_frames
 from g4g.media.ping_pong import ping_pong_frames
+from g4g.metrics.clip_sync import add_sync, longest_run
 from g4g.metrics.extras import NO_EXTRAS, SAMPLED, Extras, add_to_fid
 from g4g.metrics.judge import Judge
 from g4g.metrics.kinds import KINDS, ROWS
@@ -44,11 +45,11 @@ from g4g.metrics.picture import (
     sharpness,
     ssim,
 )
-from g4g.metrics.sync import SyncScore
-from g4g.metrics.syncnet import MIN_OFFICIAL_FRAMES, SAMPLE_RATE, cut_head, frame_heads, score_official
 
-MIN_SCORED_FRAMES = 20
-"""A clip with fewer neighbouring faces has no sync score."""
+MOST_DIFFERENT = 13.5
+"""Grey levels by which a face, outside the mask, differs at most from its source's, mean over the clip (our choice: a
+source coded at crf 35 differs by 4, a video frozen for 3 s by 11, other clips of the same man in the same seat by 17,
+a mirrored one by 34)."""
 
 _SHEET_COLUMNS = 8
 
@@ -73,6 +74,8 @@ class ClipScores:
         times_s, openings: of the scored frames: when, and how far the mouth is open in dub and source.
         distances: row -> D(k) of lips and sound for shifts from +15 to -15 frames.
         columns: the frames that a contact sheet shows.
+        is_heard: whether the judge finds the real video's lips and own sound to fit; False: sync is not scored. None:
+            not known, as the source's own sound could not be laid beside its lips.
         error: why there are no figures; such a clip counts as out of sync.
         stamp: tells the measured files apart from later versions of themselves.
     """
@@ -87,12 +90,13 @@ class ClipScores:
     openings: dict[str, list[float]] = field(default_factory=dict)
     distances: dict[str, list[float]] = field(default_factory=dict)
     columns: list[SheetColumn] = field(default_factory=list)
+    is_heard: bool | None = None
     error: str = ""
     stamp: str = ""
 
 
 @dataclass
-class _Seen:
+class Seen:
     """What the second pass gathers, frame by frame."""
 
     numbers: list[int] = field(default_factory=list)
@@ -100,6 +104,7 @@ class _Seen:
     times_s: list[float] = field(default_factory=list)
     landmarks: list[np.ndarray] = field(default_factory=list)
     sums: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    unmasked: list[float] = field(default_factory=list)
 
     def add(self, row: str, figure: str, value: float) -> None:
         self.sums[row, figure].append(value)
@@ -134,6 +139,11 @@ def measure_clip(
     seen, frames = _compare_frames(output, reference, track, closed, faces, extras)
     if not seen.numbers:
         raise FaceError(f"no frame of {output} shows a face where {reference} does; are they the same video?")
+    if (apart := float(np.mean(seen.unmasked))) > MOST_DIFFERENT:
+        raise FaceError(
+            f"{output} differs from {reference} by {apart:.0f} grey levels outside the mouth, where a dub keeps its "
+            "source's picture: give the video that it was made from, neither mirrored nor recoloured"
+        )
     scores = ClipScores(str(output), str(reference), audio and str(audio), frames, len(seen.numbers))
     scores.rows = {row: {} for row in ROWS if closed is not None or row != "copied"}
     for (row, figure), values in seen.sums.items():
@@ -147,7 +157,7 @@ def measure_clip(
     _add_motion(scores, seen, track)
     if phonemes:
         _add_phonemes(scores, seen, track, phonemes)
-    _add_sync(scores, seen, judge, extras.syncnet, track)
+    add_sync(scores, seen, judge, extras.syncnet, track)
     return scores
 
 
@@ -158,9 +168,9 @@ def _read_closed(reference: str | Path, track: FaceTrack) -> np.ndarray:
     return crop_face(frame, track.frame_to_crop[wanted], CropConfig().size)
 
 
-def _compare_frames(output, reference, track, closed, faces, extras) -> tuple[_Seen, int]:
+def _compare_frames(output, reference, track, closed, faces, extras) -> tuple[Seen, int]:
     """Go through both videos side by side; `closed` is None where the source does not show what the lips should do."""
-    seen, frames, size = _Seen(), 0, CropConfig().size
+    seen, frames, size = Seen(), 0, CropConfig().size
     backend = make_backend(faces)
     sources = ping_pong_frames(reference, len(track), 10**9)
     for number, (item, (source_number, source)) in enumerate(zip(read_frames(output), sources, strict=False)):
@@ -185,6 +195,9 @@ def _compare_frames(output, reference, track, closed, faces, extras) -> tuple[_S
             seen.add("dubbed", "frame_psnr", mean_squared_error(item.frame, source))
             if sampled:
                 seen.add("dubbed", "frame_ssim", ssim(item.frame, source))
+        if sampled:
+            kept = lower_half_mask(real_points) == 0
+            seen.unmasked.append(float(np.abs(made.astype(np.float32) - real)[kept].mean()))
         if sampled and extras.fid is not None:
             add_to_fid(extras.fid, made, real)
         if sampled and extras.identity is not None:
@@ -198,7 +211,7 @@ def _compare_frames(output, reference, track, closed, faces, extras) -> tuple[_S
     return seen, frames
 
 
-def _add_likeness(seen: _Seen, made: np.ndarray, real: np.ndarray, closed: np.ndarray, box, extras: Extras) -> None:
+def _add_likeness(seen: Seen, made: np.ndarray, real: np.ndarray, closed: np.ndarray, box, extras: Extras) -> None:
     """Compare the dub, and the copied mouth, with what the source shows at the same moment."""
     truth = cut_box(real, box)
     for row, crop in (("dubbed", made), ("copied", closed)):
@@ -211,7 +224,7 @@ def _add_likeness(seen: _Seen, made: np.ndarray, real: np.ndarray, closed: np.nd
         seen.add("dubbed", "lpips", extras.lpips(made, real))
 
 
-def _add_edge(seen: _Seen, made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> None:
+def _add_edge(seen: Seen, made: np.ndarray, source: np.ndarray, mask: np.ndarray) -> None:
     around = _around(mask)
     for figure, measure in (("seam", seam), ("colour_step", colour_step)):
         seen.add("dubbed", figure, measure(made[around], source[around], mask[around]))
@@ -231,7 +244,7 @@ def _around(mask: np.ndarray) -> tuple[slice, slice]:
     return tuple(slice(max(int(span[0]) - 2, 0), int(span[-1]) + 3) for span in spans)
 
 
-def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
+def _add_motion(scores: ClipScores, seen: Seen, track: FaceTrack) -> None:
     made, real = np.stack(seen.landmarks), track.landmarks[seen.sources]
     dubbed = scores.rows["dubbed"]
     dubbed |= {"articulation": articulation(made, real), "open_share": open_share(made)}
@@ -243,73 +256,17 @@ def _add_motion(scores: ClipScores, seen: _Seen, track: FaceTrack) -> None:
     scores.times_s = seen.times_s
     openings = {"dubbed": mouth_opening(made), "real": mouth_opening(real)}
     scores.openings = {row: opening.round(4).tolist() for row, opening in openings.items()}
-    start, stop = _longest_run(seen.numbers)
+    start, stop = longest_run(seen.numbers)
     if stop - start >= 3:
         to_crop = track.frame_to_crop[seen.sources[start:stop]]
         ours, theirs = (jitter(transform_points(to_crop, points[start:stop])) for points in (made, real))
         dubbed["jitter"] = ours / theirs
 
 
-def _add_phonemes(scores: ClipScores, seen: _Seen, track: FaceTrack, phonemes: Sequence[Phoneme]) -> None:
+def _add_phonemes(scores: ClipScores, seen: Seen, track: FaceTrack, phonemes: Sequence[Phoneme]) -> None:
     """Score the dub's lips at the known sounds, and the source's, which are the real ones only with their own sound."""
     source = "real" if scores.audio is None else "undubbed"
     for row, points in (("dubbed", np.stack(seen.landmarks)), (source, track.landmarks[seen.sources])):
         score = asdict(score_phonemes(phonemes, measure_mouth(points, np.array(seen.times_s))))
         named = {f"phoneme_{name}": value for name, value in score.items() if value is not None}
         scores.rows[row] |= {name: float(value) for name, value in named.items() if name in KINDS}
-
-
-def _add_sync(scores: ClipScores, seen: _Seen, judge: Judge, syncnet, track: FaceTrack) -> None:
-    """Score the longest run of neighbouring faces in a 25 fps copy: each moment takes the frame nearest to it."""
-    start, stop = _longest_run(seen.numbers)
-    times = np.array(seen.times_s[start:stop])
-    moments = np.arange(times[0], times[-1] + 1e-6, 1 / SCORE_FPS) if len(times) else times
-    if len(moments) < MIN_SCORED_FRAMES:
-        return
-    rows = start + np.abs(times[None] - moments[:, None]).argmin(1)
-    numbers, sources = np.array(seen.numbers)[rows], np.array(seen.sources)[rows]
-    sound = read_waveform(scores.audio or scores.output)
-    made = _Heard(scores.output, numbers, np.stack(seen.landmarks)[rows], sound, moments)
-    real = _Heard(scores.reference, sources, track.landmarks[sources], sound, moments)
-    heard = {"dubbed": made, "undubbed": real}
-    forwards = bool((np.diff(sources) >= 0).all())
-    if forwards:  # played backwards, the source has no sound of its own
-        heard["real"] = replace(real, waveform=read_waveform(scores.reference), times_s=track.times_s[sources])
-    for row, part in heard.items():
-        score = judge.score(part.landmarks, part.waveform, part.times_s)
-        scores.rows[row] |= _name_scores(score)
-        scores.distances[row] = score.distances.tolist()
-        long_enough = len(rows) >= MIN_OFFICIAL_FRAMES and (forwards or row == "dubbed")
-        if syncnet is not None and long_enough:
-            first = max(round(part.times_s[0] * SAMPLE_RATE), 0)
-            official = score_official(syncnet, _cut_heads(part), part.waveform[first:])
-            scores.rows[row] |= _name_scores(official, "syncnet_")
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """Frames of a file by number, their landmarks, and the sound that they are scored against at their times."""
-
-    file: str
-    numbers: np.ndarray
-    landmarks: np.ndarray
-    waveform: np.ndarray
-    times_s: np.ndarray
-
-
-def _name_scores(score: SyncScore, prefix: str = "") -> dict[str, float]:
-    return {f"{prefix}{name}": getattr(score, name) for name in ("lse_d", "lse_c", "offset_frames")}
-
-
-def _cut_heads(part: _Heard) -> Iterator[np.ndarray]:
-    """Yield the heads of frames in order; numbers that come again show their frame again."""
-    centres, halves = frame_heads(part.landmarks)
-    for number, frame in pick_frames(part.file, part.numbers):
-        for row in np.flatnonzero(part.numbers == number):
-            yield cut_head(frame, centres[row], halves[row])
-
-
-def _longest_run(numbers: list[int]) -> tuple[int, int]:
-    """Find (start, stop) of the longest run of frames whose predecessor was seen too; (0, 0) where there is none."""
-    follows = np.diff(np.array(numbers), prepend=numbers[0] - 1) == 1
-    return max(find_runs(follows), key=lambda run: run[1] - run[0], default=(0, 0))

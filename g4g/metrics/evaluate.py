@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from g4g.checkpoints import check_weights
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
 from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
@@ -18,9 +19,12 @@ from g4g.metrics.judge import Judge, load_judge
 from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.phonemes import Phoneme, read_phonemes
 from g4g.metrics.report import align_columns, finite_json
-from g4g.options import FACES, JUDGE_WEIGHTS
+from g4g.options import FACES, JUDGE_WEIGHTS, check_backend
+from g4g.settings import as_paths
 
-SCHEMA_VERSION = 3
+Files = str | Path | Sequence[str | Path]
+
+SCHEMA_VERSION = 4
 WITHIN_FRAMES = 1
 """An offset of at most so many frames counts as in sync."""
 
@@ -45,7 +49,7 @@ class Evaluation:
         """Average each figure over the clips that have it, row by row.
 
         "in_sync" is the share of all clips whose offset is within WITHIN_FRAMES; in the dubs' row a clip that failed
-        counts as out of sync.
+        counts as out of sync, one whose real video the judge cannot hear does not count at all.
         """
         summary: dict[str, dict[str, float]] = {}
         for row in ROWS:
@@ -53,7 +57,8 @@ class Evaluation:
             names = [name for name in KINDS if any(name in member for member in members)]
             means = {name: _mean([member[name] for member in members if name in member]) for name in names}
             scored = [abs(member["offset_frames"]) <= WITHIN_FRAMES for member in members if "offset_frames" in member]
-            total = len(self.clips) if row == "dubbed" else len(scored)
+            unheard = sum(clip.is_heard is False for clip in self.clips)
+            total = len(self.clips) - unheard if row == "dubbed" else len(scored)
             if scored:
                 means["in_sync"] = sum(scored) / total
             if row == "dubbed" and self.fid is not None:
@@ -77,15 +82,15 @@ class Evaluation:
 
 
 def evaluate(
-    outputs: Sequence[str | Path], references: Sequence[str | Path], audios: Sequence[str | Path] = (), *,
+    outputs: Files, references: Files, audios: Files = (), *,
     judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None,
-    identity: Embedder | None = None, faces: str = FACES, phonemes: Sequence[str | Path] = (),
-    json_file: str | Path | None = None, progress: Callable[[int, int, str], None] | None = None,
+    identity: Embedder | None = None, faces: str = FACES, phonemes: Files = (),
+    json_file: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Measure dubs against the videos that they were made from.
 
     Args:
-        outputs: dubbed videos, or folders of them.
+        outputs: dubbed videos, or folders of them; a single path, as for the next three, is a list of one.
         references: their sources, or folders of them: matched by order where both are single files, else by name.
         audios: the new sounds; none: the dubs carry their sources' own sound.
         judge: weights that score sync, a name or a file.
@@ -95,12 +100,17 @@ def evaluate(
         phonemes: JSON files with the phonemes of the new sounds (`g4g.metrics.phonemes.write_phonemes`); a single one
             belongs to every dub.
         json_file: written after each clip; clips that it holds already, of unchanged files, are not measured again.
-        progress: called with (done, total, file).
+        progress: called with (stage, done, total).
     Returns:
         Figures of every dub; one that failed says why.
     Raises:
-        DataError: nothing to compare, or files without a partner. CheckpointError: no such judge.
+        DataError: nothing to compare, or files without a partner. CheckpointError: no such judge. ConfigError: a path
+            that is none, or no such face backend.
     """
+    named = {"outputs": outputs, "references": references, "audios": audios, "phonemes": phonemes}
+    outputs, references, audios, phonemes = (as_paths(given, name) for name, given in named.items())
+    check_weights(judge)
+    check_backend(faces)
     jobs = match_files(outputs, references, audios)
     files = _match_phonemes([job[0] for job in jobs], outputs, phonemes)
     sounds = {file: read_phonemes(file) for file in files if file is not None}
@@ -109,6 +119,8 @@ def evaluate(
     network: Judge | None = None
     result = Evaluation(str(judge), missing=extras.missing)
     for number, (job, file) in enumerate(zip(jobs, files, strict=True), 1):
+        if progress:
+            progress("evaluate", number - 1, len(jobs))
         stamp = stamp_files([*job, file])
         scores = known.get(stamp)
         if scores is None:
@@ -121,8 +133,8 @@ def evaluate(
         result.clips.append(scores)
         if json_file is not None:
             write_json(json_file, result)
-        if progress:
-            progress(number, len(jobs), job[0].name)
+    if progress:
+        progress("evaluate", len(jobs), len(jobs))
     if extras.fid is not None and not all(clip.error for clip in result.clips):
         result.fid = float(extras.fid.compute())
         if json_file is not None:
@@ -185,10 +197,11 @@ def format_evaluation(evaluation: Evaluation) -> str:
     """Lay the means out as text: a line per figure, a column per row of ROWS; then what failed."""
     summary = evaluation.summarise()
     names = [name for name in [*KINDS, "in_sync"] if any(name in means for means in summary.values())]
-    table = [["", *summary, "better"]]
+    table = [["", *summary, "better", "unit"]]
     for name in names:
         cells = [f"{means[name]:.3f}" if name in means else "" for means in summary.values()]
-        table.append([name, *cells, KINDS[name].better if name in KINDS else "up"])
+        kind = KINDS.get(name)
+        table.append([name, *cells, kind.better if kind else "up", kind.unit if kind else "share"])
     failed = [clip for clip in evaluation.clips if clip.error]
     total = f"{len(evaluation.clips)} clips, {len(failed)} failed; sync by {evaluation.judge}"
     lines = [f"failed: {clip.output}: {clip.error}" for clip in failed]

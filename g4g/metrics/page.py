@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import os
 import platform
 import sys
@@ -16,8 +15,9 @@ from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
 from g4g.metrics.clip import ClipScores
 from g4g.metrics.evaluate import Evaluation, write_json
-from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.plots import draw_comparison, plot_distances, plot_offsets, plot_openings
+from g4g.metrics.tables import clip_figures, clip_table, escape, summary_table
+from g4g.metrics.verdict import reach_verdict
 
 MAX_CLIP_BYTES = 8 * 1024 * 1024
 """A larger video is named in the page, not carried."""
@@ -25,16 +25,19 @@ MAX_CLIP_BYTES = 8 * 1024 * 1024
 _MAX_DETAILED = 20
 """So many clips get plots, a sheet and the video itself; all are in the table."""
 
-_ARROWS = {"up": "\N{UPWARDS ARROW}", "down": "\N{DOWNWARDS ARROW}", "one": "\N{RIGHTWARDS ARROW} 1",
-           "zero": "\N{RIGHTWARDS ARROW} 0", "": ""}  # fmt: skip
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881 }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem }
 h1 { line-height: 1.2 } h2 { margin-top: 2.5rem } h3 { margin-bottom: .3rem; overflow-wrap: anywhere }
-.wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
-th:first-child, td:first-child { text-align: left } td.words { text-align: left; white-space: normal; min-width: 14rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; width: 100% }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top }
+th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere } td.failed { text-align: left }
+small { display: block; font-weight: normal; opacity: .75; font-size: .78rem }
 tr:hover td { background: var(--soft) } .failed { color: #b91c1c }
+.verdict { border: 1px solid var(--line); border-radius: 8px; padding: 0 1rem .5rem; background: var(--soft) }
+.headline { font-size: 1.2rem; font-weight: 600 } summary { cursor: pointer }
+@media (max-width: 40rem) { table { font-size: .75rem } th, td { padding: .25rem .2rem } small { font-size: .65rem }
+  table.clips th { overflow-wrap: anywhere } }
 svg, img, video { max-width: 100%; height: auto } svg { background: #fff; border-radius: 6px }
 code, pre { font-size: .85rem; overflow-wrap: anywhere; white-space: pre-wrap }
 @media print { body { max-width: none } section { break-inside: avoid } video { display: none } }
@@ -57,12 +60,13 @@ def write_page(folder: str | Path, evaluation: Evaluation, command: str = "") ->
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "figures.json", evaluation)
     measured = [clip for clip in evaluation.clips if not clip.error]
+    scored = [clip for clip in measured if any("offset_frames" in row for row in clip.rows.values())]
     parts = [
         f"<h1>{len(evaluation.clips)} dub{'' if len(evaluation.clips) == 1 else 's'} measured</h1>",
-        _describe_failures(evaluation),
-        "<h2>Summary</h2>", _summary_table(evaluation),
-        "<h2>Offsets</h2>", plot_offsets(measured) if measured else "",
-        "<h2>Clip by clip</h2>", _clip_table(evaluation),
+        _describe_verdict(evaluation), _describe_failures(evaluation),
+        "<h2>Summary</h2>", summary_table(evaluation),
+        *(["<h2>Offsets</h2>", plot_offsets(scored)] if scored else []),
+        "<h2>Clip by clip</h2>", clip_table(evaluation),
         *(_clip_section(clip) for clip in measured[:_MAX_DETAILED]),
         "<h2>How this was made</h2>", _describe_run(evaluation, command),
     ]  # fmt: skip
@@ -74,59 +78,39 @@ def write_page(folder: str | Path, evaluation: Evaluation, command: str = "") ->
     return page
 
 
+def _describe_verdict(evaluation: Evaluation) -> str:
+    verdict = reach_verdict(evaluation)
+    groups = (("Good", verdict.good), ("Not good", verdict.bad), ("How sure this is", verdict.unsure))
+    lists = "".join(
+        f"<h3>{title}</h3><ul>{''.join(f'<li>{escape(words)}</li>' for words in group)}</ul>"
+        for title, group in groups
+        if group
+    )
+    return f"<section class=verdict><p class=headline>{escape(verdict.headline)}</p>{lists}</section>"
+
+
 def _describe_failures(evaluation: Evaluation) -> str:
     failed = [clip for clip in evaluation.clips if clip.error]
     if not failed:
-        return "<p>None failed.</p>"
-    items = "".join(f"<li><b>{_text(Path(c.output).name)}</b>: {_text(c.error)}</li>" for c in failed)
+        return ""
+    items = "".join(f"<li><b>{escape(Path(c.output).name)}</b>: {escape(c.error)}</li>" for c in failed)
     return f"<p class=failed>{len(failed)} failed; each counts as out of sync.</p><ul>{items}</ul>"
-
-
-def _summary_table(evaluation: Evaluation) -> str:
-    summary = evaluation.summarise()
-    names = [name for name in ["in_sync", *KINDS] if any(name in means for means in summary.values())]
-    head = "".join(f'<th title="{_text(ROWS[row])}">{row}</th>' for row in summary)
-    lines = []
-    for name in names:
-        cells = "".join(f"<td>{_number(means.get(name))}</td>" for means in summary.values())
-        if name == "in_sync":
-            arrow, unit, meaning = _ARROWS["up"], "share", "judge: clips whose offset is within one frame"
-        else:
-            kind = KINDS[name]
-            arrow, unit, meaning = _ARROWS[kind.better], kind.unit, kind.meaning
-        words = f"{_text(meaning)}{f' ({_text(unit)})' if unit else ''}"
-        lines.append(f"<tr><td>{name.replace('_', ' ')} {arrow}</td>{cells}<td class=words>{words}</td></tr>")
-    legend = "; ".join(f"<b>{row}</b>: {_text(ROWS[row])}" for row in summary)
-    table = f"<table><tr><th>figure</th>{head}<th class=words></th></tr>{''.join(lines)}</table>"
-    missing = "".join(f"<li>{_text(what)}</li>" for what in evaluation.missing)
-    note = f"<p>Not measured:</p><ul>{missing}</ul>" if missing else ""
-    return f"<div class=wide>{table}</div><p>{legend}. The arrow shows which way is better.</p>{note}"
-
-
-def _clip_table(evaluation: Evaluation) -> str:
-    names = [n for n in KINDS if any(n in clip.rows.get("dubbed", {}) for clip in evaluation.clips)]
-    head = "".join(f"<th>{name.replace('_', ' ')} {_ARROWS[KINDS[name].better]}</th>" for name in names)
-    lines = []
-    for clip in evaluation.clips:
-        cells = "".join(f"<td>{_number(clip.rows.get('dubbed', {}).get(name))}</td>" for name in names)
-        cells = f"<td class=failed colspan={len(names)}>{_text(clip.error)}</td>" if clip.error else cells
-        lines.append(f"<tr><td>{_text(Path(clip.output).name)}</td>{cells}</tr>")
-    return f"<div class=wide><table><tr><th>clip</th>{head}</tr>{''.join(lines)}</table></div>"
 
 
 def _clip_section(clip: ClipScores) -> str:
     sheet = base64.b64encode(draw_comparison(clip)).decode()
     return (
-        f"<section><h3>{_text(Path(clip.output).name)}</h3>{_embed_video(Path(clip.output))}"
+        f"<section><h3>{escape(Path(clip.output).name)}</h3>{_embed_video(Path(clip.output))}"
         f"<p>Source, dub, their mouths, and the mouths' difference times four:</p>"
         f"<img alt='contact sheet' src='data:image/png;base64,{sheet}'>"
-        f"{plot_openings(clip)}{plot_distances(clip) if clip.distances else ''}</section>"
+        f"{plot_openings(clip)}{plot_distances(clip) if clip.distances else ''}"
+        f"<details><summary>All figures of this clip</summary>{clip_figures(clip)}</details></section>"
     )
 
 
 def _embed_video(path: Path) -> str:
     if path.stat().st_size > MAX_CLIP_BYTES:
-        return f"<p>{_text(str(path))} is too large to carry here.</p>"
+        return f"<p>{escape(str(path))} is too large to carry here.</p>"
     kind = "webm" if path.suffix.lower() == ".webm" else "mp4"
     data = base64.b64encode(path.read_bytes()).decode()
     return f"<video controls preload=metadata src='data:video/{kind};base64,{data}'></video>"
@@ -141,12 +125,4 @@ def _describe_run(evaluation: Evaluation, command: str) -> str:
         "Python, torch": f"{sys.version.split()[0]}, {torch.__version__}",
         "machine": f"{platform.platform()}, {os.cpu_count()} cores",
     }
-    return "<pre>" + "\n".join(f"{name}: {_text(value)}" for name, value in facts.items()) + "</pre>"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else "equal" if value == float("inf") else f"{value:.3g}"
-
-
-def _text(words: str) -> str:
-    return html.escape(words)
+    return "<pre>" + "\n".join(f"{name}: {escape(value)}" for name, value in facts.items()) + "</pre>"

@@ -16,11 +16,12 @@ from safetensors.numpy import save
 from g4g.aligner import nearest_frames
 from g4g.checkpoints.atomic import write_whole
 from g4g.config import AudioConfig, CropConfig
-from g4g.dubbing.people import choose_faces, list_appearances, parse_face
+from g4g.dubbing.people import choose_faces, list_appearances
 from g4g.errors import FaceError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_mesh, follow_faces, make_backend, refine_crop
 from g4g.media import MediaInfo, probe, read_frames, read_waveform
 from g4g.media.read import VideoFrame
+from g4g.options import parse_face
 
 MIN_SHOT_FRAMES = 25
 MAX_SHOT_FRAMES = 250

@@ -137,6 +137,8 @@ def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | N
 def split_entries(folder: str | Path) -> tuple[list[dict], list[dict]]:
     """Split an index: (to train on, held out); of clips that the fixed split does not name, one shot in twenty is held.
 
+    Where these are so few that none would be left, all are trained on.
+
     Raises:
         DataError: no index, or nothing left to train on.
     """
@@ -145,6 +147,7 @@ def split_entries(folder: str | Path) -> tuple[list[dict], list[dict]]:
         group = group_of(entry["clip"])
         is_held = number % 20 == 0 if group is None else group != "train"
         (held if is_held else train).append(entry)
+    train = train or [entry for entry in held if group_of(entry["clip"]) is None]
     if not train:
         raise DataError(f"all {len(held)} shots of {folder} are held out for validation; prepare more videos")
     return train, held

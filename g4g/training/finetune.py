@@ -18,6 +18,7 @@ from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
 from g4g.nn import channels_last, check_device
 from g4g.options import CROP_PX, FinetuneOptions
+from g4g.settings import as_path
 from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.data import Shot, load_shot, read_crop_px, split_entries
 from g4g.training.finetune_report import FinetuneReport, list_notes, write_report
@@ -47,8 +48,8 @@ _LOOK_EVERY_S = 45.0
 
 
 def finetune(
-    clips: Iterable[str | Path], out: str | Path, *, progress: Callable[[str, int, int], None] | None = None,
-    log: Callable[[str], None] = print, **settings,
+    clips: str | Path | Iterable[str | Path], out: str | Path, *,
+    progress: Callable[[str, int, int], None] | None = None, log: Callable[[str], None] = print, **settings,
 ) -> FinetuneReport:  # fmt: skip
     """Learn one speaker's movements, teeth, lips and skin from a few minutes of video.
 
@@ -57,7 +58,7 @@ def finetune(
     checkpoint if its picture is better. OUT.work holds the prepared clips and what `resume` needs.
 
     Args:
-        clips: videos of the speaker, or folders of them.
+        clips: videos of the speaker, or folders of them; a single path is a list of one.
         out: weight file to write; it stands alone, the base is not needed beside it.
         progress: called with (stage, done, total).
         log: told the held-out figures at every look.
@@ -69,9 +70,9 @@ def finetune(
     Source:
         Our choice.
     """
-    options, out, work = FinetuneOptions(**settings), Path(out), Path(f"{out}.work")
+    options, out, work = FinetuneOptions(**settings), as_path(out, "out"), Path(f"{out}.work")
     check_device(options.device)
-    _check_output(out)
+    clips = _check_files(clips, out)
     base, origin = load(options.weights), _describe_base(options.weights)
     if "speaker" in base.info:
         raise ConfigError(
@@ -140,11 +141,13 @@ def _train(stage, run: Path, options: FinetuneOptions, best: BestCheckpoint, tel
     return share >= 1
 
 
-def _check_output(out: Path) -> None:
+def _check_files(clips: str | Path | Iterable[str | Path], out: Path) -> list[Path]:
+    """List the videos, and make sure that the output can be written, before anything is loaded."""
     if not out.parent.is_dir():
         raise ConfigError(f"cannot write {out}: the folder {out.parent} does not exist; make it first")
     if out.is_dir():
         raise ConfigError(f"cannot write {out}: it is a folder; name a file")
+    return list_videos(clips)
 
 
 def _make_folder(folder: Path) -> None:
@@ -182,22 +185,19 @@ def _say(setting: object) -> str:
 
 
 def _collect(
-    clips: Iterable[str | Path], work: Path, base: Models, options: FinetuneOptions, crop_px: int, tell: Callable
+    files: list[Path], work: Path, base: Models, options: FinetuneOptions, crop_px: int, tell: Callable
 ) -> tuple[list[Shot], list[Verdict]]:
     """Prepare the clips and choose the usable shots."""
-    files = list_videos(clips)
     index = prepare(
         files, work, face=options.face, faces=options.faces, workers=options.workers, enough_frames=_ENOUGH_FRAMES,
-        crop_px=crop_px, progress=lambda done, total, what: tell("prepare", done, total),
+        crop_px=crop_px, progress=tell,
     )  # fmt: skip
     wanted = {str(file.resolve()) for file in files}
     entries = [entry for entry in index["shots"] if entry["source"] in wanted]
     history = base.info.get("history")
     aligner = None if history and "aligner" not in history else base.aligner
     sync = SyncCheck(aligner, name_encoder(base.speech), lambda waveform: encode_speech(base.speech, waveform))
-    shots, verdicts = select_shots(
-        work, entries, sync, one_person=options.one_person, progress=lambda done, total: tell("select", done, total)
-    )
+    shots, verdicts = select_shots(work, entries, sync, one_person=options.one_person, progress=tell)
     verdicts += [
         Verdict(row["source"], "", row["seconds"], False, f"{row['reason']}, for {row['seconds']:.1f} s")
         for row in index["left_out"]

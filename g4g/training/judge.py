@@ -12,6 +12,7 @@ from torch import Tensor
 
 from g4g.aligner import contrast_windows
 from g4g.config import SCORE_FPS
+from g4g.errors import DataError
 from g4g.metrics.judge import Judge, JudgeConfig, middle_times, save_judge, standardise
 from g4g.metrics.mfcc import mfcc, mfcc_windows
 from g4g.metrics.sync import lip_sync_error, match_windows
@@ -113,6 +114,11 @@ def train_judge(
     judge = Judge(config or JudgeConfig())
     train_shots, held_shots = load_split(data)
     clips, held = make_clips(train_shots, _SOUNDS, plan.seed), make_clips(held_shots, 1, plan.seed)
+    if not clips:
+        raise DataError(
+            f"no shot of {data} has sound and at least {_SHORTEST_FRAMES} frames (25 a second): prepare longer videos "
+            "of people who speak"
+        )
     plan.log(f"judge: {len(clips)} shots to train on, {len(held)} held out")
 
     def save(network: torch.nn.Module, figures: dict) -> None:

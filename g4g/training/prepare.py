@@ -18,7 +18,8 @@ import torch
 from g4g.checkpoints.atomic import write_whole
 from g4g.config import CropConfig
 from g4g.errors import ConfigError, DataError, G4GError, ResourceError
-from g4g.options import CROP_PX, FACES, WORKERS
+from g4g.options import CROP_PX, FACES, WORKERS, check_backend
+from g4g.settings import as_paths, check_exists
 from g4g.training.cutting import MIN_SHOT_FRAMES, STRETCH_FRAMES, Cut, Job, cut_shots, stamp_file
 from g4g.training.data import INDEX_VERSION, check_version
 
@@ -32,14 +33,15 @@ _CROP_PX_LIMITS = (64, 512)
 
 
 def prepare(
-    videos: Iterable[str | Path], folder: str | Path, *, face: str | int | tuple | None = "largest",
+    videos: str | Path | Iterable[str | Path], folder: str | Path, *, face: str | int | tuple | None = "largest",
     faces: str = FACES, workers: int = WORKERS, enough_frames: int | None = None, crop_px: int = CROP_PX,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> dict:  # fmt: skip
     """Cut videos into shots of face crops with mesh and sound; videos that are already in the index are skipped.
 
     Args:
-        videos: files, or folders whose videos and stills are taken; a still is a shot of one frame without sound.
+        videos: files, or folders whose videos and stills are taken; a still is a shot of one frame without sound. A
+            single path is a list of one.
         folder: receives index.json and shots/*.safetensors.
         face: whom to take where several are seen, as `Dubber.dub` names them; None: stretches in which two people are
             seen most of the time are left out.
@@ -47,15 +49,16 @@ def prepare(
         workers: processes side by side.
         enough_frames: no more are cut, at 25 frames/s, shared out among the videos.
         crop_px: side of the stored crops; they show the same part of the face whatever it is.
-        progress: called with (done, total, what happened).
+        progress: called with (stage, done, total).
     Returns:
         The index: {"version", "crop", "crop_px", "shots": [...], "left_out": [{"source", "seconds", "reason"}],
         "failed": [{"source", "reason"}]}; videos that were not needed are in no list.
     Raises:
         DataError: no video given, or nothing usable in any.
-        ConfigError: no worker, or crops of no use.
+        ConfigError: no worker, crops of no use, or no such face backend.
         ResourceError: a worker died.
     """
+    check_backend(faces)
     if workers < 1:
         raise ConfigError(f"at least one worker is needed, got {workers}")
     if not _CROP_PX_LIMITS[0] <= crop_px <= _CROP_PX_LIMITS[1]:
@@ -78,7 +81,7 @@ def prepare(
                 number += 1
                 _enter(index, job, cut, reason)
                 if progress:
-                    progress(number, len(todo), f"{job.file.name}: {reason or f'{len(cut.shots)} shots'}")
+                    progress("prepare", number, len(todo))
             _write_index(folder / "index.json", index)
             for job in jobs:
                 job.part.unlink(missing_ok=True)
@@ -89,10 +92,16 @@ def prepare(
     return index
 
 
-def list_videos(paths: Iterable[str | Path]) -> list[Path]:
-    """List videos and stills, opening folders. Raises DataError when there are none."""
+def list_videos(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    """List videos and stills, opening folders.
+
+    Raises:
+        DataError: there are none. MediaError: there is no such file.
+    """
     files, suffixes = [], VIDEO_SUFFIXES | STILL_SUFFIXES
-    for path in map(Path, paths):
+    given = as_paths(paths, "videos")
+    check_exists(given)
+    for path in given:
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if path.is_dir() else [path]
         files += inside
     files = list(dict.fromkeys(files))
@@ -127,6 +136,7 @@ def _start_workers(count: int) -> Iterator[ProcessPoolExecutor]:
 def _begin_worker() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's own way to end is not for workers
 
 
 def _cut_or_say_why(job: Job) -> tuple[Cut | None, str]:

@@ -65,7 +65,7 @@ class SyncCheck:
 
 def select_shots(
     folder: str | Path, entries: list[dict], sync: SyncCheck, *, one_person: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[list[Shot], list[Verdict]]:  # fmt: skip
     """Load the shots that show one speaker, speaking; an offset that is clear is corrected, and told with its peak.
 
@@ -73,7 +73,7 @@ def select_shots(
         folder: what `prepare` wrote, with its `entries`.
         sync: measures offsets.
         one_person: all faces are the speaker: do not set shots aside by likeness (other light, hair, glasses).
-        progress: called with (done, total).
+        progress: called with (stage, done, total).
     Returns:
         The usable shots with speech features, and a verdict on every one. A shot is left out if it has no speech or
         shows another person; everything else is only said.
@@ -86,7 +86,7 @@ def select_shots(
     for number, entry in enumerate(entries, 1):
         measured.append(_measure(Path(folder), entry, sync))
         if progress:
-            progress(number, len(entries))
+            progress("select", number, len(entries))
     faces = np.stack([one.face for one in measured])
     likeness = faces @ _main_face(faces, [one.seconds for one in measured])
     shots, verdicts = [], []

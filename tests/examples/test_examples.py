@@ -64,14 +64,12 @@ def test_the_voice_is_short_mono_speech_at_16_khz() -> None:
 @pytest.mark.slow
 def test_demo_prints_where_the_video_and_the_contact_sheet_lie(tmp_path: Path) -> None:
     pytest.importorskip("skimage", reason="needs the extra demo: pip install g4g[demo]")
-    done = run_example("demo.py", "--out", tmp_path)
+    done = run_example("demo.py", "--out", tmp_path / "out", "--audio", cut_voice(tmp_path / "voice.wav"))
     assert done.returncode == 0, done.stderr
     video, sheet = (Path(line.split(":", 1)[1].strip()) for line in done.stdout.splitlines()[-2:])
-    with wave.open(str(VOICE)) as file:
-        voice_s = file.getnframes() / file.getframerate()
     info = probe(video)
     assert (info.width, info.height, info.has_audio) == (512, 512, True)
-    assert info.duration_s == pytest.approx(voice_s, abs=0.1)
+    assert info.duration_s == pytest.approx(SOUND_S, abs=0.1)
     with Image.open(sheet) as picture:
         assert min(picture.size) > 100
 

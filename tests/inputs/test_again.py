@@ -75,9 +75,9 @@ def test_faults_are_told_again_where_tracks_are_kept(tiny, cut, voice, tmp_path,
         tiny.dub(video, voice, tmp_path / "out.mp4")
 
 
-def test_after_a_kill_the_next_run_is_quicker_and_clears_up(tiny, grid_clip, voice_file, tmp_path, folder, followed):
-    out = tmp_path / "out.mp4"
-    command = ["dub", grid_clip, "--audio", voice_file, "-o", out, "--weights", "g4g-tiny"]
+def test_after_a_kill_the_next_run_is_quicker_and_clears_up(tiny, cut, voice_file, tmp_path, folder, followed):
+    video, out = cut("talk.mp4"), tmp_path / "out.mp4"
+    command = ["dub", video, "--audio", voice_file, "-o", out, "--weights", "g4g-tiny"]
     process = subprocess.Popen([sys.executable, "-c", "from g4g.cli import main; main()", *map(str, command)])
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".g4g-*/lock")) and process.poll() is None and time.monotonic() < deadline:
@@ -89,9 +89,9 @@ def test_after_a_kill_the_next_run_is_quicker_and_clears_up(tiny, grid_clip, voi
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert left.is_dir() and not out.exists()
-    os.utime(left / "lock", (time.time() - 60,) * 2)
-    tiny.dub(grid_clip, voice_file, out, length="video")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "other.mp4", "out.mp4"] and not followed
+    tiny.dub(video, voice_file, out, length="video")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["cache", "other.mp4", "out.mp4", "talk.mp4"] and not followed
 
 
 def test_only_work_folders_of_ones_own_are_cleared(tmp_path):

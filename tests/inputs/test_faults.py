@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 import g4g
 import g4g.media.write as write_module
+from g4g.checkpoints import find_weights, weights_dir
 from g4g.cli import main
 from g4g.media import VideoWriter, probe, read_frames
 from g4g.media.ffmpeg import ffmpeg_command
+from g4g.zoo import load, save_models
 
 
 @pytest.fixture
@@ -43,6 +46,43 @@ def test_a_damaged_video_is_an_error_with_its_time_or_dubbed_as_far_as_it_goes(t
     report = tiny.dub(video, voice, tmp_path / "out.mp4", length="video", tolerant=True)
     assert 5 <= report.frames <= 15 and len(list(read_frames(tmp_path / "out.mp4"))) == report.frames
     assert re.search(r"is (damaged|cut off) after", report.warnings[0])
+
+
+@pytest.mark.parametrize("name", ["talk.mp3", "talk.m4a", "talk.flac"])
+def test_a_damaged_sound_is_told_with_its_time_before_anybody_looks_at_the_video(
+    tiny, cut, ffmpeg, voice_file, tmp_path, name
+):
+    ffmpeg("-i", voice_file, tmp_path / name)
+    data = bytearray((tmp_path / name).read_bytes())
+    start = len(data) // 3
+    data[start : start + 2000] = np.random.default_rng(0).bytes(2000)
+    (tmp_path / name).write_bytes(data)
+    seen, video = [], cut("talk.mp4")
+    with pytest.raises(g4g.MediaError, match=r"the sound of .*talk\.\w+ is damaged at [12]\.\d\d s: [^\n]*tolerant"):
+        tiny.dub(video, tmp_path / name, tmp_path / "out.mp4", progress=lambda stage, *_: seen.append(stage))
+    assert set(seen) == {"audio"}
+    report = tiny.dub(video, tmp_path / name, tmp_path / "out.mp4", tolerant=True, length="video")
+    assert [("the sound of" in warning) for warning in report.warnings].count(True) == 1
+
+
+def test_a_picture_that_the_decoder_made_up_is_told_once(cut):
+    video = cut("hole.mp4", "-bf", 0, "-g", 5, "-movflags", "+faststart", "-an")
+    data, faults = bytearray(video.read_bytes()), []
+    start = len(data) * 3 // 4
+    data[start : start + 60] = np.random.default_rng(0).bytes(60)
+    video.write_bytes(data)
+    assert len(list(read_frames(video, on_fault=faults.append))) == 15
+    assert len(faults) == 1 and re.search(r"is damaged after 0\.\d\d s \(\d+ frames\): a picture is made up", faults[0])
+
+
+def test_one_damaged_place_is_one_sentence(cut):
+    video = cut("hole.mp4", "-bf", 0, "-g", 50, "-movflags", "+faststart", "-an")
+    data, faults = bytearray(video.read_bytes()), []
+    start = len(data) // 2
+    data[start : start + 1500] = bytes(1500)
+    video.write_bytes(data)
+    list(read_frames(video, on_fault=faults.append))
+    assert faults and len({fault.split(":")[0] for fault in faults}) == len(faults)
 
 
 def cut_short(path):
@@ -99,7 +139,7 @@ def test_fewer_pictures_than_stated_are_no_fault(cut, ffmpeg, grid_clip, tmp_pat
 def test_a_video_without_its_index_is_one_sentence(cut, voice, tiny, tmp_path):
     video = cut("cut.mp4", "-an")  # the index stands at the end
     video.write_bytes(video.read_bytes()[:-2000])
-    with pytest.raises(g4g.MediaError, match="cannot be read as video, picture or sound"):
+    with pytest.raises(g4g.MediaError, match=r"is an mp4 without its index \(moov\)"):
         tiny.dub(video, voice, tmp_path / "out.mp4", tolerant=True)
 
 
@@ -190,9 +230,10 @@ def test_an_ffmpeg_that_dies_is_an_error_with_its_words(tmp_path, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing(grid_clip, voice_file, tmp_path):
+def test_ctrl_c_ends_with_130_and_leaves_nothing(cut, voice_file, tmp_path):
     """Sent to the whole group of processes, as a terminal does, while the encoder runs."""
-    command = ["dub", grid_clip, "--audio", voice_file, "-o", tmp_path / "out.mp4", "--weights", "g4g-tiny"]
+    (tmp_path / "out").mkdir()
+    command = ["dub", cut("talk.mp4"), "--audio", voice_file, "-o", tmp_path / "out/out.mp4", "--weights", "g4g-tiny"]
     run = [sys.executable, "-c", "from g4g.cli import main; main()", *map(str, command)]
     # Where the tests themselves run in the background, children inherit that SIGINT is ignored.
     heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
@@ -200,12 +241,12 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(grid_clip, voice_file, tmp_path
         run, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True, preexec_fn=heed
     )
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".g4g-*")) and process.poll() is None and time.monotonic() < deadline:
+    while not list(tmp_path.glob("out/.g4g-*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, words = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in words and "interrupted" in words
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tmp_path, monkeypatch):
@@ -224,6 +265,96 @@ def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tm
     assert report.frames_dubbed == 15 - len(calls)
     source, found = (next(read_frames(path)).frame for path in (cut("talk.mp4"), tmp_path / "out.mp4"))
     assert np.abs(source - found.astype(int)).mean() < 5
+
+
+def test_networks_that_give_no_numbers_at_all_are_an_error_and_no_file(cut, voice, tmp_path, monkeypatch):
+    dubber = g4g.Dubber.from_pretrained("g4g-tiny")
+    paint = dubber._painter.paint
+
+    def paint_badly(canvas, residual):
+        painted = paint(canvas, residual)
+        painted.crops[:] = np.nan
+        return painted
+
+    monkeypatch.setattr(dubber._painter, "paint", paint_badly)
+    with pytest.raises(g4g.CheckpointError, match="g4g-tiny gave no numbers for any frame: they are damaged"):
+        dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.mp4"]
+
+
+def test_damaged_weights_are_told_when_they_are_loaded(tmp_path):
+    models = load("g4g-tiny")
+    models.generator.state_dict()[next(iter(models.generator.state_dict()))].fill_(float("inf"))
+    save_models(tmp_path / "bad.safetensors", models)
+    with pytest.raises(g4g.CheckpointError, match="generator of .*bad.safetensors hold values that are not numbers"):
+        load(tmp_path / "bad.safetensors")
+
+
+def test_a_shipped_file_is_verified_also_where_it_is_given_by_its_path(tmp_path, monkeypatch):
+    for name in ("manifest.json", "g4g-judge.safetensors"):
+        (tmp_path / name).write_bytes((weights_dir() / name).read_bytes())
+    monkeypatch.setattr("g4g.checkpoints.manifest.weights_dir", lambda: tmp_path)
+    file = tmp_path / "g4g-judge.safetensors"
+    assert find_weights(file) == file
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(g4g.CheckpointError, match="were changed"):
+        find_weights(file)
+
+
+def test_nothing_to_dub_is_told_before_a_frame_is_made(tiny, cut, voice, tmp_path):
+    hide = "drawbox=x=0:y=0:w=iw:h=ih:color=gray:t=fill:enable='between(n,6,15)'"
+    with pytest.raises(g4g.FaceError, match=r"no frame could be dubbed \(.*no face.*\): choose another `face`"):
+        tiny.dub(cut("talk.mp4", "-vf", hide), voice, tmp_path / "out.mp4", start_s=0.4)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_being_told_to_end_is_ctrl_c(sent):
+    code = (
+        "import time, g4g.cli.dub as dub; dub.run = lambda options: (print('ready', flush=True), time.sleep(60));"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from g4g.cli import main; main(['dub', 'talk.mp4', '-o', 'out.mp4'])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(sent)
+    _, words = process.communicate(timeout=30)
+    assert process.returncode == 130 and words == "g4g: interrupted\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forked workers")
+def test_workers_that_ignore_ctrl_c_can_still_be_ended():
+    code = (
+        "import os, signal, time; from g4g.cli import _take_end_for_interrupt as take; take();"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); child = os.fork();"
+        "time.sleep(60) if not child else (time.sleep(0.3), os.kill(child, signal.SIGTERM));"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.stdout == f"{-signal.SIGTERM}\n", done.stderr
+
+
+def test_every_stage_tells_its_beginning_and_its_end(tiny, cut, voice, tmp_path):
+    told = {}
+    settings = {"progress": lambda stage, done, total: told.setdefault(stage, []).append((done, total))}
+    tiny.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video", **settings)
+    assert list(told)[:3] == ["audio", "faces", "speech"] and list(told)[-2:] == ["dub", "write"]
+    assert all(steps[-1][0] == steps[-1][1] for steps in told.values())
+    assert {"shapes", "library", "residual", "motion", "dub"} <= told.keys()
+
+
+def test_the_report_holds_plain_numbers(tiny, cut, voice, tmp_path):
+    report = tiny.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
+
+    def check(value):
+        if isinstance(value, dict):
+            value = [*value.keys(), *value.values()]
+        if isinstance(value, list | tuple):
+            for item in value:
+                check(item)
+        else:
+            assert type(value) in (int, float, str, bool, type(None)) or isinstance(value, os.PathLike), repr(value)
+
+    check(asdict(report))
 
 
 def test_frames_without_a_face_pass_through_and_are_counted(tiny, cut, voice, tmp_path):

@@ -49,12 +49,15 @@ def hear(clip) -> np.ndarray:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """Prepared shots under names of the fixed split: 12 to train on, 4 held out."""
-    folder = tmp_path_factory.mktemp("drawn")
-    (folder / "shots").mkdir()
     split = read_split()
-    names = split["train"][:12] + split["validation"][:4]
+    return write_shots(tmp_path_factory.mktemp("drawn"), split["train"][:12] + split["validation"][:4])
+
+
+def write_shots(folder, names: list[str], frames: int = 75):
+    """Write prepared data of drawn clips."""
+    (folder / "shots").mkdir()
     for number, name in enumerate(names):
-        save_file(draw_clip(number), folder / "shots" / f"{name}.safetensors")
+        save_file(draw_clip(number, frames), folder / "shots" / f"{name}.safetensors")
     about = {"speaker": "drawn", "kind": "video", "start_s": 0.0}
     shots = [{"name": name, "clip": name, "file": f"shots/{name}.safetensors", **about} for name in names]
     (folder / "index.json").write_text(json.dumps({"version": INDEX_VERSION, "shots": shots, "failed": []}))
@@ -144,6 +147,17 @@ def test_the_judge_learns_a_planted_sync(drawn, tmp_path) -> None:
 def test_nothing_to_judge_by_is_one_sentence(tmp_path) -> None:
     with pytest.raises(DataError, match="g4g prepare"):
         train_judge(tmp_path, tmp_path / "judge.safetensors", Plan(device="cpu"))
+
+
+def test_a_single_video_of_anybody_teaches_a_judge(tmp_path) -> None:
+    plan = Plan(steps=1, seed=SEED, device="cpu", log=lambda line: None)
+    figures = train_judge(write_shots(tmp_path, ["anna_talk"]), tmp_path / "judge.safetensors", plan, config=TINY)
+    assert figures["steps"] == 1 and load_judge(tmp_path / "judge.safetensors").config == TINY
+
+
+def test_shots_that_are_too_short_for_the_judge_are_one_sentence(tmp_path) -> None:
+    with pytest.raises(DataError, match="no shot of .* has sound and at least 45 frames"):
+        train_judge(write_shots(tmp_path, ["anna_talk"], 30), tmp_path / "judge.safetensors", Plan(device="cpu"))
 
 
 def test_a_judge_serves_no_dub_and_no_training(drawn, tmp_path) -> None:

@@ -191,7 +191,8 @@ def test_short_and_small_clips_are_learnt_from(clips, tmp_path):
 )
 def test_settings_that_cannot_work_are_one_sentence(tmp_path, monkeypatch, settings, words):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "taken").write_text("a file")
+    for name in ("taken", "clip.mp4"):
+        (tmp_path / name).write_text("a file")
     save_models("ann.safetensors", replace(load("g4g-tiny"), info={"speaker": {}}))
     with pytest.raises(G4GError, match=words):
         finetune(["clip.mp4"], **{"out": "a.safetensors", "weights": "g4g-tiny", **settings})
