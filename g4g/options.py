@@ -15,6 +15,8 @@ from g4g.errors import ConfigError
 
 DEFAULT_WEIGHTS = "g4g-small"
 """The shipped weights that dub where none are named."""
+TINY_WEIGHTS = "g4g-tiny"
+"""Seeded random networks for tests."""
 FACES = "mediapipe"
 """The face backend that is used where none is named."""
 JUDGE_WEIGHTS = "g4g-judge"
@@ -23,6 +25,10 @@ CROP_PX = 192
 """Side of a stored crop: what 720p clips show of a face, and half as much again as the small networks see."""
 WORKERS = 2
 """Processes that prepare videos side by side."""
+ENGINES = ("local", "ray")
+"""Where the workers of a batch run."""
+LEAST_WORKER_MB = 1536
+"""With less memory no worker of a batch gets as far as its first frame."""
 PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions of training, as Lightning Fabric names them."""
 PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
@@ -116,6 +122,43 @@ class DubOptions:
             raise ConfigError(f"emphasis must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
         if self.speakers and (self.voice is not None or self.face is not None):
             raise ConfigError("speakers name faces and their sounds; leave out face and voice")
+
+
+@dataclass(frozen=True)
+class BatchOptions(LoadOptions):
+    """How a list of jobs is worked off, and with which networks."""
+
+    engine: str = setting("local", "processes here, or Ray's workers, g4g[ray] (%(default)s)", choices=ENGINES)
+    """"local": processes on this machine; "ray": Ray's actors (extra ray), here or on the cluster at `address`."""
+    address: str | None = setting(None, "of a Ray cluster, all of whose machines see all files under the same paths")
+    """Of a Ray cluster; None starts Ray on this machine only, reachable from this machine only."""
+    dashboard: bool = setting(False, "show Ray's dashboard, on this machine only")
+    """Let a Ray that is started here show its dashboard."""
+    workers: int | None = setting(None, "processes (as many as cores and memory allow)")
+    """Processes; None: as many as cores and free memory allow."""
+    threads: int | None = setting(None, "of each worker (its share of the cores)")
+    """Of each worker; None: the cores shared out among the workers."""
+    pin: bool = setting(False, "hold each worker to its own cores")
+    """Hold each worker to its own cores, which its encoder then shares (Linux)."""
+    memory_mb: int | None = setting(None, "most memory of a worker (its share of what is free)")
+    """Most memory of a worker; None: its share of what is free. A job that needs more fails, and is tried again."""
+    retries: int = setting(2, "further tries after a fault that may pass (%(default)s)")
+    """A job whose fault may pass (memory, a full disk, a lost worker) is tried so many times more."""
+    wait_s: float = setting(5.0, "before the first further try, doubled each time (%(default)s)", metavar="S")
+    """Before the first further try; doubled before each next one."""
+    avatars: str | Path | None = setting(None, "keep what is known of each video here, for other batches", metavar="DIR")
+    """Folder of the videos' avatars, to share among batches; None: hidden below the output folder."""
+    overwrite: bool = setting(False, "replace outputs that no batch wrote", flag="--force")
+    """Replace outputs that no batch wrote."""
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.engine == "local" and (self.address or self.dashboard):
+            raise ConfigError("an address and a dashboard belong to the engine ray; choose it, or leave them out")
+        for name, least in (("workers", 1), ("threads", 1), ("retries", 0), ("memory_mb", LEAST_WORKER_MB)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
 from g4g.nn import channels_last, check_device
-from g4g.options import DEFAULT_WEIGHTS
+from g4g.options import DEFAULT_WEIGHTS, TINY_WEIGHTS
 
-TINY_WEIGHTS = "g4g-tiny"
 KIND = "g4g"
 SPEECH_KINDS = {"whisper": (WhisperEncoder, WhisperConfig), "causal": (SpeechEncoder, SpeechConfig)}
 """Speech encoders by the "kind" in a file's config; the first one is usual."""

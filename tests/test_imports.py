@@ -28,6 +28,7 @@ LAYERS = (
     ("avatar",),
     ("dubbing", "metrics"),
     ("training",),
+    ("jobs",),
     ("cli",),
     ("__main__",),
 )
@@ -125,7 +126,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
     declared += [
         name
-        for extra in ("demo", "identity", "perceptual", "voices")
+        for extra in ("demo", "identity", "perceptual", "voices", "ray")
         for name in read_setup("options.extras_require", extra)
     ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]
