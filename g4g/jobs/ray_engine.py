@@ -11,7 +11,7 @@ from g4g.jobs.record import Outcome
 from g4g.jobs.schedule import Event
 from g4g.jobs.settings import BatchOptions, WorkerSettings
 
-_LOOPBACK = "127.0.0.1"
+_LOOPBACK = ("127.0.0.1", "::1")
 """Ray that is started here can be reached from this machine only."""
 
 
@@ -26,8 +26,10 @@ class RayEngine:
         """Start Ray or join a cluster. Raises ConfigError where Ray is not installed, or no cluster answers."""
         if importlib.util.find_spec("ray") is None:
             raise ConfigError("the engine ray needs the package ray: pip install g4g[ray], or take the engine local")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray would report its use to its makers
+        if not options.address:
+            # Read when ray is imported: without clusters all of its ports are the loopback's.
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         import ray
 
         self._ray, self._is_ours = ray, not ray.is_initialized()
@@ -36,6 +38,9 @@ class RayEngine:
                 ray.init(**_choose_start(options))
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise ConfigError(f"Ray cannot be started or joined: {error}") from error
+            if not options.address and ray.util.get_node_ip_address() not in _LOOPBACK:
+                ray.shutdown()
+                raise ConfigError("Ray was imported before the batch and would be open to the network; import it later")
         gpus = 1 if options.device.startswith("cuda") else 0
         self._make = lambda threads: ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=0)(_Actor)
         self._actors: dict[int, object] = {}
@@ -98,8 +103,8 @@ def _choose_start(options: BatchOptions) -> dict[str, object]:
     if options.address:
         return {"address": options.address, "log_to_driver": False}
     return {
-        "address": "local", "include_dashboard": options.dashboard, "dashboard_host": _LOOPBACK,
-        "_node_ip_address": _LOOPBACK, "log_to_driver": False, "configure_logging": False,
+        "address": "local", "include_dashboard": options.dashboard, "dashboard_host": _LOOPBACK[0],
+        "log_to_driver": False, "configure_logging": False,
     }  # fmt: skip
 
 
