@@ -9,7 +9,8 @@ from g4g.errors import ConfigError, G4GError
 from g4g.jobs.read import Job
 from g4g.jobs.record import Outcome
 from g4g.jobs.schedule import Event
-from g4g.jobs.settings import BatchOptions, WorkerSettings
+from g4g.jobs.settings import WorkerSettings
+from g4g.options import BatchOptions
 
 _LOOPBACK = ("127.0.0.1", "::1")
 """Ray that is started here can be reached from this machine only."""

@@ -11,7 +11,7 @@ import pytest
 
 import g4g
 from g4g.jobs.ray_engine import RayEngine
-from g4g.jobs.settings import BatchOptions
+from g4g.options import BatchOptions
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs the extra ray: pip install g4g[ray]"

@@ -9,7 +9,8 @@ from g4g.errors import ConfigError, ResourceError
 from g4g.jobs.read import Job
 from g4g.jobs.record import DONE, FAILED, Outcome
 from g4g.jobs.schedule import Event, Scheduler
-from g4g.jobs.settings import BatchOptions, Share, WorkerSettings, choose_share, share_cores
+from g4g.jobs.settings import Share, WorkerSettings, choose_share, share_cores
+from g4g.options import BatchOptions
 
 GB = 1024**3
 
@@ -141,7 +142,7 @@ def test_pinned_workers_have_cores_of_their_own():
         ({"address": "auto"}, "belong to the engine ray"),
         ({"workers": 0}, "at least 1"),
         ({"retries": -1}, "at least 0"),
-        ({"memory_mb": 10}, "needs at least"),
+        ({"memory_mb": 10}, "at least 1536"),
     ],
 )
 def test_settings_that_cannot_work_are_one_sentence(wrong, words):
