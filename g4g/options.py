@@ -146,7 +146,7 @@ class BatchOptions(LoadOptions):
     """A job whose fault may pass (memory, a full disk, a lost worker) is tried so many times more."""
     wait_s: float = setting(5.0, "before the first further try, doubled each time (%(default)s)", metavar="S")
     """Before the first further try; doubled before each next one."""
-    avatars: str | Path | None = setting(None, "keep what is known of each video here, for other batches", metavar="DIR")
+    avatars: str | Path | None = setting(None, "keep what is known of each video here", metavar="DIR")
     """Folder of the videos' avatars, to share among batches; None: hidden below the output folder."""
     overwrite: bool = setting(False, "replace outputs that no batch wrote", flag="--force")
     """Replace outputs that no batch wrote."""
@@ -175,6 +175,18 @@ class TrainOptions:
     """As Lightning Fabric names it; "bf16-mixed" is half as fast again on CPUs with bfloat16, far slower on others."""
     learning_rate: float | None = setting(None, "the highest (default: the stage's own)")
     """The highest; None: the stage's own."""
+    devices: int = setting(1, "processes on this machine, each on a device or its share of the cores (%(default)s)")
+    """Processes on this machine; each computes batches of its own clips, and all learn from all."""
+    nodes: int = setting(1, "machines, on each of which the same command runs (%(default)s)")
+    """Machines on which the same command runs; MASTER_ADDR, MASTER_PORT and NODE_RANK in the environment name the first
+    one and this one."""
+    batches: int | None = setting(None, "batches per step, shared out among the processes (one for each)")
+    """Batches per step, shared out among all processes; None: one for each, or as many as the run had that goes on."""
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "nodes", "batches"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

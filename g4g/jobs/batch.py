@@ -7,14 +7,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from g4g import __version__
 from g4g.checkpoints import find_weights
-from g4g.checkpoints.manifest import hash_file
+from g4g.checkpoints.manifest import hash_file, read_manifest
 from g4g.errors import MediaError, ResourceError
 from g4g.jobs.read import Job, read_jobs
 from g4g.jobs.record import DONE, FAILED, LOG_NAME, SKIPPED, Outcome, append_line, is_unchanged
@@ -117,6 +117,8 @@ def batch(
         Our choice.
     """
     settings, found, out = BatchOptions(**options), read_jobs(jobs), Path(out).absolute()
+    if str(settings.weights) not in (TINY_WEIGHTS, *read_manifest()):
+        settings = replace(settings, weights=find_weights(settings.weights).absolute())
     hidden = out / _HIDDEN
     avatars = Path(settings.avatars).absolute() if settings.avatars else hidden / "avatars"
     base = {

@@ -73,6 +73,7 @@ def read_jobs(jobs: str | Path | Iterable[dict]) -> list[Job]:
         base, rows, where = Path(), list(jobs), "the list"
     if not rows:
         raise DataError(f"{where} holds no job; give rows with video, audio and out")
+    base = base.absolute()  # workers elsewhere have another present folder
     _check_columns(rows, where)
     found = [_make_job(number, row, base) for number, row in enumerate(rows, 1)]
     counts = Counter(str(job.out) for job in found if job.problem is None)

@@ -69,11 +69,12 @@ class Worker:
         trial = _Trial(self._settings, self._dubber, job)
         try:
             outcome = trial.run(self._describe, shares_video)
-        except (G4GError, OSError, MemoryError) as error:
-            said = str(error) if isinstance(error, G4GError) else f"{type(error).__name__}: {error}"
-            outcome = Outcome(FAILED, said, may_pass(error), trial.is_at_video)
-        except Exception as error:  # a defect of ours, in one job of many: it is told as what it is
-            outcome = Outcome(FAILED, f"unexpected {type(error).__name__}: {error}; please report it")
+        except G4GError as error:
+            outcome = Outcome(FAILED, str(error), may_pass(error), trial.is_at_video)
+        except Exception as error:  # the machine's fault, or a defect of ours: told as what it is, in one job of many
+            passes, kind = may_pass(error), type(error).__name__
+            said = f"{kind}: {error}" if passes or isinstance(error, OSError) else f"unexpected {kind}: {error}"
+            outcome = Outcome(FAILED, said, passes)
         finally:
             _empty(self._settings.work / "job")
         outcome.seconds = round(time.monotonic() - started, 3)
@@ -94,12 +95,15 @@ def may_pass(error: BaseException) -> bool:
     while error is not None and error not in causes:
         causes.append(error)
         error = error.__cause__
-    return any(
-        isinstance(e, (MemoryError, ResourceError))
-        or (isinstance(e, OSError) and e.errno in _PASSING)
-        or any(words in str(e) for words in _PASSING_WORDS)
-        for e in causes
-    )
+    return any(map(_is_the_machines, causes))
+
+
+def _is_the_machines(error: BaseException) -> bool:
+    words = str(error)
+    if isinstance(error, RuntimeError) and "alloc" in words:  # torch's and OpenVINO's way to tell that memory ran out
+        return "memory" in words or "bad_alloc" in words
+    is_known = isinstance(error, (MemoryError, ResourceError)) or getattr(error, "errno", None) in _PASSING
+    return is_known or any(passing in words for passing in _PASSING_WORDS)
 
 
 class _Trial:

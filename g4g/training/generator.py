@@ -30,6 +30,7 @@ from g4g.training.data import Shot, speaker_chances
 from g4g.training.examples import Subject, draw_example
 from g4g.training.loop import Stage
 from g4g.training.perceptual import Perceptual
+from g4g.training.processes import number_clips
 
 _FRAMES = 12
 _MOUTH_PX = 56
@@ -61,7 +62,7 @@ class GeneratorStage(Stage):
         self.discriminator = Discriminator()
         self._train = [Subject.of(shot) for shot in train]
         self._held = [Subject.of(shot) for shot in held]
-        self._chances = speaker_chances(train)
+        self._chances, self._numbers = speaker_chances(train), number_clips([shot.clip for shot in train])
         self._known = {shot.speaker for shot in train}
         self._seen: tuple[Tensor, Tensor] | None = None
 
@@ -76,7 +77,7 @@ class GeneratorStage(Stage):
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
         device, config = next(self.generator.parameters()).device, self.generator.config
-        chosen = rng.choice(len(self._train), size=_FRAMES, p=self._chances)
+        chosen = rng.choice(len(self._train), size=_FRAMES, p=self.batch.keep_chances(self._chances, self._numbers))
         drawn = [
             draw_example(self._train[i], self._space, config.references, config.speech_rows, rng) for i in chosen
         ]

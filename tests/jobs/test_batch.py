@@ -192,4 +192,6 @@ def test_faults_of_the_machine_may_pass_and_those_of_files_do_not():
     assert may_pass(MemoryError()) and may_pass(g4g.ResourceError("short")) and may_pass(full)
     assert may_pass(caused(g4g.MediaError("cannot write"), full))
     assert may_pass(g4g.MediaError("cannot encode o.mp4: ffmpeg ended with status 228: No space left on device"))
+    assert may_pass(RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"))
+    assert may_pass(RuntimeError("std::bad_alloc")) and not may_pass(RuntimeError("sizes do not match"))
     assert not may_pass(g4g.MediaError("no such file")) and not may_pass(PermissionError(13, "Permission denied"))
