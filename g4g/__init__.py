@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Dubber": "g4g.dubbing",
+    "batch": "g4g.jobs.batch",
     "DubReport": "g4g.dubbing",
     "load": "g4g.zoo",
     "evaluate": "g4g.metrics.evaluate",

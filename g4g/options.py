@@ -28,6 +28,10 @@ CROP_PX = 192
 """Side of a stored crop: what 720p clips show of a face, and half as much again as the small networks see."""
 WORKERS = 2
 """Processes that prepare videos side by side."""
+ENGINES = ("local", "ray")
+"""Where the workers of a batch run."""
+LEAST_WORKER_MB = 1536
+"""With less memory no worker of a batch gets as far as its first frame."""
 PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions of training, as Lightning Fabric names them."""
 PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
@@ -153,6 +157,43 @@ def make_options(given: dict[str, Any]) -> DubOptions:
 
 
 @dataclass(frozen=True)
+class BatchOptions(LoadOptions):
+    """How a list of jobs is worked off, and with which networks."""
+
+    engine: str = setting("local", "processes here, or Ray's workers, g4g[ray] (%(default)s)", choices=ENGINES)
+    """"local": processes on this machine; "ray": Ray's actors (extra ray), here or on the cluster at `address`."""
+    address: str | None = setting(None, "of a Ray cluster, all of whose machines see all files under the same paths")
+    """Of a Ray cluster; None starts Ray on this machine only, reachable from this machine only."""
+    dashboard: bool = setting(False, "show Ray's dashboard, on this machine only")
+    """Let a Ray that is started here show its dashboard."""
+    workers: int | None = setting(None, "processes (as many as cores and memory allow)")
+    """Processes; None: as many as cores and free memory allow."""
+    threads: int | None = setting(None, "of each worker (its share of the cores)")
+    """Of each worker; None: the cores shared out among the workers."""
+    pin: bool = setting(False, "hold each worker to its own cores")
+    """Hold each worker to its own cores, which its encoder then shares (Linux)."""
+    memory_mb: int | None = setting(None, "most memory of a worker (its share of what is free)")
+    """Most memory of a worker; None: its share of what is free. A job that needs more fails, and is tried again."""
+    retries: int = setting(2, "further tries after a fault that may pass (%(default)s)")
+    """A job whose fault may pass (memory, a full disk, a lost worker) is tried so many times more."""
+    wait_s: float = setting(5.0, "before the first further try, doubled each time (%(default)s)", metavar="S")
+    """Before the first further try; doubled before each next one."""
+    avatars: str | Path | None = setting(None, "keep what is known of each video here", metavar="DIR")
+    """Folder of the videos' avatars, to share among batches; None: hidden below the output folder."""
+    overwrite: bool = setting(False, "replace outputs that no batch wrote", flag="--force")
+    """Replace outputs that no batch wrote."""
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.engine == "local" and (self.address or self.dashboard):
+            raise ConfigError("an address and a dashboard belong to the engine ray; choose it, or leave them out")
+        for name, least in (("workers", 1), ("threads", 1), ("retries", 0), ("memory_mb", LEAST_WORKER_MB)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class TrainOptions:
     """How a stage is trained; `g4g.training.loop.Plan` takes its defaults from here."""
 
@@ -166,6 +207,18 @@ class TrainOptions:
     """As Lightning Fabric names it; "bf16-mixed" is half as fast again on CPUs with bfloat16, far slower on others."""
     learning_rate: float | None = setting(None, "the highest (default: the stage's own)")
     """The highest; None: the stage's own."""
+    devices: int = setting(1, "processes on this machine, each on a device or its share of the cores (%(default)s)")
+    """Processes on this machine; each computes batches of its own clips, and all learn from all."""
+    nodes: int = setting(1, "machines, on each of which the same command runs (%(default)s)")
+    """Machines on which the same command runs; MASTER_ADDR, MASTER_PORT and NODE_RANK in the environment name the first
+    one and this one."""
+    batches: int | None = setting(None, "batches per step, shared out among the processes (one for each)")
+    """Batches per step, shared out among all processes; None: one for each, or as many as the run had that goes on."""
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "nodes", "batches"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

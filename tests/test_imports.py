@@ -29,6 +29,7 @@ LAYERS = (
     ("avatar",),
     ("dubbing", "metrics"),
     ("training",),
+    ("jobs",),
     ("cli",),
     ("__main__",),
 )
@@ -134,7 +135,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
     declared += [
         name
-        for extra in ("demo", "identity", "perceptual", "voices")
+        for extra in ("demo", "identity", "perceptual", "voices", "ray")
         for name in read_setup("options.extras_require", extra)
     ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]

@@ -17,6 +17,7 @@ from g4g.training.aligner_batch import AlignerClip, draw_windows
 from g4g.training.data import Shot, speaker_chances
 from g4g.training.loop import Stage
 from g4g.training.offset_figures import embed_shot, measure_offsets
+from g4g.training.processes import number_clips
 
 _PLAIN_UNTIL = 0.7
 """Share of the run that contrasts windows of many clips; then the diagonal of few clips is sharpened."""
@@ -41,7 +42,8 @@ class AlignerStage(Stage):
         self.aligner, self._log, self._corrected = aligner, log, False
         self._clips = [AlignerClip(shot) for shot in train if shot.kind == "video"]
         self._validation = [shot for shot in validation if shot.kind == "video"]
-        self._chances = speaker_chances([clip.shot for clip in self._clips])
+        shots = [clip.shot for clip in self._clips]
+        self._chances, self._numbers = speaker_chances(shots), number_clips([shot.clip for shot in shots])
 
     def trained(self) -> Aligner:
         return self.aligner
@@ -69,7 +71,7 @@ class AlignerStage(Stage):
         self, rng: np.random.Generator, clips: int, windows: int, is_plain: bool, with_pictures: bool
     ) -> dict[str, Tensor]:
         device, aligner = self.aligner.log_scale.device, self.aligner
-        chosen = rng.choice(len(self._clips), size=clips, p=self._chances)
+        chosen = rng.choice(len(self._clips), size=clips, p=self.batch.keep_chances(self._chances, self._numbers))
         drawn = [draw_windows(self._clips[i], windows, rng, with_pictures) for i in chosen]
         parts = (torch.from_numpy(np.concatenate(part)).to(device) for part in zip(*drawn, strict=True))
         geometry, speech, pictures, time = parts

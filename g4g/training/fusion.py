@@ -16,6 +16,7 @@ from g4g.fusion import Fusion
 from g4g.painter import to_tensor
 from g4g.training.data import Shot, augment_colour, speaker_chances
 from g4g.training.loop import Stage
+from g4g.training.processes import number_clips
 
 _BATCH = 8
 _SWAPPED_COLOURS = 0.2
@@ -28,13 +29,16 @@ class FusionStage(Stage):
     def __init__(self, fusion: Fusion, train: list[Shot], validation: list[Shot]) -> None:
         super().__init__()
         self.fusion, self._train_shots, self._validation = fusion, train, validation
+        self._chances, self._numbers = speaker_chances(train), number_clips([shot.clip for shot in train])
 
     def trained(self) -> Fusion:
         return self.fusion
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
         device = next(self.fusion.parameters()).device
-        generated, original, mask, truth = (x.to(device) for x in plant_seams(self._train_shots, _BATCH, rng))
+        chances = self.batch.keep_chances(self._chances, self._numbers)
+        planted = plant_seams(self._train_shots, _BATCH, rng, chances)
+        generated, original, mask, truth = (x.to(device) for x in planted)
         picture, taken = self.fusion(generated, original, mask)
         result = picture * taken + original * (1 - taken)
         edge = 1 + 8 * mask * (1 - mask)
@@ -65,14 +69,16 @@ def mend_seams(network: Fusion, shots: list[Shot]) -> tuple[list[torch.Tensor], 
     return [original, plain, result, truth], {"error_levels": error, "error_plain_levels": before}
 
 
-def plant_seams(shots: list[Shot], count: int, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
+def plant_seams(
+    shots: list[Shot], count: int, rng: np.random.Generator, chances: np.ndarray | None = None
+) -> tuple[torch.Tensor, ...]:
     """Make (generated, original, mask, truth): (B, 3, size, size) in [-1, 1], the mask (B, 1, size, size).
 
     Inside the mask the original shows another moment of the clip, as it does when a video is dubbed. Each clip comes in
     random colours: a few people's skin must not become the colour that every face is corrected to.
     """
     rows = []
-    for number in rng.choice(len(shots), size=count, p=speaker_chances(shots)):
+    for number in rng.choice(len(shots), size=count, p=speaker_chances(shots) if chances is None else chances):
         shot = shots[number]
         now, other = rng.integers(len(shot), size=2)
         mask = torch.from_numpy(np.maximum(*(lower_half_mask(shot.landmarks[frame]) for frame in (now, other))))[None]

@@ -33,6 +33,7 @@ from g4g.training.data import Shot, speaker_chances
 from g4g.training.examples import Subject, draw_example, draw_still_example, mirror_example
 from g4g.training.loop import Stage
 from g4g.training.perceptual import FEATURES_PX, Perceptual
+from g4g.training.processes import number_clips
 
 _FRAMES = 12
 _MOUTH_PX = 56
@@ -75,7 +76,7 @@ class GeneratorStage(Stage):
         self._train = [Subject.of(shot) for shot in videos]
         self._stills = [Subject.of(shot) for shot in train if shot.kind == "still"]
         self._held = [Subject.of(shot) for shot in held if shot.kind == "video"]
-        self._chances = speaker_chances(videos)
+        self._chances, self._numbers = speaker_chances(videos), number_clips([shot.clip for shot in videos])
         self._known = {shot.speaker for shot in train}
         self._seen: tuple[Tensor, Tensor] | None = None
 
@@ -90,7 +91,8 @@ class GeneratorStage(Stage):
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
         device, top = next(self.generator.parameters()).device, self.generator.top
-        drawn = [self._draw(rng) for _ in range(_FRAMES)]
+        chances = self.batch.keep_chances(self._chances, self._numbers)
+        drawn = [self._draw(chances, rng) for _ in range(_FRAMES)]
         canvas = join_canvases([canvas for canvas, _ in drawn])
         pictures = stack_pictures(canvas, device)
         real = to_tensor(np.stack([real for _, real in drawn]), device)
@@ -114,10 +116,10 @@ class GeneratorStage(Stage):
             terms["adversarial"], terms["features"] = adversarial_loss(true_layers, self.discriminator(mouths[0]))
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
 
-    def _draw(self, rng: np.random.Generator) -> tuple[Canvas, np.ndarray]:
+    def _draw(self, chances: np.ndarray, rng: np.random.Generator) -> tuple[Canvas, np.ndarray]:
         """Draw an example, of a video or a still, mirrored or not."""
         config = self.generator.config
-        subject = self._train[rng.choice(len(self._train), p=self._chances)]
+        subject = self._train[rng.choice(len(self._train), p=chances)]
         what = (self._space, config.references, config.speech_rows, rng)
         if self._stills and rng.random() < _STILLS:
             example = draw_still_example(self._stills[rng.integers(len(self._stills))], subject, *what)

@@ -19,6 +19,7 @@ from g4g.metrics.sync import lip_sync_error, match_windows
 from g4g.nn import check_device
 from g4g.training.data import Shot, describe_data, load_split, speaker_chances
 from g4g.training.loop import Plan, Stage, train
+from g4g.training.processes import launch, number_clips
 
 SEED = 777
 """Not the seed of any other training."""
@@ -49,7 +50,8 @@ class JudgeStage(Stage):
     def __init__(self, judge: Judge, clips: list[JudgeClip], validation: list[JudgeClip]) -> None:
         super().__init__()
         self.judge, self._clips, self._validation, self._corrected = judge, clips, validation, False
-        self._chances = speaker_chances([clip.shot for clip in clips])
+        shots = [clip.shot for clip in clips]
+        self._chances, self._numbers = speaker_chances(shots), number_clips([shot.clip for shot in shots])
 
     def trained(self) -> Judge:
         return self.judge
@@ -59,7 +61,7 @@ class JudgeStage(Stage):
         if done >= _CORRECT_FROM and not self._corrected:
             self._put_in_sync()
         device = self.judge.log_scale.device
-        chosen = rng.choice(len(self._clips), size=_CLIPS, p=self._chances)
+        chosen = rng.choice(len(self._clips), size=_CLIPS, p=self.batch.keep_chances(self._chances, self._numbers))
         parts = [_draw_stretch(self._clips[i], rng) for i in chosen]
         points, sounds = (np.stack(part) for part in zip(*parts, strict=True))
         lips = self.judge.forward_points(torch.from_numpy(points).to(device)).flatten(0, 1)
@@ -109,6 +111,8 @@ def train_judge(
         DataError: no prepared data, or no shot to train on. ConfigError: no such device here.
     """
     check_device(plan.device)
+    if plan.starts_others:
+        return launch(train_judge, plan, data, out, config=config, resume=resume)
     out = Path(out)
     torch.manual_seed(plan.seed)
     judge = Judge(config or JudgeConfig())

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +17,10 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from g4g.checkpoints.atomic import write_whole
-from g4g.errors import DataError
+from g4g.errors import ConfigError, DataError
 from g4g.options import TrainOptions
+from g4g.training.interrupt import caught_interrupt
+from g4g.training.processes import Batch, RunningFigures, add_gradients, copy_from_first, share_values
 
 _EMA = 0.998
 _CRITIC_RATE = 2e-4
@@ -39,11 +38,30 @@ class Plan:
     seed: int = 1
     device: str = TrainOptions.device
     precision: str = TrainOptions.precision
+    devices: int = TrainOptions.devices
+    nodes: int = TrainOptions.nodes
+    batches: int | None = TrainOptions.batches
     look_every_s: float = 240.0
     """After so many seconds all is saved, and the average validated."""
     log: Callable[[str], None] = field(default=print)
     report: Callable[[float], None] = field(default=lambda done: None)
     """Called at first, and after every step, with the share of the run behind it."""
+    fabric: Fabric | None = None
+    """Of a process that `launch` started; None: a process alone."""
+
+    @property
+    def starts_others(self) -> bool:
+        """True where more processes are still to be started."""
+        return self.devices * self.nodes > 1 and self.fabric is None
+
+    def for_process(self, fabric: Fabric | None) -> Plan:
+        """Give the plan as one of many processes follows it: only the first one speaks. It can be sent to a process."""
+        speaks = fabric is not None and fabric.is_global_zero
+        return replace(self, fabric=fabric, log=print if speaks else _say_nothing, report=_say_nothing)
+
+
+def _say_nothing(_: object) -> None:
+    """Take the place of what other processes would say."""
 
 
 @dataclass
@@ -57,8 +75,10 @@ class Progress:
 class Stage(nn.Module):
     """What a stage gives the loop: its trained `networks`, a `step` that returns losses, and `validate`.
 
-    Losses whose name starts with "_" are logged, never trained.
+    Losses whose name starts with "_" are logged, never trained. A step draws from the clips of its `batch` alone.
     """
+
+    batch = Batch()
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, torch.Tensor]:
         """Compute the weighted losses of one batch; `done` is the share of the run behind us, 0 to 1."""
@@ -97,54 +117,126 @@ def train(stage: Stage, out: Path, plan: Plan, save: Callable[[nn.Module, dict],
     Returns:
         The last validation's figures.
     """
-    fabric = Fabric(accelerator=plan.device, devices=1, precision=plan.precision)
+    fabric = plan.fabric or Fabric(accelerator=plan.device, devices=1, precision=plan.precision)
     warn_of_slow_precision(plan.precision, fabric.device.type, plan.log)
-    network = stage.trained()
-    average = copy.deepcopy(network).requires_grad_(False)
-    optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
-    kept = _Kept({"network": network, "average": average}, {"optimiser": optimiser})
-    critic, critic_optimiser = stage.critic(), None
-    if critic is not None:
-        critic_optimiser = torch.optim.AdamW(critic.parameters(), _CRITIC_RATE, betas=(0.5, 0.99))
-        kept.modules["critic"], kept.optimisers["critic_optimiser"] = critic, critic_optimiser
-    stage.to(fabric.device)
-    average.to(fabric.device)
-    state_file = out.with_suffix(out.suffix + ".state")
-    progress = _read_state(state_file, kept) if resume else Progress()
-    plan.report(min(_share_done(progress, plan), 1.0))
-    losses, figures, last_look = {}, {}, time.monotonic()
+    run = _Run(stage, out, plan, save, fabric)
+    run.begin(resume)
+    with caught_interrupt() as stopped:
+        while True:
+            # The first process decides for all.
+            done, ends, looks = share_values(fabric, (run.share_done(), stopped(), run.wants_look()))[0]
+            if ends or done >= 1:
+                return run.end()
+            if looks:
+                run.look()
+            run.step(done)
 
-    def look() -> dict[str, float]:
-        # A crash while all is measured loses nothing that was trained.
-        _write_state(state_file, kept, progress)
-        figures = _look(stage, average, out, plan, progress, losses)
-        save(average, figures)
-        return figures
 
-    with _caught_interrupt() as stopped:
-        while not stopped() and (done := _share_done(progress, plan)) < 1:
-            started = time.monotonic()
-            _set_rate(optimiser, plan, progress.step, done)
-            network.train()
-            with fabric.autocast():
-                terms = stage.step(np.random.default_rng([plan.seed, progress.step]), done)
+class _Run:
+    """One training: its networks, where it stands, and what it does in a step."""
+
+    def __init__(self, stage: Stage, out: Path, plan: Plan, save: Callable, fabric: Fabric) -> None:
+        self._stage, self._out, self._plan, self._save, self._fabric = stage, out, plan, save, fabric
+        self._network = stage.trained()
+        self._average = copy.deepcopy(self._network).requires_grad_(False)
+        self._optimiser = torch.optim.AdamW(
+            self._network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
+        )
+        self._kept = _Kept({"network": self._network, "average": self._average}, {"optimiser": self._optimiser})
+        self._critic, self._critic_optimiser = stage.critic(), None
+        if self._critic is not None:
+            self._critic_optimiser = torch.optim.AdamW(self._critic.parameters(), _CRITIC_RATE, betas=(0.5, 0.99))
+            self._kept.modules["critic"] = self._critic
+            self._kept.optimisers["critic_optimiser"] = self._critic_optimiser
+        stage.to(fabric.device)
+        self._average.to(fabric.device)
+        self._state_file = out.with_suffix(out.suffix + ".state")
+        self._progress, self._batches = Progress(), plan.batches or fabric.world_size
+        self._losses: dict[str, float] = {}
+        self._figures: dict[str, float] = {}
+        self._last_look = time.monotonic()
+
+    def begin(self, resume: bool) -> None:
+        """Start anew, or go on from the state file; all processes with the same numbers."""
+        if resume:
+            self._progress, batches = _read_state(self._state_file, self._kept)
+            self._batches = self._plan.batches or max(batches, self._fabric.world_size)
+        if self._batches < self._fabric.world_size:
+            raise ConfigError(
+                f"{self._fabric.world_size} processes need as many batches, got {self._batches}; take fewer processes"
+            )
+        for module in self._kept.modules.values():
+            copy_from_first(self._fabric, module)
+        self._plan.report(min(self.share_done(), 1.0))
+
+    def share_done(self) -> float:
+        return _share_done(self._progress, self._plan)
+
+    def wants_look(self) -> bool:
+        return time.monotonic() - self._last_look > self._plan.look_every_s
+
+    def step(self, done: float) -> None:
+        """Learn from the batches of all processes."""
+        started, fabric, count = time.monotonic(), self._fabric, self._batches
+        _set_rate(self._optimiser, self._plan, self._progress.step, done)
+        self._network.train()
+        for optimiser in self._kept.optimisers.values():
             optimiser.zero_grad(set_to_none=True)
-            fabric.backward(sum(value for name, value in terms.items() if not name.startswith("_")))
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            if critic is not None:
-                _train_critic(fabric, stage, critic, critic_optimiser)
-            _follow(average, network, min(_EMA, (1 + progress.step) / (10 + progress.step)))
-            progress.step += 1
-            for name, value in terms.items():
-                now = float(value.detach())
-                losses[name] = losses.get(name, now) * 0.98 + now * 0.02
-            progress.elapsed_s += time.monotonic() - started
-            plan.report(min(_share_done(progress, plan), 1.0))
-            if time.monotonic() - last_look > plan.look_every_s:
-                figures = look()
-                last_look = time.monotonic()
-        return figures if figures.get("steps") == progress.step else look()
+        running = RunningFigures([self._network] + [self._critic] * (self._critic is not None), count)
+        own = []
+        for index in range(fabric.global_rank, count, fabric.world_size):
+            self._stage.batch = Batch(index, count)
+            own.append(self._compute(self._stage.batch, done))
+            running.collect()
+        running.settle(fabric)
+        add_gradients(fabric, self._network)
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
+        self._optimiser.step()
+        if self._critic is not None:
+            add_gradients(fabric, self._critic)
+            self._critic_optimiser.step()
+        _follow(self._average, self._network, min(_EMA, (1 + self._progress.step) / (10 + self._progress.step)))
+        self._progress.step += 1
+        self._note([terms for part in share_values(fabric, own) for terms in part])
+        self._progress.elapsed_s += time.monotonic() - started
+        self._plan.report(min(self.share_done(), 1.0))
+
+    def _compute(self, batch: Batch, done: float) -> dict[str, float]:
+        """Add a batch's gradients to those of network and critic; return its losses."""
+        stage, fabric, critic = self._stage, self._fabric, self._critic
+        if critic is not None:
+            critic.requires_grad_(False)  # it judges now and learns below
+        with fabric.autocast():
+            terms = stage.step(batch.make_rng(self._plan.seed, self._progress.step), done)
+        fabric.backward(sum(value for name, value in terms.items() if not name.startswith("_")) / batch.count)
+        if critic is not None:
+            critic.requires_grad_(True)
+            with fabric.autocast():
+                loss = stage.critic_step()
+            if loss is not None:
+                fabric.backward(loss / batch.count)
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _note(self, batches: list[dict[str, float]]) -> None:
+        """Take the mean losses of all batches into those that are shown."""
+        for name in dict.fromkeys(name for terms in batches for name in terms):
+            now = float(np.mean([terms[name] for terms in batches if name in terms]))
+            self._losses[name] = self._losses.get(name, now) * 0.98 + now * 0.02
+
+    def look(self) -> dict[str, float]:
+        """Save all, then measure the average; the other processes wait for the first one."""
+        if self._fabric.is_global_zero:
+            # A crash while all is measured loses nothing that was trained.
+            _write_state(self._state_file, self._kept, self._progress, self._batches)
+            self._figures = _look(self._stage, self._average, self._out, self._plan, self._progress, self._losses)
+            self._save(self._average, self._figures)
+        self._figures = share_values(self._fabric, self._figures)[0]
+        self._last_look = time.monotonic()
+        return self._figures
+
+    def end(self) -> dict[str, float]:
+        """Return the figures of the last look, after one more where something was learnt since."""
+        return self._figures if self._figures.get("steps") == self._progress.step else self.look()
 
 
 def warn_of_slow_precision(precision: str, device: str, log: Callable[[str], None]) -> None:
@@ -183,35 +275,6 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
             slow.copy_(fast)
 
 
-@contextmanager
-def _caught_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a clean stop, which the given function tells; the second one interrupts as usual."""
-    caught = []
-
-    def note(signum, frame):
-        caught.append(signum)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    if threading.current_thread() is not threading.main_thread():  # the caller stops us by other means
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(caught)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _train_critic(fabric: Fabric, stage: Stage, critic: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    with fabric.autocast():
-        loss = stage.critic_step()
-    # The network's own backward pass left gradients here too.
-    optimiser.zero_grad(set_to_none=True)
-    if loss is not None:
-        fabric.backward(loss)
-        optimiser.step()
-
-
 @dataclass(frozen=True)
 class _Kept:
     """What a run goes on from, by the prefix of its tensors."""
@@ -220,16 +283,17 @@ class _Kept:
     optimisers: dict[str, torch.optim.Optimizer]
 
 
-def _write_state(path: Path, kept: _Kept, progress: Progress) -> None:
+def _write_state(path: Path, kept: _Kept, progress: Progress, batches: int) -> None:
     tensors = {f"{name}.{k}": v for name, module in kept.modules.items() for k, v in module.state_dict().items()}
     for name, optimiser in kept.optimisers.items():
         for index, slot in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{k}": v for k, v in slot.items()}
-    meta = {"progress": json.dumps([progress.step, progress.elapsed_s])}
+    meta = {"progress": json.dumps([progress.step, progress.elapsed_s]), "batches": str(batches)}
     write_whole(path, save({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, meta))
 
 
-def _read_state(path: Path, kept: _Kept) -> Progress:
+def _read_state(path: Path, kept: _Kept) -> tuple[Progress, int]:
+    """Load what a run goes on from; return where it stands, and its batches per step."""
     if not path.is_file():
         raise DataError(f"nothing to resume: {path} does not exist; train without --resume first")
     tensors = load_file(path)
@@ -243,5 +307,5 @@ def _read_state(path: Path, kept: _Kept) -> Progress:
             state["state"].setdefault(int(index), {})[slot] = value
         optimiser.load_state_dict(state)
     with safe_open(path, "pt") as file:
-        step, elapsed_s = json.loads(file.metadata()["progress"])
-    return Progress(step, elapsed_s)
+        meta = file.metadata()
+    return Progress(*json.loads(meta["progress"])), int(meta.get("batches", 1))

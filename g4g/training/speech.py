@@ -16,7 +16,7 @@ from torch.nn import functional
 from g4g.audio.causal import SPEECH_AUDIO, SpeechConfig, SpeechEncoder, load_speech_encoder, save_speech_encoder
 from g4g.audio.features import SPEECH_RATE, encode_speech
 from g4g.audio.mel import log_mel
-from g4g.errors import DataError
+from g4g.errors import ConfigError, DataError
 from g4g.training.data import describe_data
 from g4g.training.loop import Plan, Stage, train
 from g4g.training.speech_augment import augment_sound, change_speed, warp_throat
@@ -114,9 +114,12 @@ class SpeechStage(Stage):
 
     def _draw_recording(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw a recording of any source, cut to whole rows."""
-        kinds = list(self._groups)
+        groups = {kind: names[self.batch.index :: self.batch.count] for kind, names in self._groups.items()}
+        kinds = [kind for kind, names in groups.items() if names]
+        if not kinds:
+            raise ConfigError(f"{self.batch.count} batches need as many recordings; take fewer processes")
         chances = np.array([_SHARES[kind] for kind in kinds])
-        names = self._groups[kinds[rng.choice(len(kinds), p=chances / chances.sum())]]
+        names = groups[kinds[rng.choice(len(kinds), p=chances / chances.sum())]]
         waveform, target = self._read(names[rng.integers(len(names))])
         if (longest := round(_SEQUENCE_S * SPEECH_RATE)) < len(target):
             start = int(rng.integers(len(target) - longest))

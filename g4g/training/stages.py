@@ -19,6 +19,7 @@ from g4g.training.generator import GeneratorStage
 from g4g.training.loop import Plan, Stage, train
 from g4g.training.motion import fit_motion, measure_motion
 from g4g.training.perceptual import find_perceptual
+from g4g.training.processes import first_process_first, launch
 from g4g.training.speech import SpeechStage
 from g4g.training.speech_data import SpeechFolder
 from g4g.training.speech_features import add_speech, name_encoder
@@ -54,6 +55,12 @@ def train_stage(
     if stage not in STAGES:
         raise ConfigError(f"unknown stage {stage!r}; train one of {', '.join(STAGES)}")
     check_device(plan.device)
+    if plan.starts_others:
+        if stage == "motion":
+            raise ConfigError("motion is solved, not trained, by one process; leave out devices and nodes")
+        return launch(
+            train_stage, plan, stage, data, out, weights=weights, without=without, speech=speech, resume=resume
+        )
     out = Path(out)
     torch.manual_seed(plan.seed)
     start = weights or (out if out.is_file() else None)
@@ -79,7 +86,8 @@ def train_stage(
         if stage in _NEED_SPEECH:
             note["speech"] = speech or name_encoder(models.speech)
             encode = None if speech else lambda waveform: encode_speech(models.speech, waveform)
-            shots, held = (_with_speech(part, data, note["speech"], encode) for part in (shots, held))
+            with first_process_first(plan.fabric):
+                shots, held = (_with_speech(part, data, note["speech"], encode) for part in (shots, held))
             models = _fit_width(models, stage, shots)
         plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
         if stage == "motion":

@@ -14,13 +14,14 @@ from g4g.cli.flags import name_flag
 from g4g.cli.parser import COMMANDS, make_parser
 from g4g.dubbing import Dubber
 from g4g.metrics.evaluate import evaluate
-from g4g.options import DubOptions, FinetuneOptions, LoadOptions, TrainOptions
+from g4g.options import BatchOptions, DubOptions, FinetuneOptions, LoadOptions, TrainOptions
 from g4g.training.finetune import finetune
 from g4g.training.loop import Plan
 from g4g.training.prepare import prepare
 
 LEAST = {
     "dub": ["video", "-o", "out"],
+    "batch": ["jobs.csv", "-o", "out"],
     "avatar": ["video", "-o", "out"],
     "faces": ["video"],
     "prepare": ["video", "-o", "out"],
@@ -37,8 +38,8 @@ def parse(command: str, *words: str) -> dict:
 
 @pytest.mark.parametrize(
     ("command", "settings"),
-    [("dub", DubOptions), ("dub", LoadOptions), ("avatar", LoadOptions), ("faces", LoadOptions),
-     ("finetune", FinetuneOptions), ("train", TrainOptions)],
+    [("dub", DubOptions), ("dub", LoadOptions), ("batch", BatchOptions), ("avatar", LoadOptions),
+     ("faces", LoadOptions), ("finetune", FinetuneOptions), ("train", TrainOptions)],
 )  # fmt: skip
 def test_a_flag_that_is_not_given_is_the_default_of_the_api(command, settings):
     parsed, default = parse(command), asdict(settings())
@@ -71,7 +72,7 @@ def test_functions_take_every_setting_by_its_name():
     assert given["speakers"] == ["0=a.wav", "1=b.wav"]
 
 
-@pytest.mark.parametrize("settings", [DubOptions, LoadOptions, FinetuneOptions, TrainOptions])
+@pytest.mark.parametrize("settings", [DubOptions, LoadOptions, BatchOptions, FinetuneOptions, TrainOptions])
 def test_every_setting_is_explained_twice(settings):
     body = ast.parse(inspect.getsource(settings)).body[0].body
     explained = {
@@ -79,7 +80,7 @@ def test_every_setting_is_explained_twice(settings):
         for node, after in itertools.pairwise(body)
         if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
     }
-    assert explained == {field.name for field in fields(settings)}
+    assert explained == set(settings.__annotations__)
     assert all(field.metadata.get("help", "API only") for field in fields(settings))
 
 

@@ -1,0 +1,26 @@
+"""The list of the batch benchmark: ten jobs broken in ten ways, and its table."""
+
+from batch import format_figures, make_jobs
+
+from g4g.jobs.read import read_jobs
+
+
+def test_ten_jobs_are_broken_in_ten_ways(data_dir, tmp_path):
+    jobs, broken = make_jobs(tmp_path, 3, 5, 0.2)
+    found = read_jobs(jobs)
+    assert len(found) == 15 and broken == 10
+    usual = {f"clip{n}.mp4" for n in range(3)}, {f"sound{n}.wav" for n in range(5)}
+    odd = [
+        job for job in found
+        if job.problem or job.options or job.source.name not in usual[0] or job.audio.name not in usual[1]
+    ]  # fmt: skip
+    assert len(odd) == 10
+    missing = {file.name for job in found for file in job.inputs().values() if not file.exists()}
+    assert missing == {"absent.mp4"}
+
+
+def test_the_table_marks_a_ratio_that_is_too_low():
+    run = {"engine": "local", "seconds": 10, "jobs_per_min": 1, "done": 5, "failed": 1, "peak_mb": 900}
+    runs = [{**run, "workers": 1, "frames_per_s": 4.0}, {**run, "workers": 2, "frames_per_s": 6.0}]
+    table = format_figures({"runs": runs, "sentences": ["no face"], "broken": 1})
+    assert "| 1.50 ! |" in table and table.endswith("- no face") and "broken: 1" in table

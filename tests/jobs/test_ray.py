@@ -1,0 +1,90 @@
+"""The engine ray on this machine: same dubs, a killed actor, no port beyond the loopback."""
+
+import importlib.util
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import g4g
+from g4g.jobs.ray_engine import RayEngine
+from g4g.options import BatchOptions
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs the extra ray: pip install g4g[ray]"
+)
+_LISTENS, _LOOPBACKS = "0A", ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+
+
+def list_open_ports() -> set[str]:
+    """List the sockets of this machine that listen to more than the machine itself."""
+    rows = [line.split() for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[3] == _LISTENS and row[1].split(":")[0] not in _LOOPBACKS}
+
+
+def find_actors() -> list[int]:
+    """List the processes of our actors."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"ray::_Actor" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/net"), reason="looks at processes and ports in /proc")
+def test_ray_makes_the_same_dubs_and_a_killed_actor_costs_one_try(ffmpeg, grid_clip, voice_file, tmp_path):
+    ffmpeg("-t", 0.4, "-i", grid_clip, tmp_path / "talk.mp4")
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    for name, start_s in (("de", 1), ("fr", 2)):
+        ffmpeg("-ss", start_s, "-t", 0.4, "-i", voice_file, tmp_path / f"{name}.wav")
+    jobs = [{"video": str(tmp_path / "talk.mp4"), "audio": str(tmp_path / f"{n}.wav"), "out": f"{n}.mp4"}
+            for n in ("de", "fr")]  # fmt: skip
+    jobs.append({"video": str(tmp_path / "broken.mp4"), "audio": str(tmp_path / "de.wav"), "out": "broken.mp4"})
+    out, killed, opened, before = tmp_path / "out", [], set(), list_open_ports()
+
+    def kill_once():
+        deadline = time.monotonic() + 100
+        while not killed and time.monotonic() < deadline:
+            if list(out.glob(".batch/work/*/job/.g4g-*/picture")):
+                opened.update(list_open_ports() - before)
+                killed.extend(find_actors())
+                os.kill(killed[0], signal.SIGKILL)
+            time.sleep(0.005)
+
+    killer = threading.Thread(target=kill_once)
+    killer.start()
+    result = g4g.batch(jobs, out, engine="ray", workers=1, threads=1, weights="g4g-tiny", wait_s=0.1)
+    killer.join()
+    assert len(killed) == 1 and opened == set()
+    assert (result.state.done, result.state.failed) == (2, 1), result
+    assert sum(outcome.tries for _, outcome in result.rows) == 4
+    dubber = g4g.Dubber.from_pretrained("g4g-tiny")
+    dubber.dub(tmp_path / "talk.mp4", tmp_path / "fr.wav", tmp_path / "single.mp4")
+    assert (tmp_path / "single.mp4").read_bytes() == (out / "fr.mp4").read_bytes()
+    assert not (out / ".batch" / "work").exists()
+
+
+@needs_ray
+def test_a_cluster_that_is_not_there_is_one_sentence(monkeypatch):
+    import ray
+
+    def refuse(**more):
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(g4g.ConfigError, match="cannot be started or joined: no answer"):
+        RayEngine(BatchOptions(engine="ray", address="10.0.0.1:6379"))
+
+
+def test_without_the_package_the_sentence_tells_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(g4g.ConfigError, match=r"pip install g4g\[ray\]"):
+        RayEngine(BatchOptions(engine="ray"))
