@@ -33,6 +33,7 @@ from g4g.faces import (
     refine_crop,
 )
 from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
+from g4g.media.ahead import run_ahead
 from g4g.media.decode import raise_fault
 from g4g.motion import fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
@@ -42,6 +43,8 @@ _LEAST_SCALE, _MOST_SCALE = 2, 4
 """Crops have so many times 128 px each way: 4 hold the detail of faces up to 512 px."""
 _FITTED_FRAMES = 1500
 """The neutral face is fitted to as many frames as a minute has, evenly spread; the gain to the first minute."""
+_AHEAD = 4
+"""Frames that are read ahead."""
 _BLOCK = 500
 """Frames whose points are lifted at a time."""
 
@@ -124,8 +127,8 @@ class AvatarMaker:
                 note(fault)
             return kept[0], None
         faults: list[str] = []
-        reading = read_frames(video, on_fault=lambda fault: (faults.append(fault), note(fault)))
-        frames = report_each(reading, "faces", info.frame_count, progress)
+        reading = read_frames(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
+        frames = report_each(run_ahead(reading, _AHEAD), "faces", info.frame_count, progress)
         tracks = settle_tracks(follow_faces(frames, make_backend(self._backend)))
         return tracks, cache.save(video, self._backend, tracks, faults)
 
@@ -201,7 +204,7 @@ class AvatarMaker:
             for entry, (row, frame) in enumerate(zip(rows.tolist(), frames.tolist(), strict=True)):
                 wanted.setdefault(frame, []).append((face, entry, row))
         picked = pick_frames(avatar.info.path, wanted, on_fault=pass_over)
-        for number, frame in report_each(picked, "library", len(wanted), progress):
+        for number, frame in report_each(run_ahead(picked, _AHEAD), "library", len(wanted), progress):
             for face, entry, row in wanted[number]:
                 matrix = refine_crop(persons[face].head.frame_to_crop[row], persons[face].scale)
                 libraries[face].crops[entry] = crop_face(frame, matrix, size * persons[face].scale, "bicubic")

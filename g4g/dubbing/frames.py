@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -13,12 +14,12 @@ from g4g.avatar.prepare import pass_over
 from g4g.config import CropConfig
 from g4g.dubbing.dub import Dub
 from g4g.dubbing.motions import MouthMotion
-from g4g.dubbing.pipeline import run_ahead
 from g4g.dubbing.plan import NO_NUMBERS
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.dubbing.voices import Voice
 from g4g.errors import ResourceError
 from g4g.faces import crop_face
+from g4g.media.ahead import run_ahead
 from g4g.media.ping_pong import ping_pong_frames
 from g4g.motion import frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter, join_painted
@@ -37,55 +38,60 @@ class FrameMaker:
     def make_frames(self, dub: Dub, alpha: bool = False) -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; `alpha`: with the source's transparency.
 
-        The video is read, and faces are painted, each by a thread that runs a few batches ahead.
+        The video is read, faces are painted, and drawn into their frames, each by a thread that runs a little ahead.
         """
-        for batch in run_ahead(self._make_batches(dub, run_ahead(self._read_batches(dub, alpha)))):
+        read = run_ahead(self._read_batches(dub, alpha), ahead=1)
+        painted = run_ahead(self._paint_batches(dub, read), ahead=1)
+        for batch in run_ahead(self._draw_batches(dub, painted), ahead=1):
             yield from batch
 
-    def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[list[tuple[int, np.ndarray]]]:
-        """Yield (number in the video, frame) in batches."""
-        path, count = dub.avatar.info.path, len(dub.avatar.tracks)
+    def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[_Batch]:
+        path, count, first = dub.avatar.info.path, len(dub.avatar.tracks), 0
         frames = ping_pong_frames(path, count, len(dub.plan), alpha=alpha, on_fault=pass_over)
         while True:
             with self._clock.timed("decode"):
-                batch = list(islice(frames, BATCH_FRAMES))
-            if not batch:
+                read = [
+                    (number, np.ascontiguousarray(frame[..., :3]), frame[..., 3:])
+                    for number, frame in islice(frames, BATCH_FRAMES)
+                ]
+            if not read:
                 return
-            yield batch
+            yield _Batch(first, *zip(*read, strict=True))
+            first += len(read)
 
-    def _make_batches(self, dub: Dub, batches: Iterator) -> Iterator[list[DubbedFrame]]:
-        first = 0
+    def _paint_batches(self, dub: Dub, batches: Iterator[_Batch]) -> Iterator[tuple[_Batch, list]]:
+        """Yield batches with what is painted for them: (job, Painted) of each face."""
         for batch in batches:
-            yield self._dub_batch(dub, batch, first)
-            first += len(batch)
+            made = []
+            for voice, motion in zip(dub.voices, dub.motions, strict=True):
+                faces = voice.faces[list(batch.numbers)]
+                wanted = np.array([voice.plan.passed[batch.first + i] is None for i in range(len(batch.numbers))])
+                for face in np.unique(faces[wanted]).tolist():
+                    job = _Job(dub, voice, motion, face, batch, np.flatnonzero(wanted & (faces == face)))
+                    made.append((job, self._paint(job)))
+            yield batch, made
 
-    def _dub_batch(self, dub: Dub, stored: list[tuple[int, np.ndarray]], first: int) -> list[DubbedFrame]:
-        """Dub the plan's frames from number `first` on."""
-        batch = [(source, np.ascontiguousarray(frame[..., :3])) for source, frame in stored]
-        results = [frame for _, frame in batch]
-        made: list[list[DubbedFace]] = [[] for _ in batch]
-        for voice, motion in zip(dub.voices, dub.motions, strict=True):
-            faces = voice.faces[[source for source, _ in batch]]
-            wanted = np.array([voice.plan.passed[first + i] is None for i in range(len(batch))])
-            for face in np.unique(faces[wanted]).tolist():
-                places = np.flatnonzero(wanted & (faces == face))
-                job = _Job(dub, voice, motion, face, [batch[i] for i in places], first + places)
-                painted = self._paint(job)
-                with self._clock.timed("draw"):
-                    for i, row in zip(places.tolist(), range(len(painted)), strict=True):
-                        if painted.has_numbers[row]:
-                            results[i], drawn = job.draw(painted, row, results[i])
-                            made[i].append(drawn)
-        reasons = [None if made[i] else dub.plan.passed[first + i] or NO_NUMBERS for i in range(len(batch))]
-        return [
-            DubbedFrame(frame, results[i], stored[i][1][..., 3:], tuple(made[i]), reasons[i])
-            for i, (_, frame) in enumerate(batch)
-        ]
+    def _draw_batches(self, dub: Dub, batches: Iterator[tuple[_Batch, list]]) -> Iterator[list[DubbedFrame]]:
+        for batch, made in batches:
+            results, faces = list(batch.frames), [[] for _ in batch.frames]
+            with self._clock.timed("draw"):
+                for job, painted in made:
+                    for row in np.flatnonzero(painted.has_numbers).tolist():
+                        place = int(job.places[row])
+                        results[place], face = job.draw(painted, row, results[place])
+                        faces[place].append(face)
+            yield [
+                DubbedFrame(
+                    batch.frames[i], results[i], batch.alphas[i], tuple(faces[i]),
+                    None if faces[i] else dub.plan.passed[batch.first + i] or NO_NUMBERS,
+                )
+                for i in range(len(results))
+            ]  # fmt: skip
 
     def _paint(self, job: _Job) -> Painted:
         """Paint; where the memory does not hold so many frames, from then on half as many at a time."""
         parts, done = [], 0
-        while done < len(job.batch):
+        while done < len(job.places):
             part = slice(done, done + self.batch_frames)
             try:
                 with self._clock.timed("crop"):
@@ -102,21 +108,31 @@ class FrameMaker:
         return join_painted(parts)
 
 
-class _Job:
-    """One face in some frames of a batch: `batch` holds (number in the video, frame), `numbers` those of the plan."""
+@dataclass(frozen=True)
+class _Batch:
+    """Frames of a plan from number `first` on: `numbers` in the video, RGB `frames`, and `alphas` (H, W, 0 or 1)."""
 
-    def __init__(self, dub: Dub, voice: Voice, motion: MouthMotion, face: int, batch, numbers: np.ndarray) -> None:
-        self.person, self.voice, self.motion = dub.avatar.persons[face], voice, motion
-        self.batch, self.numbers = batch, numbers
-        self._rows = self.person.head.find_rows(np.array([source for source, _ in batch]))
+    first: int
+    numbers: tuple[int, ...]
+    frames: tuple[np.ndarray, ...]
+    alphas: tuple[np.ndarray, ...]
+
+
+class _Job:
+    """One face in some frames of a batch: `places` in the batch, `numbers` in the plan."""
+
+    def __init__(self, dub: Dub, voice: Voice, motion: MouthMotion, face: int, batch: _Batch, places: np.ndarray):
+        self.person, self.voice, self.motion, self.batch = dub.avatar.persons[face], voice, motion, batch
+        self.places, self.numbers = places, batch.first + places
+        self._rows = self.person.head.find_rows(np.array(batch.numbers)[places])
         self.frame_to_crop = self.person.head.frame_to_crop[self._rows]
 
     def lay_canvas(self, part: slice, models: Models) -> Canvas:
         """Cut the crops of some of the frames and lay out what is painted over them."""
         person, rows, numbers = self.person, self._rows[part], self.numbers[part]
         crops = [
-            crop_face(frame, matrix, CropConfig().size)
-            for (_, frame), matrix in zip(self.batch[part], self.frame_to_crop[part], strict=True)
+            crop_face(self.batch.frames[place], matrix, CropConfig().size)
+            for place, matrix in zip(self.places[part], self.frame_to_crop[part], strict=True)
         ]
         degrees = person.head.pose.degrees[rows]
         shapes, closed = self.motion.shapes[numbers], self.motion.closed[numbers]
@@ -129,7 +145,7 @@ class _Job:
 
     def draw(self, painted: Painted, row: int, result: np.ndarray) -> tuple[np.ndarray, DubbedFace]:
         """Draw the new face of one of the frames into what became of it so far, which is copied if it is the source."""
-        frame, matrix = self.batch[row][1], self.frame_to_crop[row]
+        frame, matrix = self.batch.frames[self.places[row]], self.frame_to_crop[row]
         share = float(self.voice.plan.shares[self.numbers[row]])
         result = result.copy() if result is frame else result
         painted.draw(row, frame, matrix, result, share)

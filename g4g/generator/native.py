@@ -49,10 +49,10 @@ def _draw(result, frame, references, maps, there, back, box, size, top):
             v = there[1, 0] * x + there[1, 1] * y + there[1, 2] - top
             if u < 0 or v < 0 or u > width - 1 or v > height - 1:
                 continue
-            _interpolate(maps, u, v, m)
-            taken = m[rest + 8]
+            taken = _interpolate(maps, u, v, rest + 8, m)
             if taken <= 0:
                 continue
+            _interpolate(maps, u, v, 0, m)
             blend[:] = 0
             for k in range(count):
                 if m[shares + k] >= _LEAST_SHARE:
@@ -77,15 +77,16 @@ def _draw(result, frame, references, maps, there, back, box, size, top):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _interpolate(maps, u, v, out):
-    """Read all maps (h, w, C) at a place inside, bilinear."""
+def _interpolate(maps, u, v, first, out):
+    """Read the maps (h, w, C) from number `first` on at a place inside, bilinear; return the last."""
     height, width, channels = maps.shape
     i, j = min(int(v), height - 2), min(int(u), width - 2)
     fv, fu = np.float32(v - i), np.float32(u - j)
     a, b = (1 - fv) * (1 - fu), (1 - fv) * fu
     c, d = fv * (1 - fu), fv * fu
-    for k in range(channels):
+    for k in range(first, channels):
         out[k] = a * maps[i, j, k] + b * maps[i, j + 1, k] + c * maps[i + 1, j, k] + d * maps[i + 1, j + 1, k]
+    return out[channels - 1]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -6,7 +6,7 @@ from itertools import count, islice
 
 import pytest
 
-from g4g.dubbing.pipeline import run_ahead
+from g4g.media.ahead import run_ahead
 
 
 def test_items_come_in_order_made_by_another_thread():
