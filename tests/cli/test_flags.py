@@ -28,6 +28,7 @@ LEAST = {
     "evaluate": [],
     "finetune": ["video", "-o", "out"],
     "train": ["motion", "data", "-o", "out"],
+    "export": ["g4g-tiny", "-o", "out"],
 }
 """What each command can not do without."""
 

@@ -1,0 +1,142 @@
+"""Other engines say the same as torch, keep what they converted, and are chosen by name and device."""
+
+from __future__ import annotations
+
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from g4g.audio import encode_speech
+from g4g.engine import NetworkCache, choose_engine, has_bfloat16, on_openvino, open_network
+from g4g.errors import ConfigError
+from g4g.export import measure_error
+from g4g.generator import Layout
+from g4g.networks import list_flat_networks, use_engine
+from g4g.zoo import load
+
+MOST_ERROR = 2e-6
+"""Of an output's largest value, or of 1, in float32; docs/engine.md says it."""
+needs_onnx = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("onnx", "onnxscript", "onnxruntime"))), reason="needs the extra onnx"
+)
+ENGINES = ["openvino", pytest.param("onnx", marks=needs_onnx)]
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return load("g4g-tiny")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return NetworkCache(tmp_path_factory.mktemp("networks"))
+
+
+@pytest.fixture(scope="module")
+def flats(tiny):
+    return list_flat_networks(tiny)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["speech", "generator", "fusion"])
+def test_an_engine_says_the_same_as_torch_for_any_length(engine, name, flats, cache):
+    assert measure_error(flats[name], open_network(flats[name], engine, cache)) <= MOST_ERROR
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
+def test_bfloat16_is_near_and_really_another_precision(flats, cache):
+    error = measure_error(flats["generator"], open_network(flats["generator"], "openvino", cache, "bf16"))
+    assert MOST_ERROR < error < 0.02
+
+
+@torch.no_grad()
+def test_networks_on_openvino_are_called_as_before(tiny, cache):
+    fast = use_engine(tiny, "openvino", cache)
+    sound = np.random.default_rng(0).normal(0, 0.1, 12_345).astype(np.float32)
+    np.testing.assert_allclose(encode_speech(fast.speech, sound), encode_speech(tiny.speech, sound), atol=2e-5)
+    assert fast.speech.config == tiny.speech.config and fast.generator.top == tiny.generator.top
+    assert fast.fusion is tiny.fusion and use_engine(tiny, "torch") is tiny
+    pictures, seen, stretch, guide, speech = list_flat_networks(tiny)["generator"].example.values()
+    layout = Layout(torch.zeros(0), seen, stretch, guide)
+    ours, theirs = (vars(models.generator(pictures, layout, speech)) for models in (tiny, fast))
+    for name, expected in ours.items():
+        assert torch.allclose(theirs[name], expected, atol=0.03), name
+
+
+def test_threads_may_share_a_network(flats, cache):
+    run = open_network(flats["generator"], "openvino", cache)
+    inputs = [tuple(x * share for x in flats["generator"].example.values()) for share in np.linspace(0.1, 1, 16)]
+    expected = [run(*given) for given in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for found, wanted in zip(pool.map(lambda given: run(*given), inputs), expected, strict=True):
+            assert all(map(torch.equal, found, wanted))
+
+
+def test_a_network_is_converted_once_and_again_when_its_file_is_damaged(flats, tmp_path, monkeypatch):
+    cache, flat, converted = NetworkCache(tmp_path), flats["fusion"], []
+    convert = on_openvino._convert
+    monkeypatch.setattr(on_openvino, "_convert", lambda flat: (converted.append(flat.name), convert(flat))[1])
+    first = open_network(flat, "openvino", cache)(*flat.example.values())
+    second = open_network(flat, "openvino", cache)(*flat.example.values())
+    assert converted == ["fusion"] and all(map(torch.equal, first, second))
+    (file,) = tmp_path.glob("*/network.bin")
+    content = bytearray(file.read_bytes())
+    content[100] ^= 64
+    file.write_bytes(content)
+    third = open_network(flat, "openvino", cache)(*flat.example.values())
+    assert converted == ["fusion"] * 2 and all(map(torch.equal, first, third))
+
+
+def test_other_weights_have_another_key(flats):
+    flat = flats["fusion"]
+    before = flat.key("openvino", "1")
+    assert before == flat.key("openvino", "1") != flat.key("openvino", "2")
+    bias = flat.module.light.bias
+    bias += 1
+    try:
+        assert flat.key("openvino", "1") != before
+    finally:
+        bias -= 1
+
+
+def test_the_cache_keeps_what_was_used_last_and_nothing_half_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("g4g.engine.cache.MOST_BYTES", 2500)
+    cache, write = NetworkCache(tmp_path), lambda folder: (folder / "x").write_bytes(bytes(1000))
+    cache.keep("a", write)
+    cache.keep("b", write)
+    assert cache.find("a") == tmp_path / "a"
+    cache.keep("c", write)
+    assert {folder.name for folder in tmp_path.iterdir()} == {"a", "c"}
+
+    def break_off(folder):
+        write(folder)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.keep("d", break_off)
+    assert {folder.name for folder in tmp_path.iterdir()} == {"a", "c"} and cache.find("d") is None
+
+
+def test_a_disk_that_refuses_is_told_and_without_a_folder_nothing_is_kept(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.warns(UserWarning, match="could not be kept"):
+        NetworkCache(tmp_path / "file" / "networks").keep("a", lambda folder: None)
+    NetworkCache(None).keep("a", lambda folder: pytest.fail("nothing to write"))
+    assert NetworkCache(None).find("a") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "engine"),
+    [("auto", "cpu", "openvino"), ("auto", "cuda", "torch"), ("torch", "cpu", "torch"), ("onnx", "cpu", "onnx")],
+)
+def test_the_engine_that_a_name_means(name, device, engine):
+    assert choose_engine(name, device) == engine
+
+
+@pytest.mark.parametrize(("name", "device"), [("tensorrt", "cpu"), ("openvino", "cuda"), ("onnx", "mps")])
+def test_an_engine_that_cannot_be_taken_is_an_error(name, device):
+    with pytest.raises(ConfigError, match=name):
+        choose_engine(name, device)
