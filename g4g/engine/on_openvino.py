@@ -61,13 +61,17 @@ def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f
     key = flat.key("openvino", openvino.__version__)
     kept = cache.find(key)
     if kept is None:
-        model = _convert(flat)
+        model = convert_network(flat)
         cache.keep(key, lambda folder: openvino.save_model(model, folder / "network.xml", compress_to_fp16=False))
     else:
         model = _core().read_model(kept / "network.xml")
-    compiled = compile_network(model, precision=precision)
+    return run_compiled(compile_network(model, precision=precision))
+
+
+def run_compiled(compiled) -> Run:
+    """Make a function of a compiled network that several threads may call at the same time."""
     idle: deque = deque()  # infer requests that nobody uses just now
-    outputs = range(len(flat.outputs))
+    outputs = range(len(compiled.outputs))
 
     def run(*inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         try:
@@ -84,8 +88,8 @@ def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f
     return run
 
 
-def _convert(flat: FlatNetwork):
-    """Convert a network with the lengths that may vary left open; its numbers stay float32."""
+def convert_network(flat: FlatNetwork):
+    """Convert a network to an OpenVINO model with the lengths that may vary left open; its numbers stay float32."""
     import openvino
 
     with warnings.catch_warnings():

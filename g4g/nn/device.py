@@ -14,7 +14,8 @@ def find_device(name: str) -> str:
         ConfigError: torch cannot compute on it.
     """
     if name == "auto":
-        return next((kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available()), "cpu")
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        return next(kind for kind, is_there in there.items() if is_there)
     check_device(name)
     return name
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from g4g.audio import encode_speech
+from g4g.audio import SpeechConfig, SpeechEncoder, encode_speech
 from g4g.engine import NetworkCache, choose_engine, has_bfloat16, on_openvino, open_network
 from g4g.errors import ConfigError
 from g4g.export import measure_error
@@ -46,6 +47,14 @@ def test_an_engine_says_the_same_as_torch_for_any_length(engine, name, flats, ca
     assert measure_error(flats[name], open_network(flats[name], engine, cache)) <= MOST_ERROR
 
 
+def test_a_causal_speech_encoder_runs_on_openvino(tiny, cache):
+    torch.manual_seed(0)
+    encoder = SpeechEncoder(SpeechConfig(size=16, width=16, inner=8)).eval()
+    fast = use_engine(replace(tiny, speech=encoder), "openvino", cache)
+    sound = np.random.default_rng(0).normal(0, 0.1, 12_345).astype(np.float32)
+    np.testing.assert_allclose(encode_speech(fast.speech, sound), encode_speech(encoder, sound), atol=1e-5)
+
+
 @pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16")
 def test_bfloat16_is_near_and_really_another_precision(flats, cache):
     error = measure_error(flats["generator"], open_network(flats["generator"], "openvino", cache, "bf16"))
@@ -77,8 +86,8 @@ def test_threads_may_share_a_network(flats, cache):
 
 def test_a_network_is_converted_once_and_again_when_its_file_is_damaged(flats, tmp_path, monkeypatch):
     cache, flat, converted = NetworkCache(tmp_path), flats["fusion"], []
-    convert = on_openvino._convert
-    monkeypatch.setattr(on_openvino, "_convert", lambda flat: (converted.append(flat.name), convert(flat))[1])
+    convert = on_openvino.convert_network
+    monkeypatch.setattr(on_openvino, "convert_network", lambda flat: (converted.append(flat.name), convert(flat))[1])
     first = open_network(flat, "openvino", cache)(*flat.example.values())
     second = open_network(flat, "openvino", cache)(*flat.example.values())
     assert converted == ["fusion"] and all(map(torch.equal, first, second))
