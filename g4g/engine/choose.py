@@ -7,6 +7,7 @@ from g4g.engine.flat import FlatNetwork, Run
 from g4g.errors import ConfigError
 from g4g.options import NETWORK_ENGINES
 
+
 def choose_engine(name: str, device: str) -> str:
     """Say which engine a name means on a torch device: "auto" is OpenVINO on the CPU and torch elsewhere.
 

@@ -37,7 +37,6 @@ def test_dub_writes_and_then_refuses_without_force(portrait_file, voice_file, ff
         ({"weights": "g4g-huge"}, "unknown weights 'g4g-huge'"),
         ({"faces": "none"}, "unknown face backend"),
         ({"device": "nope"}, "device 'nope' cannot be used"),
-        ({"engine": "nope"}, "unknown engine 'nope'"),
     ],
 )
 def test_wrong_input_is_one_sentence(change, message, portrait_file, voice_file, tmp_path, monkeypatch, capsys):
@@ -46,10 +45,7 @@ def test_wrong_input_is_one_sentence(change, message, portrait_file, voice_file,
     given = {"video": portrait_file, "audio": voice_file, "weights": "g4g-tiny", **change}
     given = {key: portrait_file if value == "portrait" else value for key, value in given.items()}
     options = [
-        word
-        for key in ("audio", "weights", "faces", "device", "engine")
-        if key in given
-        for word in (f"--{key}", given[key])
+        word for key in ("audio", "weights", "faces", "device") if key in given for word in (f"--{key}", given[key])
     ]
     line = _fail(["dub", given["video"], *options, "-o", "out.mp4"], capsys)
     assert "g4g: " in line and message in line
