@@ -13,7 +13,6 @@ import importlib.util
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,29 +22,20 @@ from g4g.audio import encode_speech
 from g4g.engine import FlatNetwork, NetworkCache, Run, count_threads, has_bfloat16, open_network, use_threads
 from g4g.engine.on_openvino import compile_network, convert_network, run_compiled
 from g4g.faces.landmarks import MESH_TO_68, MOUTH
-from g4g.generator import Maps, draw_frames, sample_pictures
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.motion import frame_speech
-from g4g.networks import list_flat_networks
-from g4g.painter import Canvas, lay_out, to_tensor
-from g4g.training.data import load_split
+from g4g.networks import list_flat_networks, run_generator_by
+from g4g.painter import Canvas
+from g4g.training.data import Shot, load_split
 from g4g.training.examples import Subject
+from g4g.training.generator import cut_real, draw_canvas, reduce, stack_pictures, to_pictures
 from g4g.zoo import DEFAULT_WEIGHTS, Models, load
 
 _BATCH = 8
 _SOUND_STEPS = 2 * 50 * (10 + 2)
 """Mel steps of 10 s of sound and the 2 s of silence that Whisper wants behind it."""
-_CALIBRATION_SHOTS, _MEASURED_SHOTS, _APART_S = 24, 24, 0.5
-
-
-@dataclass(frozen=True)
-class Crops:
-    """Frames of a shot: inputs of the generator, and what it takes to draw and to compare its mouths."""
-
-    inputs: tuple[Tensor, ...]
-    pictures: Tensor
-    layout: object
-    mouths: np.ndarray
+_SHOTS, _APART_S = 24, 0.5
+"""Shots to calibrate with, and as many to measure; references are so far from the frame."""
 
 
 def enlarge_example(flat: FlatNetwork) -> list[Tensor]:
@@ -93,78 +83,78 @@ def compare_engines(flats: dict[str, FlatNetwork], cache: NetworkCache, runs: in
             print(f"{name:<12}{engine:<20}{middle:12.1f}{least:10.1f}   {max(errors):.1e}", flush=True)
 
 
-def read_crops(models: Models, data: str) -> tuple[list[Crops], list[Crops]]:
+def read_canvases(models: Models, data: str) -> tuple[list[Canvas], list[Canvas]]:
     """Read frames to calibrate with, and held-out ones to measure."""
     rng, groups = np.random.default_rng(0), []
-    for shots, count in zip(load_split(data), (_CALIBRATION_SHOTS, _MEASURED_SHOTS), strict=True):
+    for shots in load_split(data):
         videos = [shot for shot in shots if shot.kind == "video"]
-        some = rng.choice(len(videos), min(count, len(videos)), replace=False)
-        groups.append([lay_crops(models, videos[i]) for i in some])
+        some = rng.choice(len(videos), min(_SHOTS, len(videos)), replace=False)
+        groups.append([lay_canvas(models, videos[i]) for i in some])
     return groups[0], groups[1]
 
 
-def lay_crops(models: Models, shot) -> Crops:
+def lay_canvas(models: Models, shot: Shot) -> Canvas:
     """Lay _BATCH frames of a shot out of other frames of it, told the true geometry."""
-    generator, subject = models.generator, Subject.of(shot)
-    config, size = generator.config, generator.crop.size
+    config, subject = models.generator.config, Subject.of(shot)
     frames = np.linspace(4, len(shot) - 5, _BATCH).astype(int)
     chosen = [subject.rank_references(frame, _APART_S)[: config.references] for frame in frames]
     chosen = np.stack([np.resize(one, config.references) for one in chosen])
-    sound = shot.waveform.astype(np.float32) / 32768
-    speech = frame_speech(encode_speech(models.speech, sound), shot.times_s[frames], config.speech_rows)
-    canvas = Canvas(
+    speech = encode_speech(models.speech, shot.waveform.astype(np.float32) / 32768)
+    return Canvas(
         shot.crops[frames], subject.points[frames], subject.points[frames], shot.crops[chosen],
-        subject.points[chosen], speech,
+        subject.points[chosen], frame_speech(speech, shot.times_s[frames], config.speech_rows),
     )  # fmt: skip
-    pictures = to_tensor(np.concatenate([canvas.references, canvas.crops[:, None]], 1))
-    small = torch.nn.functional.interpolate(pictures.flatten(0, 1), (size, size), mode="area")
-    small = small.unflatten(0, pictures.shape[:2])
-    layout = lay_out(canvas, 1, generator.top)
-    inputs = (sample_pictures(small, layout.places, size), layout.seen, layout.stretch, layout.guide)
-    return Crops((*inputs, torch.from_numpy(speech)), small, layout, subject.points[frames][:, MESH_TO_68][:, MOUTH])
 
 
-def quantise(flat: FlatNetwork, crops: list[Crops]) -> Run:
+def list_inputs(models: Models, flat: FlatNetwork, canvas: Canvas) -> tuple[Tensor, ...]:
+    """List what the generator is given for a canvas."""
+    given: list[tuple[Tensor, ...]] = []
+    listening = run_generator_by(models.generator, lambda *inputs: (given.append(inputs), flat.module(*inputs))[1])
+    draw_canvas(listening, canvas, stack_pictures(canvas))
+    return given[0]
+
+
+def quantise(flat: FlatNetwork, samples: list[tuple[Tensor, ...]]) -> Run:
     """Quantise the generator to int8 by NNCF's post-training method, calibrated on real crops."""
     import nncf
 
-    samples = nncf.Dataset([[tensor.numpy() for tensor in some.inputs] for some in crops])
+    arrays = nncf.Dataset([[tensor.numpy() for tensor in inputs] for inputs in samples])
     mixed = nncf.QuantizationPreset.MIXED  # its activations are no ReLUs
-    model = nncf.quantize(convert_network(flat), samples, preset=mixed, subset_size=len(crops))
+    model = nncf.quantize(convert_network(flat), arrays, preset=mixed, subset_size=len(samples))
     return run_compiled(compile_network(model))
 
 
-def draw_mouths(models: Models, run: Run, crops: Crops) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Draw the frames of a shot by an engine's maps; return mouths as drawn and as they really are, uint8."""
-    generator = models.generator
-    drawn = draw_frames(crops.pictures, crops.layout, Maps(*run(*crops.inputs)), generator.crop.size)
-    real = crops.pictures[:, -1, :, generator.top :]
-    groups = []
-    for frames in (drawn, real):
-        frames = ((frames.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-        boxes = [mouth_box(points - [0, generator.top], generator.crop.size) for points in crops.mouths]
+def draw_mouths(models: Models, run: Run, canvas: Canvas) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Draw frames by an engine's maps; return mouths as drawn and as they really are, uint8."""
+    generator, pictures = models.generator, stack_pictures(canvas)
+    drawn, _ = draw_canvas(run_generator_by(generator, run), canvas, pictures)
+    groups, top = [], generator.top
+    for frames in (drawn, cut_real(generator, pictures[:, -1])):
+        frames = to_pictures(reduce(generator, frames))
+        boxes = [mouth_box(points[MESH_TO_68][MOUTH] - [0, top], generator.crop.size) for points in canvas.targets]
         groups.append([cut_box(frame, box) for frame, box in zip(frames, boxes, strict=True)])
     return groups[0], groups[1]
 
 
 def compare_pictures(models: Models, flat: FlatNetwork, cache: NetworkCache, data: str, runs: int) -> None:
     """Print what each precision of the generator costs in time and in PSNR of held-out mouths."""
-    calibration, held = read_crops(models, data)
+    calibration, held = read_canvases(models, data)
     ways = list_runs(flat, cache)
     if importlib.util.find_spec("nncf"):
-        ways["OpenVINO int8"] = quantise(flat, calibration)
+        ways["OpenVINO int8"] = quantise(flat, [list_inputs(models, flat, canvas) for canvas in calibration])
     print(f"\ngenerator on real crops of {len(held)} held-out shots, mouths")
     print(f"{'engine':<20}{'ms, median':>12}{'dB to real':>12}{'dB to torch':>14}{'worst':>8}{'levels':>8}")
-    floats = [draw_mouths(models, ways["torch"], crops)[0] for crops in held]
+    floats = [draw_mouths(models, ways["torch"], canvas)[0] for canvas in held]
+    inputs = list(list_inputs(models, flat, held[0]))
     for engine, run in ways.items():
         to_real, to_float, levels = [], [], 0
-        for crops, wanted in zip(held, floats, strict=True):
-            made, real = draw_mouths(models, run, crops)
+        for canvas, wanted in zip(held, floats, strict=True):
+            made, real = draw_mouths(models, run, canvas)
             to_real += [psnr(a, b) for a, b in zip(made, real, strict=True)]
             off = [np.abs(a.astype(float) - b) for a, b in zip(made, wanted, strict=True)]
             levels = max(levels, *(x.max() for x in off))
             to_float += [10 * np.log10(255**2 / max(np.square(x).mean(), 1e-9)) for x in off]
-        middle, _ = time_run(run, list(held[0].inputs), runs)
+        middle, _ = time_run(run, inputs, runs)
         print(
             f"{engine:<20}{middle:12.1f}{np.mean(to_real):12.3f}{np.mean(to_float):14.1f}{min(to_float):8.1f}"
             f"{levels:8.0f}",

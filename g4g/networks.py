@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ _MEL_STEPS_PER_ROW = 2
 
 
 class FlatGenerator(nn.Module):
-    """The generator with plain tensors: pictures, seen, stretch, guide and speech to flow, logits, colour, detail."""
+    """The generator with plain tensors: pictures, seen, stretch, guide and speech to what `Maps` holds."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class FlatGenerator(nn.Module):
     def forward(self, pictures: Tensor, seen: Tensor, stretch: Tensor, guide: Tensor, speech: Tensor):
         no_places = seen.new_zeros(0)  # pictures were sampled at them already
         maps = self.generator(pictures, Layout(no_places, seen, stretch, guide), speech)
-        return maps.flow, maps.logits, maps.colour, maps.detail
+        return tuple(getattr(maps, field.name) for field in fields(Maps))
 
 
 class FlatSpeech(nn.Module):
@@ -73,7 +73,7 @@ def list_flat_networks(models: Models) -> dict[str, FlatNetwork]:
         ),
         "generator": FlatNetwork(
             "generator", FlatGenerator(models.generator).eval(), generator, by_frame(generator),
-            ("flow", "logits", "colour", "detail"),
+            tuple(field.name for field in fields(Maps)),
         ),
         "fusion": FlatNetwork("fusion", models.fusion, fusion, by_frame(fusion), ("crop", "taken")),
     }  # fmt: skip
@@ -107,15 +107,20 @@ def use_engine(models: Models, engine: str, cache: NetworkCache | None = None) -
         name: _OpenedAtFirstUse(lambda name=name: open_network(flats[name], engine, cache, _choose_precision(name)))
         for name in ("speech", "generator")
     }
-
-    def generate(pictures: Tensor, layout: Layout, speech: Tensor) -> Maps:
-        return Maps(*later["generator"](pictures, layout.seen, layout.stretch, layout.guide, speech))
-
     return replace(
         models,
         speech=_replace_forward(models.speech, lambda mel: later["speech"](mel)[0]),
-        generator=_replace_forward(models.generator, generate),
+        generator=run_generator_by(models.generator, later["generator"]),
     )
+
+
+def run_generator_by(generator: Generator, run: Run) -> Generator:
+    """Give a generator of the same parameters whose maps are computed by `run`, a form of its `FlatGenerator`."""
+
+    def generate(pictures: Tensor, layout: Layout, speech: Tensor) -> Maps:
+        return Maps(*run(pictures, layout.seen, layout.stretch, layout.guide, speech))
+
+    return _replace_forward(generator, generate)
 
 
 def _choose_precision(name: str) -> str:

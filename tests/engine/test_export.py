@@ -22,7 +22,7 @@ def test_export_writes_files_that_stand_alone(tmp_path, capsys):
     assert all(f"{file}: largest error" in told for file in files)
     session = onnxruntime.InferenceSession(str(files[1]))
     assert [given.name for given in session.get_inputs()] == ["pictures", "seen", "stretch", "guide", "speech"]
-    assert [given.name for given in session.get_outputs()] == ["flow", "logits", "colour", "detail"]
+    assert [given.name for given in session.get_outputs()] == ["flow", "logits", "colour", "crispness", "detail"]
     with pytest.raises(SystemExit):
         main(command)
     assert "exists" in capsys.readouterr().err
