@@ -28,7 +28,7 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@echo "Installing g4g and its dependencies into $(VENV): 3 to 5 minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e ".[dev,demo,docs]"
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e ".[dev,demo,docs,onnx]"
 	$(BIN)/python -m pip check
 	@touch $(INSTALLED)
 

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from g4g.avatar.cache import CACHE_VARIABLE
 from g4g.dubbing import Dubber, DubReport
+from g4g.engine import CACHE_VARIABLE
 from g4g.media import probe
 from g4g.options import DEFAULT_WEIGHTS
 

@@ -32,6 +32,8 @@ ENGINES = ("local", "ray")
 """Where the workers of a batch run."""
 LEAST_WORKER_MB = 1536
 """With less memory no worker of a batch gets as far as its first frame."""
+NETWORK_ENGINES = ("auto", "torch", "openvino", "onnx")
+"""What can run networks; docs/engine.md tells how far they are apart."""
 PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions of training, as Lightning Fabric names them."""
 PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
@@ -70,8 +72,13 @@ class LoadOptions:
     """A shipped name, or a weight file."""
     faces: str = setting(FACES, "face backend: mediapipe or face-alignment (%(default)s)")
     """What finds faces and their points."""
-    device: str = setting("cpu", "cpu, cuda, mps (%(default)s)")
-    """Where the networks run."""
+    device: str = setting("cpu", "auto, cpu, cuda, mps (%(default)s)")
+    """Where the networks run; "auto": an accelerator where there is one."""
+    engine: str = setting(
+        "auto", "what runs the networks; auto is openvino on the CPU, torch elsewhere (%(default)s)",
+        choices=NETWORK_ENGINES,
+    )
+    """What runs the large networks; "auto" is OpenVINO on the CPU, torch elsewhere."""
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -16,7 +16,7 @@ from g4g.faces import load_canonical
 from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
-from g4g.nn import channels_last, check_device
+from g4g.nn import channels_last, find_device
 from g4g.options import DEFAULT_WEIGHTS, TINY_WEIGHTS
 
 KIND = "g4g"
@@ -84,14 +84,14 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
 
     Args:
         name: a name of the manifest, "g4g-tiny" (seeded random networks for tests), or a file.
-        device: torch device.
+        device: torch device, or "auto": an accelerator where there is one.
     Returns:
         The networks in evaluation mode.
     Raises:
         CheckpointError: unknown name, damaged file, a file of another kind or of an older g4g.
         ConfigError: no such device here.
     """
-    check_device(device)
+    device = find_device(device)
     if str(name) == TINY_WEIGHTS:
         models = _make_tiny()
     else:

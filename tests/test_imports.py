@@ -18,6 +18,7 @@ LAYERS = (
     ("config",),
     ("settings",),
     ("options",),
+    ("engine",),
     ("media", "nn", "checkpoints"),
     ("audio",),
     ("faces",),
@@ -25,6 +26,8 @@ LAYERS = (
     ("generator",),
     ("fusion",),
     ("zoo",),
+    ("networks",),
+    ("export",),
     ("painter",),
     ("avatar",),
     ("dubbing", "metrics"),
@@ -135,7 +138,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
     declared += [
         name
-        for extra in ("demo", "identity", "perceptual", "voices", "ray")
+        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray")
         for name in read_setup("options.extras_require", extra)
     ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from g4g.audio import SpeechEncoder, WhisperEncoder, encode_speech
 from g4g.checkpoints import read_header
 from g4g.errors import CheckpointError
+from g4g.nn import find_device
 from g4g.zoo import TINY_WEIGHTS, build_models, load, save_models
 
 CAUSAL = {"kind": "causal", "size": 16, "width": 16, "inner": 8}
@@ -42,6 +43,12 @@ def test_a_causal_encoder_comes_back(tmp_path, sound):
     assert isinstance(loaded.speech, SpeechEncoder)
     expected = encode_speech(models.speech.eval(), sound)
     assert np.linalg.norm(encode_speech(loaded.speech, sound) - expected) < 0.01 * np.linalg.norm(expected)
+
+
+def test_device_auto_is_one_that_torch_has():
+    loaded = load(TINY_WEIGHTS, "auto")
+    assert {p.device.type for part in loaded.parts().values() for p in part.parameters()} == {find_device("auto")}
+    assert find_device("auto") in ("cpu", "cuda", "mps") and find_device("cpu") == "cpu"
 
 
 def test_an_unknown_kind_is_refused():

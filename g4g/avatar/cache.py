@@ -15,10 +15,9 @@ from safetensors.numpy import save
 
 from g4g import __version__
 from g4g.avatar.packing import pack_tracks, unpack_tracks
+from g4g.engine import find_user_folder
 from g4g.faces import FaceTracks
 
-CACHE_VARIABLE = "G4G_CACHE"
-"""Environment variable: the folder to use instead of g4g in the user's cache folder; empty keeps nothing."""
 MOST_BYTES = 256 * 1024 * 1024
 """The oldest files go when all together are larger (an hour of one face takes 263 MB)."""
 
@@ -38,12 +37,9 @@ class TrackCache:
 
     @classmethod
     def of_user(cls) -> TrackCache:
-        """Use the folder that CACHE_VARIABLE names, else ~/.cache/g4g (or $XDG_CACHE_HOME/g4g)."""
-        named = os.environ.get(CACHE_VARIABLE)
-        if named is None:
-            home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-            named = os.path.join(os.path.expanduser(home), "g4g")
-        return cls(Path(named) / "tracks" if named else None)
+        """Use `tracks` in the user's cache folder."""
+        folder = find_user_folder()
+        return cls(folder / "tracks" if folder else None)
 
     def load(self, video: Path, backend: str) -> tuple[FaceTracks, list[str]] | None:
         """Return a video's tracks and the faults met while it was read; None: not kept, or the file is damaged."""

@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None) -> None:
     _take_end_for_interrupt()
     try:
         options = make_parser().parse_args(arguments)
+        from g4g.engine import use_threads  # loads torch, which --help can do without
+
+        use_threads()
         options.run(options)
     except G4GError as error:
         if "--debug" in arguments:

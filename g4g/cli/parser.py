@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from g4g import __version__
-from g4g.cli import avatar, batch, dub, evaluate, faces, finetune, prepare, train
+from g4g.cli import avatar, batch, dub, evaluate, export, faces, finetune, prepare, train
 
-COMMANDS = (dub, batch, avatar, faces, prepare, evaluate, finetune, train)
+COMMANDS = (dub, batch, avatar, faces, prepare, evaluate, finetune, train, export)
 """Modules with `add(commands)`, in the order of `g4g --help`."""
 
 _EXAMPLE = """examples:

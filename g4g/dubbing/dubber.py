@@ -19,6 +19,7 @@ from g4g.dubbing.people import Face, choose_faces, describe_faces
 from g4g.dubbing.plan import check_result, has_constant_rate
 from g4g.dubbing.report import DubbedFrame, DubReport, draw_faces, draw_sheet
 from g4g.dubbing.voices import hear_sounds
+from g4g.engine import choose_engine, use_threads
 from g4g.errors import ConfigError
 from g4g.media import MediaInfo, VideoWriter
 from g4g.media.check import check_dub, check_video, list_sounds
@@ -26,6 +27,8 @@ from g4g.media.encode import choose_encoding
 from g4g.media.mix import mixed_sound
 from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
+from g4g.networks import use_engine
+from g4g.nn import find_device
 from g4g.options import DubOptions, LoadOptions, make_options
 from g4g.painter import Painter
 from g4g.settings import as_path
@@ -46,6 +49,7 @@ class Dubber:
     def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
         if not isinstance(models, Models):
             raise ConfigError(f"a Dubber takes loaded networks, got {models!r}; write Dubber.from_pretrained(...)")
+        device = find_device(device)
         self._models, self._faces, self._clock = models, faces, Clock()
         self._maker = AvatarMaker(models, faces, self._clock, device)
         self._planner = DubPlanner(models, self._maker, self._clock)
@@ -54,11 +58,25 @@ class Dubber:
     @classmethod
     def from_pretrained(
         cls, weights: str | Path = LoadOptions.weights, *, faces: str = LoadOptions.faces,
-        device: str = LoadOptions.device,
+        device: str = LoadOptions.device, engine: str = LoadOptions.engine,
     ) -> Dubber:  # fmt: skip
-        """Load weights by name or file, see `g4g.load`; `faces` names the face backend."""
-        LoadOptions(weights=weights, faces=faces, device=device)
-        return cls(load(weights, device), faces, device)
+        """Load weights, and let this process use as many threads as `count_threads` says.
+
+        Args:
+            weights: name or file, see `g4g.load`.
+            faces: name of the face backend.
+            device: torch device, or "auto": an accelerator where there is one.
+            engine: what runs the large networks: "torch", "openvino", "onnx", or "auto": OpenVINO on the CPU, torch
+                elsewhere. docs/engine.md tells how far they are apart.
+        Raises:
+            CheckpointError: see `g4g.load`. ConfigError: no such device here, an engine that does not run on it, or
+                whose extra is missing.
+        """
+        LoadOptions(weights=weights, faces=faces, device=device, engine=engine)
+        device = find_device(device)
+        engine = choose_engine(engine, device)
+        use_threads()
+        return cls(use_engine(load(weights, device), engine), faces, device)
 
     def dub(
         self, video: str | Path, audio: str | Path | None, out: str | Path, *, progress: Progress = None,

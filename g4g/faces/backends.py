@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from g4g.checkpoints import find_weights
+from g4g.engine import compile_network
 from g4g.errors import FaceError
 from g4g.faces.blazeface import BlazeFace
 from g4g.faces.facemesh import FaceMesh, roi_from_box, roi_from_mesh
@@ -126,10 +127,7 @@ def _area(mesh: np.ndarray) -> float:
 @lru_cache
 def _compile(name: str):
     """Compile a shipped network, once per process: it takes longer than a second of video."""
-    import openvino
-
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    return openvino.Core().compile_model(str(find_weights(name)), "CPU", settings)
+    return compile_network(find_weights(name), threads=1)
 
 
 BACKENDS = {"mediapipe": MediaPipeBackend, "face-alignment": FaceAlignmentBackend}

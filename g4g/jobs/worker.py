@@ -47,11 +47,8 @@ class Worker:
         """Load the networks. Raises what `Dubber.from_pretrained` does."""
         self._settings = settings
         _take_over(settings)
-        import torch
-
         from g4g.dubbing import Dubber
 
-        torch.set_num_threads(settings.threads)
         options = settings.options
         self._dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
         self._hashes: dict[Path, dict] = {}

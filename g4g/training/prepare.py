@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from g4g.checkpoints.atomic import write_whole
 from g4g.config import CropConfig
+from g4g.engine import limit_threads, share_threads
 from g4g.errors import ConfigError, DataError, G4GError, ResourceError
 from g4g.options import CROP_PX, FACES, WORKERS, check_backend
 from g4g.settings import as_paths, check_exists
@@ -119,7 +118,7 @@ def clip_of(file: Path) -> str:
 def _start_workers(count: int) -> Iterator[ProcessPoolExecutor]:
     """Start worker processes; Ctrl-C ends them at once and without a word."""
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(count, initializer=_begin_worker) as pool:
+    with ProcessPoolExecutor(count, initializer=_begin_worker, initargs=(share_threads(count),)) as pool:
         try:
             yield pool
         except KeyboardInterrupt:
@@ -133,8 +132,8 @@ def _start_workers(count: int) -> Iterator[ProcessPoolExecutor]:
             ) from error
 
 
-def _begin_worker() -> None:
-    torch.set_num_threads(1)
+def _begin_worker(threads: int) -> None:
+    limit_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's own way to end is not for workers
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from g4g.audio.causal import SPEECH_AUDIO, SpeechConfig, SpeechEncoder, load_speech_encoder, save_speech_encoder
 from g4g.audio.features import SPEECH_RATE, encode_speech
 from g4g.audio.mel import log_mel
+from g4g.engine import limit_threads
 from g4g.errors import ConfigError, DataError
 from g4g.training.data import describe_data
 from g4g.training.loop import Plan, Stage, train
@@ -219,7 +220,7 @@ if __name__ == "__main__":
     parser.add_argument("--look-every-s", type=float, default=180.0)
     parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
-    torch.set_num_threads(1)
+    limit_threads(1)
     lengths = Plan(
         given.minutes, given.steps, given.learning_rate, 1e-2, device="cpu", precision=given.precision,
         look_every_s=given.look_every_s, log=lambda text: print(text, flush=True),

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from g4g.audio.features import Encoder, encode_speech
 from g4g.checkpoints.atomic import write_whole
+from g4g.engine import limit_threads
 from g4g.errors import DataError
 from g4g.training.data import read_split
 from g4g.training.sentences import LANGUAGES, make_sentence
@@ -175,7 +175,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    torch.set_num_threads(1)
+    limit_threads(1)
     make_speech(
         given.out, make_teacher_encoder(given.whisper, given.projection), Kokoro(given.kokoro),
         minutes=given.minutes, seed=given.seed,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from g4g.audio.whisper import WhisperConfig, WhisperEncoder
+from g4g.engine import limit_threads
 from g4g.errors import DataError
 from g4g.media import read_waveform
 from g4g.training.projection import (
@@ -109,7 +110,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", required=True, help="the projection, .npz")
     parser.add_argument("--size", type=int, default=WhisperConfig.size)
     given = parser.parse_args()
-    torch.set_num_threads(1)
+    limit_threads(1)
     heard = [np.array(read_waveform(file)) for file in given.sounds]
     versions = encode_in_many_places(make_teacher_encoder(given.model), heard)
     fitted, agreement = fit_projection(versions, given.size)

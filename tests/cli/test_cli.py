@@ -24,7 +24,7 @@ def test_dub_writes_and_then_refuses_without_force(portrait_file, voice_file, ff
     main([str(a) for a in command])
     assert "frames dubbed" in capsys.readouterr().out and out.stat().st_size > 1000
     assert "exists" in _fail(command, capsys)
-    main([str(a) for a in [*command, "--force"]])
+    main([str(a) for a in [*command, "--force", "--device", "auto"]])
 
 
 @pytest.mark.parametrize(

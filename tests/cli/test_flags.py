@@ -28,6 +28,7 @@ LEAST = {
     "evaluate": [],
     "finetune": ["video", "-o", "out"],
     "train": ["motion", "data", "-o", "out"],
+    "export": ["g4g-tiny", "-o", "out"],
 }
 """What each command can not do without."""
 
@@ -51,7 +52,7 @@ def test_a_flag_that_is_not_given_is_the_default_of_the_api(command, settings):
 @pytest.mark.parametrize(
     ("command", "function", "names"),
     [
-        ("dub", Dubber.from_pretrained, {"weights": "weights", "faces": "faces", "device": "device"}),
+        ("dub", Dubber.from_pretrained, {name: name for name in ("weights", "faces", "device", "engine")}),
         ("avatar", Dubber.make_avatar, {"overwrite": "overwrite", "tolerant": "tolerant"}),
         ("faces", Dubber.list_faces, {"out": "sheet", "tolerant": "tolerant"}),
         ("prepare", prepare, {"faces": "faces", "crop_px": "crop_px", "workers": "workers"}),

@@ -1,0 +1,95 @@
+"""The user's cache folder, and in it converted networks: converting takes seconds, reading does not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+CACHE_VARIABLE = "G4G_CACHE"
+"""Environment variable: the folder to use instead of g4g in the user's cache folder; empty keeps nothing."""
+MOST_BYTES = 512 * 1024 * 1024
+"""The networks used longest ago go when all together are larger (those of g4g-small take 60 MB)."""
+
+_SUMS = "sha256.json"
+
+
+def find_user_folder() -> Path | None:
+    """Name the folder that CACHE_VARIABLE names, else ~/.cache/g4g (or $XDG_CACHE_HOME/g4g); None: keep nothing."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named is None:
+        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        named = os.path.join(os.path.expanduser(home), "g4g")
+    return Path(named) if named else None
+
+
+class NetworkCache:
+    """Keeps converted networks, each in a folder of its own; without a folder nothing is kept.
+
+    A network's folder appears whole, with the hashes of its files; what does not fit them is not used.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    @classmethod
+    def of_user(cls) -> NetworkCache:
+        """Use `networks` in the user's cache folder."""
+        folder = find_user_folder()
+        return cls(folder / "networks" if folder else None)
+
+    def find(self, key: str) -> Path | None:
+        """Return the folder with a network's files; None: not kept, or damaged (it is removed then)."""
+        if self._folder is None:
+            return None
+        kept = self._folder / key
+        try:
+            sums = json.loads((kept / _SUMS).read_text())
+            if sums and all(_hash(kept / name) == wanted for name, wanted in sums.items()):
+                os.utime(kept)
+                return kept
+        except (OSError, ValueError, AttributeError):
+            pass
+        shutil.rmtree(kept, ignore_errors=True)
+        return None
+
+    def keep(self, key: str, write: Callable[[Path], None]) -> None:
+        """Keep a network: `write` lays its files into an empty folder.
+
+        Where the disk refuses, a Python warning tells so: everything works, but the next run converts again.
+        """
+        if self._folder is None:
+            return
+        beside = None
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside = Path(tempfile.mkdtemp(".part", dir=self._folder))  # for the owner only
+            write(beside)
+            sums = {file.name: _hash(file) for file in sorted(beside.iterdir())}
+            (beside / _SUMS).write_text(json.dumps(sums))
+            if not (self._folder / key).exists():  # another process may have been faster
+                os.rename(beside, self._folder / key)
+            self._drop_oldest()
+        except OSError as error:
+            warnings.warn(f"the converted network could not be kept for a later run: {error}", stacklevel=2)
+        finally:
+            if beside is not None:
+                shutil.rmtree(beside, ignore_errors=True)
+
+    def _drop_oldest(self) -> None:
+        """Keep the networks used last that fit; what a killed process left half written is as old as any other."""
+        folders = [(folder, folder.stat().st_mtime_ns) for folder in self._folder.iterdir() if folder.is_dir()]
+        total = 0
+        for folder, _ in sorted(folders, key=lambda item: -item[1]):
+            total += sum(file.stat().st_size for file in folder.iterdir())
+            if total > MOST_BYTES:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

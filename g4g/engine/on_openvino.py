@@ -1,0 +1,103 @@
+"""Networks on OpenVINO: the one place that knows it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from g4g.engine.cache import NetworkCache
+from g4g.engine.flat import FlatNetwork, Run
+from g4g.engine.threads import count_threads
+
+
+@lru_cache(maxsize=1)
+def _core():
+    import openvino
+
+    return openvino.Core()
+
+
+def has_bfloat16() -> bool:
+    """Tell whether this processor computes in bfloat16 by itself: elsewhere that is slower than float32."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def compile_network(network, threads: int | None = None, precision: str = "f32"):
+    """Compile a network for the CPU.
+
+    Args:
+        network: an OpenVINO model, or the path of a file that OpenVINO reads.
+        threads: at most so many, None: as many as this process may use.
+        precision: "f32" or "bf16". It is said each time, since OpenVINO by itself takes bfloat16 where it can.
+    Returns:
+        OpenVINO's compiled model; each thread that uses it needs an infer request of its own.
+    """
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": min(threads or count_threads(), count_threads()),
+        # Pinned threads of two processes would share one core while another one idles.
+        "ENABLE_CPU_PINNING": False,
+    }  # fmt: skip
+    return _core().compile_model(str(network) if isinstance(network, Path) else network, "CPU", settings)
+
+
+def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f32") -> Run:
+    """Convert a network, or take what an earlier run converted, and compile it.
+
+    Args:
+        flat: the network.
+        cache: where converted networks are kept.
+        precision: as for `compile_network`.
+    Returns:
+        A function that several threads may call at the same time.
+    """
+    import openvino
+
+    key = flat.key("openvino", openvino.__version__)
+    kept = cache.find(key)
+    if kept is None:
+        model = convert_network(flat)
+        cache.keep(key, lambda folder: openvino.save_model(model, folder / "network.xml", compress_to_fp16=False))
+    else:
+        model = _core().read_model(kept / "network.xml")
+    return run_compiled(compile_network(model, precision=precision))
+
+
+def run_compiled(compiled) -> Run:
+    """Make a function of a compiled network that several threads may call at the same time."""
+    idle: deque = deque()  # infer requests that nobody uses just now
+    outputs = range(len(compiled.outputs))
+
+    def run(*inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        try:
+            request = idle.pop()
+        except IndexError:
+            request = compiled.create_infer_request()
+        try:
+            arrays = [np.ascontiguousarray(tensor.numpy()) for tensor in inputs]
+            result = request.infer(arrays, share_inputs=True)  # results are copied out of the request
+            return tuple(torch.from_numpy(result[i]) for i in outputs)
+        finally:
+            idle.append(request)
+
+    return run
+
+
+def convert_network(flat: FlatNetwork):
+    """Convert a network to an OpenVINO model with the lengths that may vary left open; its numbers stay float32."""
+    import openvino
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns that tracing is old, and of each length that is checked
+        model = openvino.convert_model(flat.module, example_input=tuple(flat.example.values()))
+    shapes = {}
+    for number, (name, tensor) in enumerate(flat.example.items()):
+        axis, _ = flat.varying[name]
+        shapes[number] = [-1 if i == axis else length for i, length in enumerate(tensor.shape)]
+    model.reshape(shapes)
+    return model

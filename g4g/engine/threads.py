@@ -1,0 +1,64 @@
+"""How many threads this process may use: chosen once, for every library and for the processes that it starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from g4g.errors import ConfigError
+
+THREADS_VARIABLE = "G4G_THREADS"
+"""Environment variable: threads of this process and, shared out, of those that it starts; unset: one for each core."""
+
+
+def count_threads() -> int:
+    """Tell how many threads this process may use: G4G_THREADS, else the cores that the system lets it run on.
+
+    Raises:
+        ConfigError: G4G_THREADS is not a whole number from 1 on.
+    """
+    named = os.environ.get(THREADS_VARIABLE, "")
+    if not named:
+        # The affinity and not the machine's cores: taskset, a job scheduler or a container may have given us fewer.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not named.isdecimal() or int(named) < 1:
+        raise ConfigError(f"{THREADS_VARIABLE} must be a whole number from 1 on, got {named!r}; set it so, or unset it")
+    return int(named)
+
+
+def use_threads() -> int:
+    """Set torch, numba and OpenCV to `count_threads()`, which is returned; OpenVINO and ONNX Runtime ask for it."""
+    import torch
+
+    count = count_threads()
+    torch.set_num_threads(count)
+    # A library that is imported later reads its variable, one that is there already is told.
+    os.environ["NUMBA_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = str(count)
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(count)
+    if "numba" in sys.modules:
+        _set_numba(count)
+    return count
+
+
+def share_threads(workers: int) -> int:
+    """Tell how many threads each of some worker processes may use, at least 1; for `limit_threads`."""
+    return max(count_threads() // workers, 1)
+
+
+def limit_threads(count: int) -> None:
+    """Use `count` threads from here on, also in processes that this one starts: what a worker process calls first."""
+    os.environ[THREADS_VARIABLE] = str(count)
+    use_threads()
+
+
+def _set_numba(count: int) -> None:
+    """Set numba for all threads of this process, or, once its own threads run, for this one."""
+    import numba
+    from numba.np.ufunc import parallel
+
+    # numba reads its variable when it is imported, has no public way to be told later, and none to ask this.
+    if parallel._is_initialized:
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    else:
+        parallel.NUM_THREADS = numba.config.NUMBA_NUM_THREADS = count

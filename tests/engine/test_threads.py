@@ -1,0 +1,51 @@
+"""Threads: as many as the system or G4G_THREADS gives, for every library, here and in worker processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from g4g.engine import count_threads, share_threads
+from g4g.errors import ConfigError
+
+_TELL = """
+import threading, numba, torch, g4g.zoo
+from g4g.engine import compile_network, limit_threads, use_threads, count_threads
+from g4g.checkpoints import find_weights
+told = [use_threads()]
+limit_threads(3)
+ask = lambda: told.append(numba.get_num_threads())
+asking = threading.Thread(target=ask)
+asking.start(), asking.join()
+network = compile_network(find_weights("face-detection"))
+print(*told, torch.get_num_threads(), count_threads(), network.get_property("INFERENCE_NUM_THREADS"))
+"""
+
+
+def test_every_library_of_a_worker_process_uses_them(repo_root):
+    done = subprocess.run(
+        [sys.executable, "-c", _TELL], cwd=repo_root, capture_output=True, text=True,
+        env={**os.environ, "G4G_THREADS": "4"},
+    )  # fmt: skip
+    told = [int(word) for word in done.stdout.split()]
+    assert told[:4] == [4, 3, 3, 3], done.stderr
+    assert 1 <= told[4] <= 3, "OpenVINO itself takes no more than there are cores"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system gives no affinity")
+def test_the_cores_that_the_system_gives_count(monkeypatch):
+    monkeypatch.delenv("G4G_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 4, 7, 8, 9})
+    assert count_threads() == 5 and share_threads(2) == 2 and share_threads(8) == 1
+    monkeypatch.setenv("G4G_THREADS", "12")
+    assert count_threads() == 12 and share_threads(8) == 1
+
+
+@pytest.mark.parametrize("named", ["0", "two", "-1", "1.5"])
+def test_a_wrong_number_is_one_sentence(named, monkeypatch):
+    monkeypatch.setenv("G4G_THREADS", named)
+    with pytest.raises(ConfigError, match="G4G_THREADS must be a whole number"):
+        count_threads()
