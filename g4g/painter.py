@@ -133,9 +133,13 @@ class Painter:
         sketch = make_sketch(small, layout, replace(maps, detail=residual * maps.detail))
         masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
         own, top = small[:, -1], generator.top
-        generated = torch.cat([own[:, :, :top], draw_coarse(small, sketch)], 2)
-        fused, taken = self._fusion(generated, own, torch.from_numpy(masks).to(self._device)[:, None])
-        light = (fused - generated)[:, :, top:]
+        masks = torch.from_numpy(masks).to(self._device)[:, None]
+        if self._fusion.is_plain:  # it would give back what it is given
+            taken, light = masks, torch.zeros_like(sketch.colour)
+        else:
+            generated = torch.cat([own[:, :, :top], draw_coarse(small, sketch)], 2)
+            fused, taken = self._fusion(generated, own, masks)
+            light = (fused - generated)[:, :, top:]
         grey = sketch.coarse.mean(1, keepdim=True)
         levels = [127.5 * sketch.colour, 127.5 * grey, sketch.lost, 127.5 * light, taken[:, :, top:]]
         joined = torch.cat([sketch.places.flatten(1, 2), sketch.shares, *levels], 1).permute(0, 2, 3, 1)
@@ -156,17 +160,17 @@ def lay_out(canvas: Canvas, top: int) -> Layout:
         top: first row made, px of the crop.
     """
     frames = [
-        _lay_out_frame(canvas.targets[b], np.concatenate([canvas.reference_meshes[b], canvas.meshes[b][None]]))
+        _lay_out_frame(canvas.targets[b], np.concatenate([canvas.reference_meshes[b], canvas.meshes[b][None]]), top)
         for b in range(len(canvas.targets))
     ]
-    x, y, *rest = (torch.from_numpy(np.stack(part)[..., top:, :]) for part in zip(*frames, strict=True))
+    x, y, *rest = (torch.from_numpy(np.stack(part)) for part in zip(*frames, strict=True))
     return Layout(torch.stack([x, y], -1), *rest)
 
 
 def warp_picture(picture: np.ndarray, points: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Move a face's points (504, 2) in its crop (s, s, 3) uint8 to others, px of the crop: the picture that shows."""
     size, scale = CropConfig().size, len(picture) / CropConfig().size
-    x, y, *_ = _lay_out_frame(target, points[None])
+    x, y, *_ = _lay_out_frame(target, points[None], 0)
     places = enlarge_maps(torch.from_numpy(np.stack([x, y], 1))[None], scale).permute(0, 1, 3, 4, 2)
     moved = sample_pictures(to_tensor(picture)[None, None], places, size, "bicubic")[0, 0]
     return ((moved + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
@@ -178,11 +182,11 @@ def mask_lower_face(mesh: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.maximum(old, new)
 
 
-def _lay_out_frame(target: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Lay out one frame: places' x and y, seen, stretch (P, h, w) each, own (h, w) and the guide (3, h, w)."""
+def _lay_out_frame(target: np.ndarray, sources: np.ndarray, top: int) -> tuple[np.ndarray, ...]:
+    """Lay out one frame from row `top` on: places' x and y, seen, stretch (P, h, w) each, and the guide (3, h, w)."""
     fixed, size = _fixed_layout(), CropConfig().size
     known = np.concatenate([sources, fixed.canonical[None], fixed.own[None]])
-    places, owner = rasterise_mesh(target, known, fixed.triangles, (size, size))
+    places, owner = rasterise_mesh(target - [0, top], known, fixed.triangles, (size - top, size))
     places, guide, own = places[:-2], places[-2], places[-1, ..., 0]
     areas = np.stack([_measure_areas(points, fixed.triangles) for points in (target, *sources)])
     ratio = np.log2(np.maximum(areas[0], 1e-3) / np.maximum(areas[1:], 1e-3)).clip(-_MOST_STRETCH, _MOST_STRETCH)
@@ -193,7 +197,7 @@ def _lay_out_frame(target: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray,
     own = np.where(covered, np.clip(own / _OWN_RAMP, 0, 1), 1)
     own = (own * own * (3 - 2 * own)).astype(np.float32)
     seen[-1] = own
-    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    rows, columns = np.mgrid[top:size, :size].astype(np.float32)
     places[:, ~covered] = np.stack([columns, rows], -1)[~covered]
     stretch = np.where(covered, ratio[:, owner], 0).astype(np.float32) / _MOST_STRETCH
     guide = np.concatenate([np.where(covered[..., None], guide, 0).transpose(2, 0, 1), inside[None]])

@@ -119,6 +119,17 @@ def test_frames_are_drawn_as_in_training(painter, scale):
     np.testing.assert_allclose(draw(painted, canvas)[TOP * scale :][whole], drawn[whole], atol=1)
 
 
+def test_fusion_corrects_light():
+    models, canvas = load("g4g-tiny"), make_canvas(make_face(0.1))
+    plain = draw(Painter(models.generator, models.fusion).paint(canvas), canvas)
+    with torch.no_grad():
+        models.fusion.light.bias[3:] = 0.2  # of the range from -1 to 1
+    painted = Painter(models.generator, models.fusion).paint(canvas)
+    lighter, whole = draw(painted, canvas), enlarge(painted.taken[0], 2, least=True) == 1
+    apart = lighter[whole].astype(float) - plain[whole]
+    assert 20 < np.median(apart) < 30
+
+
 def test_a_face_off_the_picture_changes_nothing(painter):
     canvas = make_canvas(make_face(0.1))
     painted, frame = painter.paint(canvas), np.zeros((40, 50, 3), np.uint8)

@@ -33,6 +33,12 @@ class Fusion(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is untrained: then it changes nothing, and takes the soft mask as it is."""
+        last = (*self.light.parameters(), *self.blend[-1].parameters())
+        return not any(bool(parameter.any()) for parameter in last)
+
     def forward(self, generated: Tensor, original: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse crops.
 
