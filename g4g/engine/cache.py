@@ -17,6 +17,8 @@ MOST_BYTES = 512 * 1024 * 1024
 """The networks used longest ago go when all together are larger (those of g4g-small take 60 MB)."""
 
 _SUMS = "sha256.json"
+_BLOCK_BYTES = 1 << 20
+"""How much of a file is held in memory while it is hashed."""
 
 
 def find_user_folder() -> Path | None:
@@ -92,4 +94,8 @@ class NetworkCache:
 
 
 def _hash(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while block := content.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
