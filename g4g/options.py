@@ -137,6 +137,12 @@ class DubOptions:
         None, "draw a contact sheet, .png or the like: source above dubbed, mouths enlarged", metavar="PNG"
     )
     """Picture to draw (.png or the like), source above dubbed; an old one is replaced."""
+    provenance: bool = setting(True, "leave out what says that the lips were made by a machine", flag="--no-provenance")
+    """Sign a C2PA manifest into the output, or beside it where the container can hold none, and tag its metadata."""
+    sign: tuple[str | Path, str | Path] | None = setting(
+        None, "certificate chain and its key (PEM) to sign with (a self-made one)", nargs=2, metavar=("CERT", "KEY")
+    )
+    """Certificate chain and private key, two PEM files; None takes one that is made at the first use."""
     apart_s: float = 0.0
     """Pictures of the video nearer than this to the frame that is shown are not used: to measure how good dubs are with
     the video's own sound."""
@@ -148,6 +154,8 @@ class DubOptions:
             raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
         if self.speakers and (self.voice is not None or self.face is not None):
             raise ConfigError("`speakers` name faces and their sounds; leave out `face` and `voice`")
+        if self.sign is not None and not self.provenance:
+            raise ConfigError("nothing is signed without `provenance`; leave out `sign`, or --no-provenance")
 
 
 def make_options(given: dict[str, Any]) -> DubOptions:

@@ -20,6 +20,7 @@ LAYERS = (
     ("options",),
     ("engine",),
     ("media", "nn", "checkpoints"),
+    ("provenance",),
     ("audio",),
     ("faces",),
     ("aligner", "motion"),
@@ -40,7 +41,9 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 CARD_PACKAGES = ("torch", "torchvision", "face_alignment", "librosa", "kornia", "numpy", "imageio_ffmpeg")
 IMPORT_NAMES = {"face-alignment": "face_alignment", "imageio-ffmpeg": "imageio_ffmpeg", "pillow": "PIL"}
 IMPORT_NAMES |= {"lightning-fabric": "lightning_fabric", "scikit-image": "skimage", "dlib-bin": "dlib"}
+IMPORT_NAMES |= {"c2pa-python": "c2pa"}
 HEAVY = ("torch", "numpy", "kornia", "librosa", "openvino", "av", "matplotlib", "lightning_fabric", "face_alignment")
+HEAVY += ("c2pa", "cryptography")
 
 
 def list_imports(source: str, module: str) -> list[str]:

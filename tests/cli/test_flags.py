@@ -24,6 +24,7 @@ LEAST = {
     "batch": ["jobs.csv", "-o", "out"],
     "avatar": ["video", "-o", "out"],
     "faces": ["video"],
+    "inspect": ["video"],
     "prepare": ["video", "-o", "out"],
     "evaluate": [],
     "finetune": ["video", "-o", "out"],
