@@ -209,6 +209,27 @@ class BatchOptions(LoadOptions):
 
 
 @dataclass(frozen=True)
+class ServeOptions:
+    """Where the page stands, and what its visitors may give."""
+
+    host: str = setting("127.0.0.1", "address; 0.0.0.0 lets other computers in (%(default)s)")
+    """Address that the server listens at; 127.0.0.1 is this computer alone."""
+    port: int = setting(7860, "(%(default)s)")
+    """Port."""
+    max_mb: int = setting(500, "largest upload in MB (%(default)s)", metavar="MB")
+    """Largest file that a visitor may upload, in MB."""
+    max_minutes: float = setting(10.0, "longest video or sound (%(default)s)", metavar="M")
+    """Longest video or sound, in minutes."""
+    max_waiting: int = setting(20, "jobs that may wait (%(default)s)", metavar="N")
+    """Jobs that may wait; one runs at a time."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if self.max_mb < 1 or not self.max_minutes > 0 or self.max_waiting < 1:
+            raise ConfigError("the page's limits must be at least 1 MB, above 0 minutes, and at least one waiting job")
+
+
+@dataclass(frozen=True)
 class TrainOptions:
     """How a stage is trained; `g4g.training.loop.Plan` takes its defaults from here."""
 

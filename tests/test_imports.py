@@ -33,7 +33,7 @@ LAYERS = (
     ("avatar",),
     ("dubbing", "metrics"),
     ("training",),
-    ("jobs",),
+    ("jobs", "serve"),
     ("cli",),
     ("__main__",),
 )
@@ -141,7 +141,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
     declared += [
         name
-        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray")
+        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray", "serve")
         for name in read_setup("options.extras_require", extra)
     ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]

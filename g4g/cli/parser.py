@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from g4g import __version__
-from g4g.cli import avatar, batch, dub, evaluate, export, faces, finetune, inspect, prepare, train
+from g4g.cli import avatar, batch, dub, evaluate, export, faces, finetune, inspect, prepare, serve, train
 
-COMMANDS = (dub, batch, avatar, faces, inspect, prepare, evaluate, finetune, train, export)
+COMMANDS = (dub, batch, avatar, faces, inspect, serve, prepare, evaluate, finetune, train, export)
 """Modules with `add(commands)`, in the order of `g4g --help`."""
 
 _EXAMPLE = """examples:

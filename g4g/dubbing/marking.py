@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from g4g.dubbing.dub import Dub
-from g4g.media.mark import Mark
+from g4g.media.mark import Mark, sidecar_of
 from g4g.media.write import check_output
 from g4g.options import DubOptions
 from g4g.provenance import (
@@ -18,7 +18,6 @@ from g4g.provenance import (
     make_mark,
     own_signer,
     read_signer,
-    sidecar_of,
 )
 from g4g.zoo import Models
 

@@ -6,6 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+EMBEDDED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+"""Endings of containers that hold a C2PA manifest, and their media types."""
+
+
+def sidecar_of(path: str | Path) -> Path | None:
+    """Name the file beside an output that holds its manifest; None: the output holds it itself."""
+    path = Path(path)
+    return None if path.suffix.lower() in EMBEDDED else path.with_suffix(".c2pa")
+
 
 @dataclass(frozen=True)
 class Mark:

@@ -2,7 +2,7 @@
 
 from g4g.provenance.facts import DubFacts, hash_source, list_spans
 from g4g.provenance.inspection import CHANGED, INTACT, NONE, OWN, TRUSTED, UNKNOWN, UNREADABLE, Inspection, inspect
-from g4g.provenance.manifest import describe_mark, make_mark, sidecar_of
+from g4g.provenance.manifest import describe_mark, make_mark
 from g4g.provenance.signer import Signer, own_signer, read_signer
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "make_mark",
     "own_signer",
     "read_signer",
-    "sidecar_of",
 ]

@@ -12,8 +12,9 @@ import c2pa
 
 from g4g.errors import ConfigError, MediaError
 from g4g.media.decode import check_input
+from g4g.media.mark import EMBEDDED, sidecar_of
 from g4g.media.other_streams import read_comment
-from g4g.provenance.manifest import ASSERTION, EMBEDDED, SOURCE_TYPE, sidecar_of
+from g4g.provenance.manifest import ASSERTION, SOURCE_TYPE
 from g4g.provenance.settings import make_context
 from g4g.provenance.signer import read_own_authority
 

@@ -10,7 +10,7 @@ import c2pa
 
 from g4g import __version__
 from g4g.errors import MediaError
-from g4g.media.mark import Mark
+from g4g.media.mark import EMBEDDED, Mark, sidecar_of
 from g4g.provenance.facts import PROGRAM, DubFacts
 from g4g.provenance.settings import make_context
 from g4g.provenance.signer import Signer
@@ -19,19 +19,11 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrain
 """IPTC's word for a picture that was partly made by a trained network."""
 ASSERTION = "g4g.dub"
 """Label of the statement in our own form, `DubFacts.to_json`."""
-EMBEDDED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
-"""Endings of containers that hold a manifest, and their media types."""
 COMMENT = f"The lips in this video were made by a machine ({PROGRAM} {__version__})."
 """The plain metadata tag."""
 
 _INGREDIENT = "source"
 _ANY_TYPE = "application/octet-stream"
-
-
-def sidecar_of(path: str | Path) -> Path | None:
-    """Name the file beside an output that holds its manifest; None: the output holds it itself."""
-    path = Path(path)
-    return None if path.suffix.lower() in EMBEDDED else path.with_suffix(".c2pa")
 
 
 def make_mark(out: Path, source: Path, signer: Signer, state: Callable[[], DubFacts]) -> Mark:
