@@ -155,7 +155,7 @@ class DubOptions:
         if self.speakers and (self.voice is not None or self.face is not None):
             raise ConfigError("`speakers` name faces and their sounds; leave out `face` and `voice`")
         if self.sign is not None and not self.provenance:
-            raise ConfigError("nothing is signed without `provenance`; leave out `sign`, or --no-provenance")
+            raise ConfigError("`sign` names who signs, but the provenance is left out; ask for one of the two")
 
 
 def make_options(given: dict[str, Any]) -> DubOptions:

@@ -55,6 +55,7 @@ def name_flags(words: str) -> str:
 @cache
 def _flag_names() -> dict[str, str]:
     names = {"audio": "--audio", "out": "-o", "video": "the video", "audios": "--audio", "references": "--reference"}
+    names["trust"] = "--trust"
     for settings in (TrainOptions, FinetuneOptions, LoadOptions, DubOptions):
         names |= {field.name: name_flag(field) for field in _list_flags(settings, None)}
     return names

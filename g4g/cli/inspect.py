@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from g4g.cli.flags import add_debug
+from g4g.cli.flags import add_debug, name_flags
 
 _ABOUT = (
     "Tell what a video says of its making (C2PA manifest, metadata tag), whether it is intact, and who signed it. "
@@ -35,6 +35,6 @@ def run(options: argparse.Namespace) -> None:
     found = inspect(options.file, options.trust)
     if options.json:
         write_whole(Path(options.json), (found.to_json() + "\n").encode())
-    print(found)
+    print(name_flags(str(found)))
     if found.state != INTACT:
         sys.exit(1)

@@ -12,12 +12,11 @@ from g4g.options import DubOptions
 from g4g.provenance import (
     DubFacts,
     Signer,
+    choose_signer,
     describe_mark,
     hash_source,
     list_spans,
     make_mark,
-    own_signer,
-    read_signer,
 )
 from g4g.zoo import Models
 
@@ -38,7 +37,7 @@ class Marker:
         if settings.dry_run:
             self.words = "the output would carry a signed C2PA manifest"
             return
-        self._signer = read_signer(*settings.sign) if settings.sign else own_signer()
+        self._signer = choose_signer(settings.sign)
         self.words = describe_mark(out, self._signer)
 
     def make(self, models: Models, dub: Dub, sounds: Iterable[str | Path], passed: list) -> Mark | None:

@@ -219,7 +219,12 @@ class VideoWriter:
         if sidecar is not None:
             (self._folder / "sidecar").write_bytes(beside)
             os.replace(self._folder / "sidecar", sidecar)
-        os.replace(whole, self.path)
+        try:
+            os.replace(whole, self.path)
+        except OSError:
+            if sidecar is not None:
+                sidecar.unlink()
+            raise
 
     def _mux_arguments(self, whole: Path) -> list[str]:
         container = self._encoding.container

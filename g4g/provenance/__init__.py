@@ -3,7 +3,7 @@
 from g4g.provenance.facts import DubFacts, hash_source, list_spans
 from g4g.provenance.inspection import CHANGED, INTACT, NONE, OWN, TRUSTED, UNKNOWN, UNREADABLE, Inspection, inspect
 from g4g.provenance.manifest import describe_mark, make_mark
-from g4g.provenance.signer import Signer, own_signer, read_signer
+from g4g.provenance.signer import Signer, choose_signer, own_signer, read_signer
 
 __all__ = [
     "CHANGED",
@@ -16,6 +16,7 @@ __all__ = [
     "DubFacts",
     "Inspection",
     "Signer",
+    "choose_signer",
     "describe_mark",
     "hash_source",
     "inspect",

@@ -23,6 +23,10 @@ COMMENT = f"The lips in this video were made by a machine ({PROGRAM} {__version_
 """The plain metadata tag."""
 
 _INGREDIENT = "source"
+_STARTS = (
+    (4, b"ftyp", "video/mp4"), (0, b"\x89PNG", "image/png"), (0, b"\xff\xd8\xff", "image/jpeg"),
+)  # fmt: skip
+"""Files whose manifests go along: where a word stands in their first bytes, the word, the media type."""
 _ANY_TYPE = "application/octet-stream"
 
 
@@ -84,17 +88,18 @@ def _sign(whole: Path, media_type: str | None, source: Path, signer: Signer, fac
     try:
         wanted, parent = describe_edit(facts), {"title": "source video", "relationship": "parentOf"}
         parent["label"] = _INGREDIENT
-        has_own = source.is_file() and _carries_manifest(source)
+        kind = _tell_kind(source) if source.is_file() else None
+        has_own = kind is not None and _carries_manifest(source, kind)
         builder = c2pa.Builder(wanted if has_own else {**wanted, "ingredients": [parent]}, context=make_context())
         if has_own:
             with open(source, "rb") as stream:
-                builder.add_ingredient(parent, source.suffix.lstrip(".").lower(), stream)
+                builder.add_ingredient(parent, kind, stream)
         if media_type is None:
             builder.set_no_embed()
         with open(whole, "rb") as plain, open(sealed, "w+b") as signed:
             manifest = builder.sign(signer.open(), media_type or _ANY_TYPE, plain, signed)
     except (c2pa.C2paError, OSError) as error:
-        raise MediaError(f"the dub cannot be signed: {error}; --no-provenance writes it without its mark") from error
+        raise MediaError(f"the dub cannot be signed, so nothing was written: {error}") from error
     if media_type:
         os.replace(sealed, whole)
     else:
@@ -102,11 +107,19 @@ def _sign(whole: Path, media_type: str | None, source: Path, signer: Signer, fac
     return manifest
 
 
-def _carries_manifest(source: Path) -> bool:
+def _tell_kind(source: Path) -> str | None:
+    """Tell the media type of a file by its first bytes, since names may lie; None: not one that carries manifests."""
+    with open(source, "rb") as file:
+        start = file.read(12)
+    return next((kind for place, word, kind in _STARTS if start[place:].startswith(word)), None)
+
+
+def _carries_manifest(source: Path, kind: str) -> bool:
     """Tell whether a file holds a manifest that can be read, good or not."""
     try:
-        reader = c2pa.Reader.try_create(str(source), context=make_context())
-    except c2pa.C2paError:  # no container that C2PA knows, or damaged: it has nothing that could go along
+        with open(source, "rb") as stream:
+            reader = c2pa.Reader.try_create(kind, stream, context=make_context())
+    except c2pa.C2paError:  # damaged: it has nothing that could go along
         return False
     if reader is None:
         return False

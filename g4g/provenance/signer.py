@@ -64,6 +64,11 @@ def read_own_authority() -> str:
     return file.read_text(encoding="ascii") if file.is_file() else ""
 
 
+def choose_signer(pair: tuple[str | Path, str | Path] | None) -> Signer:
+    """Load the signer that the user names, else our own; raises as `read_signer` and `own_signer`."""
+    return read_signer(*pair) if pair else own_signer()
+
+
 def own_signer() -> Signer:
     """Load the self-made certificate; make it at the first use.
 
@@ -85,7 +90,7 @@ def own_signer() -> Signer:
     except OSError as error:
         raise ConfigError(
             f"the signing certificate cannot be kept in {folder}: {error.strerror or error}; set {CONFIG_VARIABLE} to "
-            "a folder of your own, or give --sign or --no-provenance"
+            "a folder of your own, or name a certificate with `sign`"
         ) from error
     start = content.find(b"-----BEGIN CERTIFICATE")
     return _check(Signer(content[start:], content[:start], "es256", True), f"{file}; delete it, and a new one is made")
@@ -105,7 +110,7 @@ def read_signer(certificate: str | Path, key: str | Path) -> Signer:
         try:
             content[file] = Path(file).read_bytes()
         except OSError as error:
-            raise ConfigError(f"--sign takes two PEM files, cannot read {file}: {error.strerror}") from error
+            raise ConfigError(f"`sign` takes two PEM files, cannot read {file}: {error.strerror}") from error
     try:
         leaf = x509.load_pem_x509_certificate(content[certificate])
     except ValueError as error:

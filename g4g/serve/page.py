@@ -6,6 +6,7 @@ import html
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: it would call home
 
@@ -15,6 +16,7 @@ from g4g.errors import G4GError  # noqa: E402
 from g4g.options import ServeOptions  # noqa: E402
 from g4g.serve.studio import Dubbed, Studio  # noqa: E402
 
+T = TypeVar("T")
 CONSENT = (
     "I may use this picture and this voice, the person shown agrees, and I will not pass the result off as a "
     "recording. The result says in its file that it was made by a machine."
@@ -145,14 +147,15 @@ def _need(consent: bool) -> None:
         raise gr.Error("Tick the box first: a dub needs the consent of the person shown.", print_exception=False)
 
 
-def _in_words(work: Callable, *arguments: object) -> object:
+def _in_words(work: Callable[..., T], *arguments: object) -> T:
     """Do some work; its errors are shown in a box, without the folders of this computer."""
     try:
         return work(*arguments)
     except G4GError as error:
         message = str(error)
-        for path in filter(lambda given: isinstance(given, str) and os.path.isabs(given), arguments):
-            message = message.replace(path, Path(path).name)
+        for given in arguments:
+            if isinstance(given, str) and os.path.isabs(given):
+                message = message.replace(given, Path(given).name)
         raise gr.Error(html.escape(message), print_exception=False) from error
 
 

@@ -18,6 +18,7 @@ from g4g.dubbing import Dubber
 from g4g.dubbing.report import FACE_TILE_PX, SHEET_FACES
 from g4g.errors import ConfigError, MediaError
 from g4g.media import probe
+from g4g.media.decode import open_media
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg, to_url
 from g4g.options import ServeOptions
 from g4g.serve.progress import JobProgress, Stopped
@@ -152,8 +153,6 @@ class Studio:
 
 def _measure_s(file: Path) -> float:
     """Measure how long a video or sound lasts."""
-    from g4g.media.decode import open_media
-
     with open_media(file) as media:
         return (media.duration or 0) / 1e6
 

@@ -71,5 +71,5 @@ def test_a_named_certificate_signs_and_a_wrong_one_is_told_before_the_work(tiny,
     assert inspect(report.output, [authority]).trust == TRUSTED and "signer" in report.provenance
     with pytest.raises(ConfigError, match="holds no private key"):
         tiny.dub("missing.mp4", sound, tmp_path / "other.mp4", sign=(chain, chain))
-    with pytest.raises(ConfigError, match="leave out --sign or --no-provenance"):
+    with pytest.raises(ConfigError, match="`sign` names who signs, but the provenance is left out"):
         tiny.dub(portrait_file, sound, tmp_path / "other.mp4", sign=(chain, key), provenance=False)

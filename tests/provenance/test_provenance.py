@@ -198,6 +198,8 @@ def test_a_source_that_carries_a_manifest_hands_it_on(config, source, tmp_path):
     assert second.read_bytes().count(b"g4g.dub") > first.read_bytes().count(b"g4g.dub")
     found = inspect(second)
     assert found.state == INTACT and found.comment == COMMENT, "the tag stands there once"
+    shutil.copy(first, tmp_path / "named.png")  # names may lie
+    assert second.stat().st_size == sign(tmp_path / "fourth.mp4", tmp_path / "named.png").stat().st_size
     flip_picture_byte(first)
     assert inspect(sign(tmp_path / "third.mp4", first)).state == INTACT, "a changed source does not stop a dub"
 
