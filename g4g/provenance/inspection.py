@@ -26,7 +26,7 @@ TRUSTED, OWN, UNKNOWN = "trusted", "own", "unknown"
 _TRUST_WORDS = {
     TRUSTED: "trusted: an authority that you named vouches for this signer",
     OWN: "self-made on this computer: it proves that you signed it here, and nothing to others",
-    UNKNOWN: "not trusted: nobody vouches for this signer; `trust` takes the certificates of authorities that you trust",
+    UNKNOWN: "not trusted: nobody vouches for this signer; `trust` takes certificates of authorities that you trust",
 }
 _ACTIONS = ("c2pa.actions.v2", "c2pa.actions")
 _MACHINE_MADE = (SOURCE_TYPE, "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia")

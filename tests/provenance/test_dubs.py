@@ -7,7 +7,12 @@ import pytest
 
 from g4g.dubbing import Dubber
 from g4g.errors import ConfigError, MediaError
+from g4g.jobs.read import read_jobs
+from g4g.jobs.record import describe_input
+from g4g.jobs.settings import WorkerSettings
+from g4g.jobs.worker import _Trial
 from g4g.media import read_frames
+from g4g.options import BatchOptions
 from g4g.provenance import INTACT, NONE, OWN, TRUSTED, inspect
 from g4g.provenance.own_certificate import make_certificates
 
@@ -73,3 +78,16 @@ def test_a_named_certificate_signs_and_a_wrong_one_is_told_before_the_work(tiny,
         tiny.dub("missing.mp4", sound, tmp_path / "other.mp4", sign=(chain, chain))
     with pytest.raises(ConfigError, match="`sign` names who signs, but the provenance is left out"):
         tiny.dub(portrait_file, sound, tmp_path / "other.mp4", sign=(chain, key), provenance=False)
+
+
+def test_a_batch_puts_the_sidecar_beside_its_output_and_spares_another_files(tiny, portrait_file, sound, tmp_path):
+    settings = WorkerSettings(
+        0, tmp_path / "out", tmp_path / "work", tmp_path / "avatars", BatchOptions(weights="g4g-tiny"), {}, 1, 2**32
+    )
+    row = {"video": str(portrait_file), "audio": str(sound)}
+    first, second = read_jobs([{**row, "out": "a.mkv"}, {**row, "out": "a.webm"}])
+    _Trial(settings, tiny, first).run(describe_input, False)
+    assert inspect(tmp_path / "out" / "a.mkv").state == INTACT
+    with pytest.raises(MediaError, match="a.c2pa exists and belongs to another file"):
+        _Trial(settings, tiny, second).run(describe_input, False)
+    assert inspect(tmp_path / "out" / "a.mkv").state == INTACT and not (tmp_path / "out" / "a.webm").exists()
