@@ -52,7 +52,7 @@ def serve(load: LoadOptions, limits: ServeOptions, sign=None, *, wait: bool = Tr
         from g4g.serve.page import STYLE, build_page, gr
     except ImportError as error:
         raise ConfigError("g4g serve needs the extra serve: pip install 'g4g[serve]'") from error
-    dubber = Dubber.from_pretrained(load.weights, faces=load.faces, device=load.device)
+    dubber = Dubber.from_pretrained(**vars(load))
     place = Path(folder.name) / "visits"
     place.mkdir()
     page = build_page(Studio(dubber, place, limits, sign), limits)
