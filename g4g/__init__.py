@@ -33,6 +33,7 @@ _HOMES = {
     "load": "g4g.zoo",
     "evaluate": "g4g.metrics.evaluate",
     "finetune": "g4g.training.finetune",
+    "inspect": "g4g.provenance",
     "G4GError": "g4g.errors",
     "CheckpointError": "g4g.errors",
     "ConfigError": "g4g.errors",

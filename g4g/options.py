@@ -137,6 +137,12 @@ class DubOptions:
         None, "draw a contact sheet, .png or the like: source above dubbed, mouths enlarged", metavar="PNG"
     )
     """Picture to draw (.png or the like), source above dubbed; an old one is replaced."""
+    provenance: bool = setting(True, "leave out what says that the lips were made by a machine", flag="--no-provenance")
+    """Sign a C2PA manifest into the output, or beside it where the container can hold none, and tag its metadata."""
+    sign: tuple[str | Path, str | Path] | None = setting(
+        None, "certificate chain and its key (PEM) to sign with (a self-made one)", nargs=2, metavar=("CERT", "KEY")
+    )
+    """Certificate chain and private key, two PEM files; None takes one that is made at the first use."""
     apart_s: float = 0.0
     """Pictures of the video nearer than this to the frame that is shown are not used: to measure how good dubs are with
     the video's own sound."""
@@ -148,6 +154,8 @@ class DubOptions:
             raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
         if self.speakers and (self.voice is not None or self.face is not None):
             raise ConfigError("`speakers` name faces and their sounds; leave out `face` and `voice`")
+        if self.sign is not None and not self.provenance:
+            raise ConfigError("`sign` names who signs, but the provenance is left out; ask for one of the two")
 
 
 def make_options(given: dict[str, Any]) -> DubOptions:
@@ -198,6 +206,27 @@ class BatchOptions(LoadOptions):
         for name, least in (("workers", 1), ("threads", 1), ("retries", 0), ("memory_mb", LEAST_WORKER_MB)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Where the page stands, and what its visitors may give."""
+
+    host: str = setting("127.0.0.1", "address; 0.0.0.0 lets other computers in (%(default)s)")
+    """Address that the server listens at; 127.0.0.1 is this computer alone."""
+    port: int = setting(7860, "(%(default)s)")
+    """Port."""
+    max_mb: int = setting(500, "largest upload in MB (%(default)s)", metavar="MB")
+    """Largest file that a visitor may upload, in MB."""
+    max_minutes: float = setting(10.0, "longest video or sound (%(default)s)", metavar="M")
+    """Longest video or sound, in minutes."""
+    max_waiting: int = setting(20, "jobs that may wait (%(default)s)", metavar="N")
+    """Jobs that may wait; one runs at a time."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if self.max_mb < 1 or not self.max_minutes > 0 or self.max_waiting < 1:
+            raise ConfigError("the page's limits must be at least 1 MB, above 0 minutes, and at least one waiting job")
 
 
 @dataclass(frozen=True)

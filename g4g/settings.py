@@ -98,7 +98,7 @@ def _describe(kind: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(map(_describe, inner))
     if origin is tuple:
-        return f"a tuple of {len(inner)} numbers"
+        return f"a tuple of {len(inner)} {'numbers' if set(inner) <= {int, float} else 'paths'}"
     if origin is dict:
         return f"a dict from {_describe(inner[0])} to {_describe(inner[1])}"
     return _WORDS.get(kind, kind.__name__)

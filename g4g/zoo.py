@@ -10,7 +10,7 @@ from torch import nn
 
 from g4g.aligner import Aligner, AlignerConfig
 from g4g.audio import SpeechConfig, SpeechEncoder, WhisperConfig, WhisperEncoder
-from g4g.checkpoints import find_weights, load_checkpoint, save_checkpoint
+from g4g.checkpoints import find_weights, hash_file, load_checkpoint, save_checkpoint
 from g4g.errors import CheckpointError
 from g4g.faces import load_canonical
 from g4g.fusion import Fusion, FusionConfig
@@ -45,6 +45,8 @@ class Models:
     generator: Generator
     fusion: Fusion
     info: dict = field(default_factory=dict)
+    sha256: str = ""
+    """Of the file; empty: they did not come from one."""
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks by the prefix of their tensors."""
@@ -95,13 +97,15 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
     if str(name) == TINY_WEIGHTS:
         models = _make_tiny()
     else:
-        checkpoint = load_checkpoint(find_weights(name), KIND)
+        file = find_weights(name)
+        checkpoint = load_checkpoint(file, KIND)
         if not _PARTS.keys() <= checkpoint.config.keys():
             raise CheckpointError(
                 f"{name} was written by an older g4g, whose networks had other parts; train it again "
                 f"(g4g train, g4g finetune), or use {DEFAULT_WEIGHTS}"
             )
-        models = replace(build_models(str(name), checkpoint.config), info=checkpoint.info)
+        made = build_models(str(name), checkpoint.config)
+        models = replace(made, info=checkpoint.info, sha256=hash_file(file))
         for prefix, network in models.parts().items():
             own = {k.removeprefix(prefix + "."): v for k, v in checkpoint.tensors.items() if k.startswith(prefix + ".")}
             load_part(network, own, f"{prefix} of {name}")

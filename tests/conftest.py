@@ -19,8 +19,9 @@ FRAMES, FPS = 15, 25
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory) -> None:
-    """Keep face tracks away from the user's cache folder."""
+    """Keep face tracks and signing keys away from the user's own folders."""
     os.environ["G4G_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["G4G_CONFIG"] = str(tmp_path_factory.mktemp("config"))
 
 
 @pytest.fixture(scope="session")

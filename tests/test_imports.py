@@ -20,6 +20,7 @@ LAYERS = (
     ("options",),
     ("engine",),
     ("media", "nn", "checkpoints"),
+    ("provenance",),
     ("audio",),
     ("faces",),
     ("aligner", "motion"),
@@ -32,7 +33,7 @@ LAYERS = (
     ("avatar",),
     ("dubbing", "metrics"),
     ("training",),
-    ("jobs",),
+    ("jobs", "serve"),
     ("cli",),
     ("__main__",),
 )
@@ -40,7 +41,9 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 CARD_PACKAGES = ("torch", "torchvision", "face_alignment", "librosa", "kornia", "numpy", "imageio_ffmpeg")
 IMPORT_NAMES = {"face-alignment": "face_alignment", "imageio-ffmpeg": "imageio_ffmpeg", "pillow": "PIL"}
 IMPORT_NAMES |= {"lightning-fabric": "lightning_fabric", "scikit-image": "skimage", "dlib-bin": "dlib"}
+IMPORT_NAMES |= {"c2pa-python": "c2pa"}
 HEAVY = ("torch", "numpy", "kornia", "librosa", "openvino", "av", "matplotlib", "lightning_fabric", "face_alignment")
+HEAVY += ("c2pa", "cryptography")
 
 
 def list_imports(source: str, module: str) -> list[str]:
@@ -138,7 +141,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
     declared += [
         name
-        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray")
+        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray", "serve")
         for name in read_setup("options.extras_require", extra)
     ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]

@@ -34,11 +34,15 @@ def run(options: argparse.Namespace) -> None:
     from g4g.checkpoints.atomic import write_whole
     from g4g.media.check import check_dub
     from g4g.media.write import check_output
+    from g4g.provenance import choose_signer
 
     settings = read_settings(options, DubOptions) | {"speakers": _parse_speakers(options.speakers)}
     loading = LoadOptions(**read_settings(options, LoadOptions))
     check_weights(loading.weights)
-    check_dub(options.video, options.audio, options.out, DubOptions(**settings))
+    asked = DubOptions(**settings)
+    check_dub(options.video, options.audio, options.out, asked)
+    if asked.provenance and not asked.dry_run:
+        choose_signer(asked.sign)
     if options.json:
         check_output(Path(options.json), True, inputs=filter(None, (options.video, options.audio, options.voice)))
     from g4g.dubbing import Dubber  # torch: what is wrong so far was told in half a second

@@ -28,7 +28,7 @@ def add_settings(parser: argparse.ArgumentParser, settings: type, only: Iterable
         how = {key: value for key, value in field.metadata.items() if key != "flag"}
         kind = str(field.type).removesuffix(" | None")
         if kind == "bool":
-            how["action"] = "store_true"
+            how["action"] = "store_false" if field.default else "store_true"
         elif kind in _NUMBERS:
             how["type"] = _NUMBERS[kind]
         default = [] if how.get("action") == "append" else field.default
@@ -37,7 +37,9 @@ def add_settings(parser: argparse.ArgumentParser, settings: type, only: Iterable
 
 def read_settings(options: argparse.Namespace, settings: type, only: Iterable[str] | None = None) -> dict[str, Any]:
     """Return what was parsed by the names of the fields, for the class or the function that takes them."""
-    return {field.name: getattr(options, field.name) for field in _list_flags(settings, only)}
+    parsed = {field.name: getattr(options, field.name) for field in _list_flags(settings, only)}
+    several = [field.name for field in _list_flags(settings, only) if "nargs" in field.metadata]
+    return parsed | {name: tuple(parsed[name]) for name in several if parsed[name] is not None}
 
 
 def name_flag(field: Field) -> str:
@@ -53,6 +55,7 @@ def name_flags(words: str) -> str:
 @cache
 def _flag_names() -> dict[str, str]:
     names = {"audio": "--audio", "out": "-o", "video": "the video", "audios": "--audio", "references": "--reference"}
+    names["trust"] = "--trust"
     for settings in (TrainOptions, FinetuneOptions, LoadOptions, DubOptions):
         names |= {field.name: name_flag(field) for field in _list_flags(settings, None)}
     return names

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from g4g import __version__
-from g4g.cli import avatar, batch, dub, evaluate, export, faces, finetune, prepare, train
+from g4g.cli import avatar, batch, dub, evaluate, export, faces, finetune, inspect, prepare, serve, train
 
-COMMANDS = (dub, batch, avatar, faces, prepare, evaluate, finetune, train, export)
+COMMANDS = (dub, batch, avatar, faces, inspect, serve, prepare, evaluate, finetune, train, export)
 """Modules with `add(commands)`, in the order of `g4g --help`."""
 
 _EXAMPLE = """examples:
@@ -16,6 +16,7 @@ _EXAMPLE = """examples:
   g4g avatar ann.mp4 -o ann.avatar && g4g dub ann.avatar --audio german.wav -o ann-german.mp4
   g4g dub portrait.png --audio voice.wav -o portrait.mp4 --sheet portrait.png
   g4g batch jobs.csv -o dubs/
+  g4g inspect talk-german.mp4
   g4g evaluate talk-german.mp4 --reference talk.mp4 --audio german.wav
   g4g finetune clips-of-ann/ -o ann.safetensors && g4g dub new.mp4 --audio new.wav --weights ann.safetensors -o out.mp4
   g4g prepare clips/ -o data/ && g4g train generator data/ -o my.safetensors --weights g4g-small"""

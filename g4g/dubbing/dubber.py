@@ -14,6 +14,7 @@ from g4g.avatar.clock import Clock
 from g4g.avatar.store import is_avatar, load_avatar, save_avatar
 from g4g.dubbing.dub import Dub, DubPlanner
 from g4g.dubbing.frames import BATCH_FRAMES, FrameMaker
+from g4g.dubbing.marking import Marker
 from g4g.dubbing.offsets import OffsetMeter, describe_offset, tell_source
 from g4g.dubbing.people import Face, choose_faces, describe_faces
 from g4g.dubbing.plan import check_result, has_constant_rate
@@ -103,18 +104,21 @@ class Dubber:
         settings = make_options(options)
         sounds = check_dub(video, audio, out, settings)
         encoding = choose_encoding(Path(out), settings.codec, settings.crf)
+        heard_files = [file for file in (audio, *sounds.values()) if file is not None]
+        marker = Marker(Path(out), settings, [video, *heard_files])
         dub = self._plan(video, audio, sounds, settings, progress)
         info = dub.avatar.info
         alpha = info.has_alpha and encoding.holds_alpha
         meter, maker = OffsetMeter(self._faces), self._make_maker()
         with ExitStack() as stack:
             heard = stack.enter_context(mixed_sound(list(sounds.values()))) if audio is None else audio
-            writer = self._open_writer(Path(out), heard, dub, settings, alpha)
+            check_result(list(dub.plan.passed), self._models.name)
+            passed = list(dub.plan.passed) if settings.dry_run else []
+            mark = marker.make(self._models, dub, heard_files, passed)
+            writer = self._open_writer(Path(out), heard, dub, settings, alpha, mark)
             frames = maker.make_frames(dub, alpha)
-            passed = list(dub.plan.passed)
-            check_result(passed, self._models.name)
             if not settings.dry_run:
-                passed = self._write(dub, frames, writer, settings.sheet, progress, meter)
+                self._write(dub, frames, writer, settings.sheet, progress, meter, passed)
         offsets = self._tell_offsets(dub, meter, progress)
         lost = (
             ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
@@ -125,7 +129,7 @@ class Dubber:
             *dub.avatar.faults, *info.changes, *lost, *dub.warnings, *writer.warnings,
             *_describe_run(maker, offsets),
         )  # fmt: skip
-        return self._report(Path(out), dub, passed, settings, offsets, warnings)
+        return self._report(dub, passed, settings, offsets, warnings, output=Path(out), provenance=marker.words)
 
     def make_avatar(
         self, video: str | Path, out: str | Path, *, overwrite: bool = False, tolerant: bool = False,
@@ -205,19 +209,19 @@ class Dubber:
     def _make_maker(self) -> FrameMaker:
         return FrameMaker(self._models, self._painter, self._clock)
 
-    def _open_writer(self, out: Path, heard, dub: Dub, settings: DubOptions, alpha: bool) -> VideoWriter:
+    def _open_writer(self, out: Path, heard, dub: Dub, settings: DubOptions, alpha: bool, mark) -> VideoWriter:
         info, plan = dub.avatar.info, dub.plan
         return VideoWriter(
             out, info.width, info.height, info.fps, audio=heard, span_s=plan.span_s, mix=settings.mix,
             overwrite=settings.overwrite, codec=settings.codec, crf=settings.crf, colour=info.colour,
             pixel_aspect=info.pixel_aspect, alpha=alpha,
             times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
-            source=_find_source(info),
+            source=_find_source(info), mark=mark,
         )  # fmt: skip
 
-    def _write(self, dub: Dub, frames, writer: VideoWriter, sheet, progress, meter) -> list[str | None]:
-        """Make and encode all frames; return why each passed through, None where it was dubbed."""
-        passed, samples, count = [], [], len(dub.plan)
+    def _write(self, dub: Dub, frames, writer: VideoWriter, sheet, progress, meter, passed: list[str | None]) -> None:
+        """Make and encode all frames; add to `passed` why each passed through, None where it was dubbed."""
+        samples, count = [], len(dub.plan)
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
         with writer:
             for number, item in enumerate(frames):
@@ -235,7 +239,6 @@ class Dubber:
         if sheet is not None:
             draw_sheet(samples, sheet)
         _tell(progress, "write", 1)
-        return passed
 
     def _tell_offsets(self, dub: Dub, meter: OffsetMeter, progress: Progress) -> dict[str, float]:
         """Tell how far sound and lips are apart in source and dub, where that is clear and only one sound drives."""
@@ -249,12 +252,12 @@ class Dubber:
         return {name: round(float(offset.frames), 2) for name, offset in told.items() if offset and offset.is_clear}
 
     def _report(
-        self, out: Path, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple
+        self, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple, **named: object
     ) -> DubReport:
         why = Counter(reason for reason in passed if reason)
         plan, tracks, sheet = dub.plan, dub.avatar.tracks, settings.sheet
         return DubReport(
-            output=out, frames=len(plan), frames_dubbed=len(plan) - why.total(), frames_passed=why.total(),
+            **named, frames=len(plan), frames_dubbed=len(plan) - why.total(), frames_passed=why.total(),
             passed_why=dict(why), fps=dub.avatar.info.fps, duration_s=plan.duration_s, faces=dub.faces,
             cuts_s=tuple(np.round(tracks.times_s[tracks.cuts], 3).tolist()), offsets=offsets,
             seconds=dict(self._clock.seconds), sheet=Path(sheet) if sheet and not settings.dry_run else None,

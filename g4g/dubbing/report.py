@@ -17,7 +17,7 @@ from g4g.media import pick_frames
 from g4g.media.sheet import paste_columns
 
 _SHEET_TILE_PX = 256
-_FACE_TILE_PX, _SHEET_FACES = 160, 8
+FACE_TILE_PX, SHEET_FACES = 160, 8
 """Size of a face on the sheet of all faces, and how many stand beside each other."""
 
 
@@ -60,7 +60,8 @@ class DubReport:
     ones marked; `cuts_s` tells when new scenes begin in the source; `seconds` per stage; `warnings` are sentences on
     what the output lacks or has otherwise. `offsets`, of the "source" with its own sound and of what is "dubbed", are
     frames of 1/25 s, > 0: the sound lies earlier than its lips; left out where the aligner cannot tell: below 3 s, in
-    silence, where lips and sound do not belong together, with several speakers, and after a dry run.
+    silence, where lips and sound do not belong together, with several speakers, and after a dry run. `provenance` says
+    how the output is marked as made by a machine.
     """
 
     output: Path
@@ -76,13 +77,15 @@ class DubReport:
     seconds: dict[str, float]
     sheet: Path | None
     warnings: tuple[str, ...]
+    provenance: str
     dry_run: bool
 
     def __str__(self) -> str:
         passed = "".join(f", {count} passed through ({why})" for why, count in self.passed_why.items())
         would = "not written; would have " if self.dry_run else ""
         done = f"{would}{self.frames_dubbed} of {self.frames} frames dubbed{passed}, {self.duration_s:.2f} s"
-        return "\n".join([f"{self.output}: {done}", *(f"  note: {warning}" for warning in self.warnings)])
+        notes = (f"  note: {warning}" for warning in self.warnings)
+        return "\n".join([f"{self.output}: {done}", *notes, f"  provenance: {self.provenance}"])
 
     def to_json(self) -> str:
         """Return all fields as JSON text."""
@@ -128,9 +131,9 @@ def draw_faces(tracks: FaceTracks, video: str | Path, path: Path) -> None:
         for face, landmarks in wanted[number]
     }
     tiles = [heads[face] for face in sorted(heads)]
-    columns = [tiles[start::_SHEET_FACES] for start in range(min(len(tiles), _SHEET_FACES))]
+    columns = [tiles[start::SHEET_FACES] for start in range(min(len(tiles), SHEET_FACES))]
     try:
-        paste_columns(columns, _FACE_TILE_PX).save(path)
+        paste_columns(columns, FACE_TILE_PX).save(path)
     except OSError as error:
         raise MediaError(f"cannot write the sheet {path}: {error.strerror or error}") from error
 
@@ -138,11 +141,11 @@ def draw_faces(tracks: FaceTracks, video: str | Path, path: Path) -> None:
 def _draw_head(frame: np.ndarray, landmarks: np.ndarray, number: int) -> np.ndarray:
     """Cut a head out of its frame, square, and write its number into the corner."""
     centre, side = landmarks.mean(0), 2 * np.ptp(landmarks, axis=0).max()
-    scale = side / _FACE_TILE_PX
+    scale = side / FACE_TILE_PX
     crop_to_frame = np.array([[scale, 0, centre[0] - side / 2], [0, scale, centre[1] - side / 2]])
-    tile = warp_frame(frame, crop_to_frame, (_FACE_TILE_PX, _FACE_TILE_PX))
+    tile = warp_frame(frame, crop_to_frame, (FACE_TILE_PX, FACE_TILE_PX))
     picture = Image.fromarray(tile)
     ImageDraw.Draw(picture).text(
-        (6, 2), str(number), "white", ImageFont.load_default(_FACE_TILE_PX // 5), stroke_width=3, stroke_fill="black"
+        (6, 2), str(number), "white", ImageFont.load_default(FACE_TILE_PX // 5), stroke_width=3, stroke_fill="black"
     )
     return np.asarray(picture)

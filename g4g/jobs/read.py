@@ -183,6 +183,7 @@ def _readers() -> dict[str, Callable[[object, Path], object]]:
         int | None: _read_number(int), str: lambda value, base: str(value),
         str | None: lambda value, base: str(value), str | Path | None: _read_path,
         str | int | tuple[float, float] | None: _read_face, dict[int, str | Path]: _read_speakers,
+        tuple[str | Path, str | Path] | None: _read_pair,
     }  # fmt: skip
     return {name: kinds[hint] for name, hint in get_type_hints(DubOptions).items()}
 
@@ -206,6 +207,11 @@ def _read_face(value: object, base: Path) -> object:
 
 def _read_path(value: object, base: Path) -> Path:
     return base / str(value)
+
+
+def _read_pair(value: object, base: Path) -> tuple[Path, Path]:
+    first, second = value.split(";") if isinstance(value, str) else value
+    return base / first.strip(), base / second.strip()
 
 
 def _read_speakers(value: object, base: Path) -> dict[int, Path]:

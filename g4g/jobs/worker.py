@@ -32,6 +32,7 @@ from g4g.jobs.record import (
     stamp_file,
 )
 from g4g.jobs.settings import WorkerSettings
+from g4g.media.mark import sidecar_of
 
 THREADS_VARIABLES = ("G4G_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Environment variables from which libraries take their number of threads."""
@@ -125,10 +126,17 @@ class _Trial:
         overwrite = bool(job.options.get("overwrite")) or self._settings.options.overwrite
         if not overwrite:
             check_replaceable(noted, self._out)
+            self._check_sidecar()
         self.is_at_video = shares_video
         source = self._share_avatar(inputs["source"]["sha256"]) if shares_video else job.source
         self.is_at_video = False
         return self._dub(source, settings, inputs)
+
+    def _check_sidecar(self) -> None:
+        """Raise MediaError where another file's provenance stands in the place of this output's."""
+        sidecar = sidecar_of(self._out)
+        if sidecar is not None and sidecar.exists() and not self._out.exists():
+            raise MediaError(f"{sidecar} exists and belongs to another file; give another name, or overwrite")
 
     def _share_avatar(self, source_hash: str) -> Path:
         """Give the avatar of the job's video; the first to ask makes it, whoever asks meanwhile waits."""
@@ -173,6 +181,9 @@ class _Trial:
         if sheet is not None:
             place.parent.mkdir(parents=True, exist_ok=True)
             os.replace(sheet, place)
+        sidecar = sidecar_of(made)
+        if sidecar is not None and sidecar.is_file():
+            os.replace(sidecar, sidecar_of(self._out))
         os.replace(made, self._out)
 
 

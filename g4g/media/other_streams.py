@@ -63,6 +63,16 @@ def copy_other_streams(
     return OtherStreams(tuple(inputs), (*outputs, "-t", f"{duration_s:.6f}"), tuple(warnings))
 
 
+def read_comment(path: Path) -> str:
+    """Read the comment in a file's metadata; empty: it has none.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    with open_media(path) as media:
+        return {key.lower(): value for key, value in media.metadata.items()}.get("comment", "")
+
+
 def _codec_name(stream: Stream) -> str | None:
     """Return the name of a stream's codec, None where nothing here can decode it."""
     return None if stream.codec_context is None else stream.codec_context.name

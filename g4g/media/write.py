@@ -18,7 +18,8 @@ from g4g.media.colour import VIDEO_COLOUR, Colour
 from g4g.media.decode import check_input
 from g4g.media.encode import choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
-from g4g.media.other_streams import copy_other_streams
+from g4g.media.mark import Mark
+from g4g.media.other_streams import copy_other_streams, read_comment
 from g4g.media.sound import MIXES, has_sound, sound_graph
 from g4g.media.work_folder import WorkFolder
 
@@ -79,6 +80,7 @@ class VideoWriter:
         pixel_aspect: width of one pixel over its height.
         alpha: frames are RGBA; codec and container must hold it (prores in .mov, vp9 in .webm, both in .mkv).
         source: video whose other sound tracks, subtitles, chapters and metadata come along; `warnings` names the rest.
+        mark: what the file says of its making; None: nothing.
     Raises:
         MediaError: output exists, its folder does not, unknown ending, bad size or fps, no sound in `audio`.
         ConfigError: codec or crf do not fit the container.
@@ -89,7 +91,7 @@ class VideoWriter:
         span_s: tuple[float, float] | None = None, mix: str = "replace", overwrite: bool = False,
         codec: str | None = None, crf: int | None = None, times_s: np.ndarray | None = None,
         colour: Colour = VIDEO_COLOUR, pixel_aspect: Fraction = Fraction(1), alpha: bool = False,
-        source: str | os.PathLike | None = None,
+        source: str | os.PathLike | None = None, mark: Mark | None = None,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.width, self.height, self.overwrite = width, height, overwrite
@@ -103,6 +105,9 @@ class VideoWriter:
                 "this codec cannot hold transparency; use prores in .mov or vp9 in .webm, or leave alpha out"
             )
         check_output(self.path, overwrite)
+        self._mark = mark
+        if mark is not None and mark.sidecar is not None:
+            check_output(mark.sidecar, overwrite)
         self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha)
         self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
         self._picture_muxer = self._encoding.picture_muxer(alpha)
@@ -203,8 +208,23 @@ class VideoWriter:
             raise self._encoder_error()
         whole = self._folder / "whole"
         run_ffmpeg(self._mux_arguments(whole), f"write {self.path}")
-        check_output(self.path, self.overwrite)
-        os.replace(whole, self.path)
+        self._publish(whole)
+
+    def _publish(self, whole: Path) -> None:
+        """Seal the finished file and move it to its name, a sidecar first: no video appears without its mark."""
+        sidecar = None if self._mark is None else self._mark.sidecar
+        beside = None if self._mark is None else self._mark.seal(whole)
+        for path in filter(None, (self.path, sidecar)):
+            check_output(path, self.overwrite)
+        if sidecar is not None:
+            (self._folder / "sidecar").write_bytes(beside)
+            os.replace(self._folder / "sidecar", sidecar)
+        try:
+            os.replace(whole, self.path)
+        except OSError:
+            if sidecar is not None:
+                sidecar.unlink()
+            raise
 
     def _mux_arguments(self, whole: Path) -> list[str]:
         container = self._encoding.container
@@ -220,6 +240,9 @@ class VideoWriter:
             inputs += carried.inputs
             outputs += carried.outputs
             self.warnings = carried.warnings
+        if self._mark is not None:
+            own = "" if self._source is None else read_comment(self._source)
+            outputs += ["-metadata", f"comment={self._mark.add_to(own)}"]
         outputs += ["-c:a", container.audio_codec, *self._encoding.container_arguments]
         return [*inputs, *outputs, "-f", container.muxer, to_url(whole)]
 

@@ -14,7 +14,7 @@ from g4g.cli.flags import name_flag
 from g4g.cli.parser import COMMANDS, make_parser
 from g4g.dubbing import Dubber
 from g4g.metrics.evaluate import evaluate
-from g4g.options import BatchOptions, DubOptions, FinetuneOptions, LoadOptions, TrainOptions
+from g4g.options import BatchOptions, DubOptions, FinetuneOptions, LoadOptions, ServeOptions, TrainOptions
 from g4g.training.finetune import finetune
 from g4g.training.loop import Plan
 from g4g.training.prepare import prepare
@@ -24,6 +24,8 @@ LEAST = {
     "batch": ["jobs.csv", "-o", "out"],
     "avatar": ["video", "-o", "out"],
     "faces": ["video"],
+    "inspect": ["video"],
+    "serve": [],
     "prepare": ["video", "-o", "out"],
     "evaluate": [],
     "finetune": ["video", "-o", "out"],
@@ -40,7 +42,7 @@ def parse(command: str, *words: str) -> dict:
 @pytest.mark.parametrize(
     ("command", "settings"),
     [("dub", DubOptions), ("dub", LoadOptions), ("batch", BatchOptions), ("avatar", LoadOptions),
-     ("faces", LoadOptions), ("finetune", FinetuneOptions), ("train", TrainOptions)],
+     ("faces", LoadOptions), ("serve", ServeOptions), ("finetune", FinetuneOptions), ("train", TrainOptions)],
 )  # fmt: skip
 def test_a_flag_that_is_not_given_is_the_default_of_the_api(command, settings):
     parsed, default = parse(command), asdict(settings())
@@ -73,7 +75,9 @@ def test_functions_take_every_setting_by_its_name():
     assert given["speakers"] == ["0=a.wav", "1=b.wav"]
 
 
-@pytest.mark.parametrize("settings", [DubOptions, LoadOptions, BatchOptions, FinetuneOptions, TrainOptions])
+@pytest.mark.parametrize(
+    "settings", [DubOptions, LoadOptions, BatchOptions, FinetuneOptions, ServeOptions, TrainOptions]
+)
 def test_every_setting_is_explained_twice(settings):
     body = ast.parse(inspect.getsource(settings)).body[0].body
     explained = {

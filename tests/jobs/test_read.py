@@ -101,7 +101,7 @@ def test_faults_of_the_whole_list_stop_it(tmp_path):
 
 def test_every_option_of_a_dub_can_be_a_cell_of_a_list():
     for name, hint in get_type_hints(DubOptions).items():
-        cell = "0=a.wav" if name == "speakers" else "1"
+        cell = {"speakers": "0=a.wav", "sign": "chain.pem;key.pem"}.get(name, "1")
         value = read_option(name, cell, Path())
         plain = tuple(
             {dict: dict, tuple: tuple}.get(getattr(kind, "__origin__", kind), kind) for kind in get_args(hint)
