@@ -24,6 +24,7 @@ from pathlib import Path
 from command import say
 
 import g4g
+from g4g.jobs.batch import BatchResult
 from g4g.jobs.record import LOG_NAME, hash_content
 from g4g.jobs.settings import list_cores
 from g4g.media.ffmpeg import run_ffmpeg
@@ -73,31 +74,37 @@ def list_faults(folder: Path) -> list[dict[str, str]]:
     return [*videos, {"audio": "text.mp4"}, *_ALSO]
 
 
-def run_batch(jobs: Path, out: Path, settings: dict, kill_at: float | None = None) -> g4g.jobs.batch.BatchResult:
-    """Run a batch; `kill_at`: after this share of the jobs a worker is killed while it works."""
+def run_batch(jobs: Path, out: Path, settings: dict, kill_after: int | None = None) -> BatchResult:
+    """Run a batch; `kill_after`: after so many done jobs a worker is killed while it works."""
     shutil.rmtree(out, ignore_errors=True)
-    killed = []
+    ended, killers = threading.Event(), []
 
     def watch(state) -> None:
-        if kill_at is not None and not killed and state.done >= kill_at * state.jobs:
-            killed.append(True)
-            threading.Thread(target=_kill_a_worker, args=(out,)).start()
+        if kill_after is not None and not killers and state.done >= kill_after:
+            killers.append(threading.Thread(target=_kill_a_worker, args=(out, ended)))
+            killers[0].start()
 
-    return g4g.batch(jobs, out, progress=watch, pin=True, threads=1, wait_s=0.5, **settings)
+    result = g4g.batch(jobs, out, progress=watch, pin=True, threads=1, wait_s=0.5, **settings)
+    ended.set()
+    return result
 
 
-def _kill_a_worker(out: Path) -> None:
+def _kill_a_worker(out: Path, ended: threading.Event) -> None:
     """Kill a worker of this process as soon as one encodes."""
-    _wait_for(lambda: list(out.glob(".batch/work/*/job/.g4g-*/picture")))
-    worker = sorted(multiprocessing.active_children(), key=lambda process: process.pid)[-1]
-    say(f"killing worker {worker.pid}")
-    os.kill(worker.pid, signal.SIGKILL)
+    _wait_for(lambda: ended.is_set() or list(out.glob(".batch/work/*/job/.g4g-*/picture")))
+    for folder in out.glob(".batch/work/*/job/.g4g-*"):
+        number = int(folder.parts[-3])
+        worker = sorted(multiprocessing.active_children(), key=lambda process: process.pid)[number]
+        say(f"killing worker {worker.pid}")
+        os.kill(worker.pid, signal.SIGKILL)
+        return
 
 
 def kill_driver(jobs: Path, out: Path, weights: str, share: float, count: int) -> list[str]:
     """Kill `g4g batch` after a share of its jobs; return what it left that is neither whole nor hidden."""
     shutil.rmtree(out, ignore_errors=True)
-    command = [sys.executable, "-m", "g4g", "batch", str(jobs), "-o", str(out), "--weights", weights, "--pin"]
+    command = [sys.executable, "-m", "g4g", "batch", str(jobs), "-o", str(out), "--weights", weights]
+    command += ["--pin", "--workers", "2", "--threads", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     log = out / LOG_NAME
     _wait_for(lambda: log.is_file() and len(log.read_text().splitlines()) >= share * count, process)
@@ -160,12 +167,10 @@ def measure(options: argparse.Namespace) -> dict:
     figures["sentences"] = [outcome.sentence for _, outcome in result.rows if outcome.state == "failed"]
     say("killed worker")
     settings = {"engine": "local", "workers": 2, "weights": options.weights}
-    result = run_batch(jobs, folder / "killed-worker", settings, kill_at=0.3)
+    result = run_batch(jobs, folder / "killed-worker", settings, kill_after=(count - broken) // 3)
     hashes.append(hash_outputs(folder / "killed-worker"))
-    figures["killed_worker"] = {
-        "done": result.state.done,
-        "tries": sum(o.tries for _, o in result.rows) - count + broken,
-    }
+    again = [outcome.faults for _, outcome in result.rows if outcome.faults]
+    figures["killed_worker"] = {"done": result.state.done, "tried again": again}
     say("killed driver")
     figures["killed_driver"] = {"left": kill_driver(jobs, folder / "killed-driver", options.weights, 0.3, count)}
     result = g4g.batch(jobs, folder / "killed-driver", pin=True, threads=1, **settings)

@@ -18,6 +18,8 @@ import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from g4g.avatar.library import MOST_BYTES
+
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "scale.json"
 _GB, _TB = 1e9, 1e12
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
@@ -34,7 +36,8 @@ class Figures:
         dub_s: core seconds per frame of a dub from the avatar.
         network_share: of a dub, in stages that a GPU would take over; stages run side by side, so it is a share of
             their sum.
-        avatar_bytes, video_bytes, dub_bytes: per frame.
+        avatar_bytes, video_bytes, dub_bytes: per frame; the avatar's with the video in it, without pictures of mouths.
+        library_bytes: of the pictures of mouths, per frame, until they are MOST_BYTES (g4g.avatar.library).
         worker_bytes: highest memory of a worker.
     """
 
@@ -44,6 +47,7 @@ class Figures:
     dub_s: float
     network_share: float
     avatar_bytes: float
+    library_bytes: float
     video_bytes: float
     dub_bytes: float
     worker_bytes: float
@@ -54,7 +58,9 @@ class Work:
     """What is to be done, and what things cost; prices in any one currency."""
 
     minutes: float = 1_000_000.0
-    """Of video."""
+    """Of video, all together."""
+    video_minutes: float = 10.0
+    """Length of one video."""
     languages: int = 6
     """Dubs of each video."""
     fps: float = 25.0
@@ -106,7 +112,9 @@ def compute_needs(figures: Figures, work: Work) -> Needs:
     core_hours = (look + dub) / work.busy
     available_s = work.days * _DAY_S
     cores = core_hours * _HOUR_S / available_s
-    videos, avatars, dubs = seen * figures.video_bytes, seen * figures.avatar_bytes, made * figures.dub_bytes
+    library = min(figures.library_bytes * work.video_minutes * 60 * work.fps, MOST_BYTES)
+    videos, dubs = seen * figures.video_bytes, made * figures.dub_bytes
+    avatars = seen * figures.avatar_bytes + library * work.minutes / work.video_minutes
     moved = videos + avatars + avatars * work.languages + dubs
     per_core_s = moved / (core_hours * _HOUR_S)
     stored = (videos + avatars + dubs) / _GB
@@ -165,8 +173,10 @@ def measure(video: Path, audio: Path, weights: str) -> Figures:
         avatar, out = Path(folder) / "one.avatar", Path(folder) / "out.mp4"
         dubber.dub(video, audio, out, dry_run=True)  # the networks are compiled before the clock runs
         started = _cpu_s()
-        frames = len(dubber.make_avatar(video, avatar).tracks)
+        known = dubber.make_avatar(video, avatar)
+        frames = len(known.tracks)
         look_s = (_cpu_s() - started) / frames
+        library = sum(person.library.crops.nbytes for person in known.persons.values())
         started, began = _cpu_s(), time.monotonic()
         report = dubber.dub(avatar, audio, out)
         dub_s = max(_cpu_s() - started, time.monotonic() - began) / report.frames
@@ -175,7 +185,8 @@ def measure(video: Path, audio: Path, weights: str) -> Figures:
         return Figures(
             machine=_name_processor(), video=f"{info.width} x {info.height}, {frames} frames", look_s=look_s,
             dub_s=dub_s, network_share=networks / sum(report.seconds.values()),
-            avatar_bytes=avatar.stat().st_size / frames, video_bytes=video.stat().st_size / frames,
+            avatar_bytes=(avatar.stat().st_size - library) / frames,
+            library_bytes=library / frames, video_bytes=video.stat().st_size / frames,
             dub_bytes=out.stat().st_size / report.frames,
             worker_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         )  # fmt: skip

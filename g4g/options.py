@@ -177,6 +177,11 @@ class BatchOptions(LoadOptions):
 
     engine: str = setting("local", "processes here, or Ray's workers, g4g[ray] (%(default)s)", choices=ENGINES)
     """"local": processes on this machine; "ray": Ray's actors (extra ray), here or on the cluster at `address`."""
+    networks: str = setting(
+        LoadOptions.engine, "what runs the networks of each worker, as --engine of g4g dub (%(default)s)",
+        choices=NETWORK_ENGINES,
+    )  # fmt: skip
+    """What runs the large networks in each worker: the `engine` of a single dub."""
     address: str | None = setting(None, "of a Ray cluster, all of whose machines see all files under the same paths")
     """Of a Ray cluster; None starts Ray on this machine only, reachable from this machine only."""
     dashboard: bool = setting(False, "show Ray's dashboard, on this machine only")
@@ -199,13 +204,12 @@ class BatchOptions(LoadOptions):
     """Replace outputs that no batch wrote."""
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        super().__post_init__()
         if self.engine == "local" and (self.address or self.dashboard):
             raise ConfigError("an address and a dashboard belong to the engine ray; choose it, or leave them out")
         for name, least in (("workers", 1), ("threads", 1), ("retries", 0), ("memory_mb", LEAST_WORKER_MB)):
             if getattr(self, name) is not None and getattr(self, name) < least:
-                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+                raise ConfigError(f"`{name}` must be at least {least}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

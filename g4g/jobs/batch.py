@@ -119,11 +119,15 @@ def batch(
     settings, found, out = BatchOptions(**options), read_jobs(jobs), Path(out).absolute()
     if str(settings.weights) not in (TINY_WEIGHTS, *read_manifest()):
         settings = replace(settings, weights=find_weights(settings.weights).absolute())
+    if settings.device == "auto":
+        from g4g.nn import find_device  # loads torch
+
+        settings = replace(settings, device=find_device("auto"))
     hidden = out / _HIDDEN
     avatars = Path(settings.avatars).absolute() if settings.avatars else hidden / "avatars"
     base = {
         "version": __version__, "weights": _hash_weights(settings.weights), "faces": settings.faces,
-        "device": settings.device,
+        "device": settings.device, "networks": settings.networks,
     }  # fmt: skip
     _make_folders(out, hidden, avatars)
     with _only_one(hidden, out):

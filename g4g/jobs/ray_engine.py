@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 
 from g4g.errors import ConfigError, G4GError
 from g4g.jobs.read import Job
@@ -57,6 +58,7 @@ class RayEngine:
 
     def wait(self, timeout_s: float) -> list[Event]:
         if not self._asked:
+            time.sleep(timeout_s)
             return []
         answered, _ = self._ray.wait(list(self._asked), num_returns=1, timeout=timeout_s)
         return [self._hear(answer) for answer in answered]

@@ -45,6 +45,11 @@ class Job:
     sheet: PurePosixPath | None = None
     problem: str | None = None
 
+    @property
+    def video_key(self) -> tuple[Path | None, bool]:
+        """What jobs have in common that share an avatar."""
+        return self.source, bool(self.options.get("tolerant"))
+
     def inputs(self) -> dict[str, Path]:
         """Name every file that the dub reads by the column that it is given in."""
         files = {"source": self.source, "audio": self.audio, "voice": self.options.get("voice")}

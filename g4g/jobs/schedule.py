@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from g4g.errors import ConfigError, ResourceError
@@ -76,7 +75,7 @@ class Scheduler:
         self._idle: set[int] = set()
         self._running: dict[int, _Waiting] = {}
         self._failed_starts = 0
-        self._seen_videos: set[Path] = set()
+        self._seen_videos: set[tuple] = set()
 
     def run(self, jobs: list[Job]) -> None:
         """Work off all jobs.
@@ -84,9 +83,8 @@ class Scheduler:
         Raises:
             ConfigError: the workers cannot start with these settings. ResourceError: they die as they start.
         """
-        counts = Counter((job.source, bool(job.options.get("tolerant"))) for job in jobs)
-        shared = lambda job: counts[job.source, bool(job.options.get("tolerant"))] > 1  # noqa: E731
-        self._queue = [_Waiting(job, shared(job)) for job in jobs]
+        counts = Counter(job.video_key for job in jobs)
+        self._queue = [_Waiting(job, counts[job.video_key] > 1) for job in jobs]
         is_whole = False
         try:
             for settings in self._workers.values():
@@ -116,8 +114,8 @@ class Scheduler:
         """Choose the next job that is due, rather none whose avatar another worker is making at this moment."""
         now = time.monotonic()
         due = [waiting for waiting in self._queue if waiting.due_s <= now]
-        made = {w.job.source for w in self._running.values() if w.shares_video} - self._seen_videos
-        free = [waiting for waiting in due if waiting.job.source not in made]
+        made = {w.job.video_key for w in self._running.values() if w.shares_video} - self._seen_videos
+        free = [waiting for waiting in due if waiting.job.video_key not in made]
         return next(iter(free or due), None)
 
     def _hear(self, event: Event) -> None:
@@ -159,17 +157,14 @@ class Scheduler:
             self._queue.append(waiting)
             return
         if outcome.state == DONE:
-            self._seen_videos.add(waiting.job.source)
+            self._seen_videos.add(waiting.job.video_key)
         self._tell(waiting.job, outcome)
         if outcome.state == FAILED and outcome.about_video and not outcome.may_pass:
-            self._fail_others(waiting, outcome.sentence)
+            self._fail_others(waiting.job, outcome.sentence)
 
-    def _fail_others(self, failed: _Waiting, sentence: str) -> None:
+    def _fail_others(self, failed: Job, sentence: str) -> None:
         """End the other jobs of a video that cannot be dubbed with any sound."""
-        same = lambda job: (job.source, job.options.get("tolerant")) == (  # noqa: E731
-            failed.job.source, failed.job.options.get("tolerant"),
-        )  # fmt: skip
-        others = [waiting for waiting in self._queue if same(waiting.job)]
-        self._queue = [waiting for waiting in self._queue if not same(waiting.job)]
+        others = [waiting for waiting in self._queue if waiting.job.video_key == failed.video_key]
+        self._queue = [waiting for waiting in self._queue if waiting.job.video_key != failed.video_key]
         for waiting in others:
             self._tell(waiting.job, Outcome(FAILED, sentence, tries=0))

@@ -9,8 +9,8 @@ from pathlib import Path
 from g4g.errors import ConfigError
 from g4g.options import LEAST_WORKER_MB, BatchOptions
 
-WORKER_BYTES = 2 * 1024**3
-"""Memory that one worker needs for videos up to 1080p; measured: see docs/scale.md."""
+WORKER_BYTES = 3 * 1024**3
+"""Memory of one worker for videos up to 1080p; 2.7 GB were measured (docs/scale.md)."""
 _KEPT_SHARE = 0.1
 """Share of the free memory that stays for everything else."""
 

@@ -51,7 +51,9 @@ class Worker:
         from g4g.dubbing import Dubber
 
         options = settings.options
-        self._dubber = Dubber.from_pretrained(options.weights, faces=options.faces, device=options.device)
+        self._dubber = Dubber.from_pretrained(
+            options.weights, faces=options.faces, device=options.device, engine=options.networks
+        )
         self._hashes: dict[Path, dict] = {}
 
     def run(self, job: Job, shares_video: bool) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,15 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors import safe_open
-from safetensors.torch import load_file, save
 from torch import nn
 
-from g4g.checkpoints.atomic import write_whole
-from g4g.errors import ConfigError, DataError
+from g4g.errors import ConfigError
 from g4g.options import TrainOptions
 from g4g.training.interrupt import caught_interrupt
 from g4g.training.processes import Batch, RunningFigures, add_gradients, copy_from_first, share_values
+from g4g.training.state import Kept, Progress, read_state, write_state
 
 _EMA = 0.998
 _CRITIC_RATE = 2e-4
@@ -62,14 +59,6 @@ class Plan:
 
 def _say_nothing(_: object) -> None:
     """Take the place of what other processes would say."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands; `elapsed_s` counts over resumes."""
-
-    step: int = 0
-    elapsed_s: float = 0.0
 
 
 class Stage(nn.Module):
@@ -142,7 +131,7 @@ class _Run:
         self._optimiser = torch.optim.AdamW(
             self._network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
         )
-        self._kept = _Kept({"network": self._network, "average": self._average}, {"optimiser": self._optimiser})
+        self._kept = Kept({"network": self._network, "average": self._average}, {"optimiser": self._optimiser})
         self._critic, self._critic_optimiser = stage.critic(), None
         if self._critic is not None:
             self._critic_optimiser = torch.optim.AdamW(self._critic.parameters(), _CRITIC_RATE, betas=(0.5, 0.99))
@@ -159,7 +148,7 @@ class _Run:
     def begin(self, resume: bool) -> None:
         """Start anew, or go on from the state file; all processes with the same numbers."""
         if resume:
-            self._progress, batches = _read_state(self._state_file, self._kept)
+            self._progress, batches = read_state(self._state_file, self._kept)
             self._batches = self._plan.batches or max(batches, self._fabric.world_size)
         if self._batches < self._fabric.world_size:
             raise ConfigError(
@@ -227,7 +216,7 @@ class _Run:
         """Save all, then measure the average; the other processes wait for the first one."""
         if self._fabric.is_global_zero:
             # A crash while all is measured loses nothing that was trained.
-            _write_state(self._state_file, self._kept, self._progress, self._batches)
+            write_state(self._state_file, self._kept, self._progress, self._batches)
             self._figures = _look(self._stage, self._average, self._out, self._plan, self._progress, self._losses)
             self._save(self._average, self._figures)
         self._figures = share_values(self._fabric, self._figures)[0]
@@ -273,39 +262,3 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
             slow.lerp_(fast, 1 - keep)
         else:
             slow.copy_(fast)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What a run goes on from, by the prefix of its tensors."""
-
-    modules: dict[str, nn.Module]
-    optimisers: dict[str, torch.optim.Optimizer]
-
-
-def _write_state(path: Path, kept: _Kept, progress: Progress, batches: int) -> None:
-    tensors = {f"{name}.{k}": v for name, module in kept.modules.items() for k, v in module.state_dict().items()}
-    for name, optimiser in kept.optimisers.items():
-        for index, slot in optimiser.state_dict()["state"].items():
-            tensors |= {f"{name}.{index}.{k}": v for k, v in slot.items()}
-    meta = {"progress": json.dumps([progress.step, progress.elapsed_s]), "batches": str(batches)}
-    write_whole(path, save({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, meta))
-
-
-def _read_state(path: Path, kept: _Kept) -> tuple[Progress, int]:
-    """Load what a run goes on from; return where it stands, and its batches per step."""
-    if not path.is_file():
-        raise DataError(f"nothing to resume: {path} does not exist; train without --resume first")
-    tensors = load_file(path)
-    pick = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
-    for name, module in kept.modules.items():
-        module.load_state_dict(pick(f"{name}."))
-    for name, optimiser in kept.optimisers.items():
-        state = optimiser.state_dict()
-        for key, value in pick(f"{name}.").items():
-            index, slot = key.split(".")
-            state["state"].setdefault(int(index), {})[slot] = value
-        optimiser.load_state_dict(state)
-    with safe_open(path, "pt") as file:
-        meta = file.metadata()
-    return Progress(*json.loads(meta["progress"])), int(meta.get("batches", 1))

@@ -171,7 +171,10 @@ class RunningFigures:
     def collect(self) -> None:
         """Take up what a batch made of the figures, and put them back."""
         for buffer, total, before in zip(self._buffers, self._total, self._before, strict=True):
-            total += buffer if buffer.dtype.is_floating_point else buffer - total
+            if buffer.dtype.is_floating_point:
+                total += buffer
+            else:
+                total.copy_(buffer)
             buffer.copy_(before)
 
     def settle(self, fabric: Fabric) -> None:

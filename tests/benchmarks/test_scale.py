@@ -1,13 +1,14 @@
 """What many minutes need: planted figures whose answer is known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from scale import FIGURES, Figures, Work, compute_needs, format_needs
 
 ONE = Figures(
-    machine="planted", video="planted", look_s=0.2, dub_s=0.1, network_share=0.75, avatar_bytes=2e4, video_bytes=1e4,
-    dub_bytes=1e4, worker_bytes=2e9,
+    machine="planted", video="planted", look_s=0.2, dub_s=0.1, network_share=0.75, avatar_bytes=2e4,
+    library_bytes=0, video_bytes=1e4, dub_bytes=1e4, worker_bytes=2e9,
 )  # fmt: skip
 
 
@@ -29,6 +30,16 @@ def test_needs_of_planted_figures_are_known():
     assert needs.gpu_speedup_limit == pytest.approx(4)
     assert needs.cost_cores == pytest.approx(25) and needs.cost_network == pytest.approx(2.25)
     assert needs.cost_storage == pytest.approx(105 * 0.3 / 30)
+
+
+def test_pictures_of_mouths_weigh_only_until_the_library_is_full():
+    full = replace(ONE, avatar_bytes=0, library_bytes=1e5)
+
+    def library(minutes: float) -> float:
+        return compute_needs(full, Work(minutes=100, video_minutes=minutes)).avatar_bytes
+
+    assert library(0.5) == pytest.approx(100 * 1500 * 1e5)
+    assert library(10) == pytest.approx(10 * 128 * 1024**2)
 
 
 def test_idle_cores_cost_as_well_and_the_shipped_figures_fill_the_table():

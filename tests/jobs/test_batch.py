@@ -168,6 +168,28 @@ def test_an_output_is_made_anew_when_anything_it_was_made_of_changed(tmp_path):
     assert read_report(out) is None
 
 
+def test_a_worker_gets_its_share_of_threads_cores_and_memory_and_no_more(tmp_path, repo_root):
+    code = f"""
+import os, tempfile
+from pathlib import Path
+from g4g.jobs.settings import WorkerSettings
+from g4g.jobs.worker import _take_over
+from g4g.options import BatchOptions
+out = Path({str(tmp_path)!r})
+core = sorted(os.sched_getaffinity(0))[-1]
+_take_over(WorkerSettings(0, out, out / "work", out, BatchOptions(), {{}}, 3, 2**28, (core,)))
+threads = os.environ["G4G_THREADS"], os.environ["OMP_NUM_THREADS"]
+print(*threads, os.sched_getaffinity(0) == {{core}}, tempfile.gettempdir())
+small = bytearray(2**26)
+try:
+    bytearray(2**29)
+except MemoryError:
+    print("refused")
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["3", "3", "True", str(tmp_path / "work" / "tmp"), "refused"]
+
+
 def test_two_batches_never_write_into_one_folder(tmp_path):
     from filelock import FileLock
 

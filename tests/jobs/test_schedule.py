@@ -122,7 +122,7 @@ def test_workers_are_as_many_as_cores_and_memory_allow():
     share = lambda jobs=99, cores=8, free=80 * GB, **more: choose_share(BatchOptions(**more), jobs, cores, free)  # noqa: E731
     assert share() == Share(8, 1, int(80 * GB * 0.9) // 8)
     assert share(jobs=2).workers == 2 and share(jobs=2).threads == 4
-    assert share(free=7 * GB).workers == 3
+    assert share(free=11 * GB).workers == 3
     assert share(threads=2).workers == 4 and share(workers=3).threads == 2
     assert share(memory_mb=4096) == Share(8, 1, 4 * GB)
     assert share(device="cuda").workers == 1

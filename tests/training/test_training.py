@@ -156,15 +156,16 @@ def load_run(run, folder):
 
 @pytest.mark.slow
 def test_two_processes_train_a_network_of_the_bundle_as_one_does(prepared, tmp_path):
+    plan = {"learning_rate": 1e-2, "warmup_steps": 1}
     run = lambda out, **more: train_stage(  # noqa: E731
-        "fusion", prepared, tmp_path / out, _plan(3, **more), weights="g4g-tiny"
+        "fusion", prepared, tmp_path / out, _plan(3, **plan, **more), weights="g4g-tiny"
     )
     figures = [run("one.safetensors", batches=2), run("two.safetensors", devices=2)]
     assert figures[0]["steps"] == figures[1]["steps"] == 3
     one, two, fresh = (
         load(w).fusion.state_dict() for w in (tmp_path / "one.safetensors", tmp_path / "two.safetensors", "g4g-tiny")
     )
-    assert any((one[key] - fresh[key]).abs().max() > 1e-4 for key in one if one[key].is_floating_point())
+    assert max((one[key] - fresh[key]).abs().max() for key in one) > 5e-3
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, atol=1e-3, rtol=1e-2)
     with pytest.raises(ConfigError, match="motion is solved"):
