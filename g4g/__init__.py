@@ -20,7 +20,9 @@ if TYPE_CHECKING:  # what type checkers and editors see; at run time __getattr__
         ResourceError,
         ShapeError,
     )
+    from g4g.jobs.batch import batch
     from g4g.metrics.evaluate import evaluate
+    from g4g.provenance import inspect
     from g4g.training.finetune import finetune
     from g4g.zoo import load
 
@@ -28,8 +30,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Dubber": "g4g.dubbing",
-    "batch": "g4g.jobs.batch",
     "DubReport": "g4g.dubbing",
+    "batch": "g4g.jobs.batch",
     "load": "g4g.zoo",
     "evaluate": "g4g.metrics.evaluate",
     "finetune": "g4g.training.finetune",
@@ -46,7 +48,7 @@ _HOMES = {
 
 __all__ = [
     "__version__", "CheckpointError", "ConfigError", "DataError", "DubReport", "Dubber", "FaceError", "G4GError",
-    "MediaError", "ResourceError", "ShapeError", "evaluate", "finetune", "load",
+    "MediaError", "ResourceError", "ShapeError", "batch", "evaluate", "finetune", "inspect", "load",
 ]  # fmt: skip
 
 
