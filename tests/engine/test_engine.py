@@ -12,17 +12,22 @@ import torch
 from torch import nn
 
 from g4g.audio import SpeechConfig, SpeechEncoder, encode_speech
+from g4g.config import CropConfig
 from g4g.engine import FlatNetwork, NetworkCache, choose_engine, has_bfloat16, on_openvino, open_network
 from g4g.errors import ConfigError
 from g4g.export import measure_error
+from g4g.faces import add_ring, load_canonical, refine_crop
 from g4g.generator import Layout
 from g4g.networks import list_flat_networks, use_engine
+from g4g.painter import Canvas, Painter
 from g4g.zoo import load
 
 MOST_ERROR = 1e-5
 """Of an output's largest value, or of 1, in float32; docs/engine.md says it."""
 MOST_ERROR_BFLOAT16 = 0.02
 """The same of the generator in bfloat16."""
+MOST_LEVELS = 1
+"""Of 255, in painted frames, whatever the precision."""
 needs_onnx = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("onnx", "onnxscript", "onnxruntime"))), reason="needs the extra onnx"
 )
@@ -83,6 +88,29 @@ def test_networks_on_openvino_are_called_as_before(models, flats, cache):
     ours, theirs = (vars(some.generator(pictures, layout, speech)) for some in (models, fast))
     for name, wanted in ours.items():
         assert (theirs[name] - wanted).abs().max() <= MOST_ERROR_BFLOAT16 * wanted.abs().max().clamp(min=1), name
+
+
+def test_painted_frames_differ_by_a_level_at_most(models, cache):
+    rng, size = np.random.default_rng(0), CropConfig().size
+    rest = load_canonical().points.astype(np.float64)
+    speaking = rest.copy()
+    speaking[:, 1] += 0.1 * np.clip((rest[:, 1] - 0.775) / 0.05, 0, 1) * load_canonical().moves
+    place = lambda face: face[None] * 0.46 * size + [size / 2, 0.25 * size, 0]  # noqa: E731
+    face, target = (add_ring(place(points), place(rest))[0].astype(np.float32) for points in (rest, speaking))
+    pictures = (rng.random((4, 16, 16, 3)) * 200 + 20).astype(np.uint8).repeat(16, 1).repeat(16, 2)
+    rows = models.generator.config.speech_rows, models.generator.config.speech
+    canvas = Canvas(
+        pictures[:1], face[None], target[None], pictures[None, 1:], np.stack([face] * 3)[None],
+        rng.normal(size=(1, *rows)).astype(np.float32),
+    )  # fmt: skip
+    results = []
+    for some in (models, use_engine(models, "openvino", cache)):
+        results.append(pictures[0].copy())
+        painted = Painter(some.generator, some.fusion).paint(canvas)
+        painted.draw(0, pictures[0], refine_crop(np.eye(2, 3), 0.5), results[-1])
+    assert (results[0] != pictures[0]).mean() > 0.1, "the face is drawn"
+    off = np.abs(results[1].astype(int) - results[0])
+    assert off.max() <= MOST_LEVELS and (off > 0).mean() < 0.01
 
 
 def test_threads_may_share_a_network(flats, cache):
