@@ -3,8 +3,8 @@
 python benchmarks/batch.py [--clips 20] [--sounds 10] [--seconds 1] [--weights g4g-small] [--out batch-benchmark]
 
 Each worker is held to one core. Beside the throughput it checks that all runs wrote the same bytes, that these are the
-bytes of single dubs, and that a batch whose worker or driver is killed in the middle ends the same. All is dubbed without
-provenance, for no two signatures are alike.
+bytes of single dubs, and that a batch whose worker or driver is killed in the middle ends the same. All is dubbed
+without provenance, for no two signatures are alike.
 """
 
 from __future__ import annotations
