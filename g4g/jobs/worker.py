@@ -32,7 +32,6 @@ from g4g.jobs.record import (
     stamp_file,
 )
 from g4g.jobs.settings import WorkerSettings
-from g4g.media.mark import sidecar_of
 
 THREADS_VARIABLES = ("G4G_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Environment variables from which libraries take their number of threads."""
@@ -136,6 +135,8 @@ class _Trial:
 
     def _check_sidecar(self) -> None:
         """Raise MediaError where another file's provenance stands in the place of this output's."""
+        from g4g.media.mark import sidecar_of
+
         sidecar = sidecar_of(self._out)
         if sidecar is not None and sidecar.exists() and not self._out.exists():
             raise MediaError(f"{sidecar} exists and belongs to another file; give another name, or overwrite")
@@ -178,6 +179,8 @@ class _Trial:
 
     def _put_in_place(self, made: Path, sheet: Path | None, place: Path | None, report: bytes) -> None:
         """Move all to their names; the report first: a video without one would be taken for somebody else's."""
+        from g4g.media.mark import sidecar_of
+
         self._out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(report_path(self._out), report)
         if sheet is not None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from g4g import errors
+from g4g.engine import limit_threads, share_threads
 from g4g.errors import ConfigError, ResourceError
 from g4g.training.interrupt import caught_interrupt
 
@@ -99,7 +100,8 @@ def _check_nodes(nodes: int) -> None:
 
 
 def _run(fabric: Fabric, function: Callable, plan: Any, args: tuple, named: dict) -> Any:
-    """Run in one process."""
+    """Run in one process, with its share of this machine's threads."""
+    limit_threads(share_threads(plan.devices))
     return function(*args, plan=plan.for_process(fabric), **named)
 
 

@@ -40,12 +40,12 @@ def jobs(ffmpeg, grid_clip, voice_file, tmp_path_factory) -> Path:
         ffmpeg("-ss", start_s, "-t", 0.4, "-i", voice_file, folder / f"{name}.wav")
     (folder / "broken.mp4").write_bytes(b"no video")
     rows = [
-        ("talk.mp4", "de.wav", "de/talk.mp4", ""), ("talk.mp4", "fr.wav", "fr/talk.mp4", "1.5"),
-        ("broken.mp4", "de.wav", "broken-de.mp4", ""), ("broken.mp4", "fr.wav", "broken-fr.mp4", ""),
-        ("talk.mp4", "absent.wav", "absent.mp4", ""), ("talk.mp4", "de.wav", "loud.mp4", "loud"),
+        ("talk.mp4", "de.wav", "de/talk.mp4", "", ""), ("talk.mp4", "fr.wav", "fr/talk.mp4", "1.5", "no"),
+        ("broken.mp4", "de.wav", "broken-de.mp4", "", ""), ("broken.mp4", "fr.wav", "broken-fr.mp4", "", ""),
+        ("talk.mp4", "absent.wav", "absent.mp4", "", ""), ("talk.mp4", "de.wav", "loud.mp4", "loud", ""),
     ]  # fmt: skip
     with (folder / "jobs.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("video", "audio", "out", "emphasis"), *rows])
+        csv.writer(file).writerows([("video", "audio", "out", "emphasis", "provenance"), *rows])
     return folder / "jobs.csv"
 
 
@@ -100,9 +100,9 @@ def test_a_killed_worker_costs_one_more_try_and_all_else_ends_as_it_should(jobs,
 
 
 def _is_the_single_dub(folder: Path, out: Path, tmp_path: Path) -> None:
-    """What a batch made over a shared avatar is what one dub of the video makes, to the bit."""
+    """What a batch made over a shared avatar is what one dub of the video makes, to the bit (a signature never is)."""
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
-    dubber.dub(folder / "talk.mp4", folder / "fr.wav", tmp_path / "single.mp4", emphasis=1.5)
+    dubber.dub(folder / "talk.mp4", folder / "fr.wav", tmp_path / "single.mp4", emphasis=1.5, provenance=False)
     assert (tmp_path / "single.mp4").read_bytes() == (out / "fr" / "talk.mp4").read_bytes()
     report = json.loads((out / "fr" / "talk.mp4.json").read_text())
     assert report["output"] == str(out / "fr/talk.mp4") and report["frames_dubbed"] == 10
