@@ -33,6 +33,7 @@ LAYERS = (
     ("avatar",),
     ("dubbing", "metrics"),
     ("training",),
+    ("studio",),
     ("jobs", "serve"),
     ("cli",),
     ("__main__",),
