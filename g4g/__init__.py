@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what type checkers and editors see; at run time __getattr__ below fetches it
+    from g4g.adapting import Dubber
     from g4g.dubbing import DubReport
     from g4g.errors import (
         CheckpointError,
@@ -23,14 +24,13 @@ if TYPE_CHECKING:  # what type checkers and editors see; at run time __getattr__
     from g4g.jobs.batch import batch
     from g4g.metrics.evaluate import evaluate
     from g4g.provenance import inspect
-    from g4g.studio import Dubber
     from g4g.training.finetune import finetune
     from g4g.zoo import load
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Dubber": "g4g.studio",
+    "Dubber": "g4g.adapting",
     "DubReport": "g4g.dubbing",
     "batch": "g4g.jobs.batch",
     "load": "g4g.zoo",

@@ -33,7 +33,7 @@ LAYERS = (
     ("avatar",),
     ("dubbing", "metrics"),
     ("training",),
-    ("studio",),
+    ("adapting",),
     ("jobs", "serve"),
     ("cli",),
     ("__main__",),
