@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what type checkers and editors see; at run time __getattr__ below fetches it
-    from g4g.dubbing import Dubber, DubReport
+    from g4g.adapting import Dubber
+    from g4g.dubbing import DubReport
     from g4g.errors import (
         CheckpointError,
         ConfigError,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; at run time __getattr__
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Dubber": "g4g.dubbing",
+    "Dubber": "g4g.adapting",
     "DubReport": "g4g.dubbing",
     "batch": "g4g.jobs.batch",
     "load": "g4g.zoo",

@@ -123,6 +123,13 @@ def run_generator_by(generator: Generator, run: Run) -> Generator:
     return _replace_forward(generator, generate)
 
 
+def leave_engine(network: nn.Module) -> nn.Module:
+    """Give a network of the same parameters that torch computes, whatever engine computed it."""
+    plain = copy.copy(network)
+    plain.__dict__.pop("forward", None)
+    return plain
+
+
 def _choose_precision(name: str) -> str:
     """Say in which precision OpenVINO computes a network.
 

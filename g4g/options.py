@@ -86,6 +86,22 @@ class LoadOptions:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """How long, and from what, a person is learnt before the dub."""
+
+    minutes: float = 0.0
+    """Of learning, shared out among the persons that are dubbed; 0: none."""
+    data: Path | None = None
+    """Other people's prepared data, replayed against forgetting."""
+    precision: str = "32-true"
+    """"32-true" or "bf16-mixed"."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes >= 0:
+            raise ConfigError(f"a person is learnt for 0 minutes (not at all) or more, got {self.minutes:g}")
+
+
+@dataclass(frozen=True)
 class DubOptions:
     """What can be asked of a dub beside video, sound and output."""
 
@@ -143,6 +159,16 @@ class DubOptions:
         None, "certificate chain and its key (PEM) to sign with (a self-made one)", nargs=2, metavar=("CERT", "KEY")
     )
     """Certificate chain and private key, two PEM files; None takes one that is made at the first use."""
+    adapt_minutes: float = setting(
+        0.0, "learn the person from the video itself so long first; kept for its next dub; Ctrl-C dubs with the best "
+        "so far (%(default)s)", flag="--adapt", metavar="MINUTES",
+    )  # fmt: skip
+    """Learn the person from the video itself for so long, then dub; what was learnt is kept, so that the next dub of
+    this video needs no time for it. Ctrl-C ends learning, and the best so far dubs."""
+    adapt_data: str | Path | None = setting(
+        None, "other people's data from g4g prepare, against forgetting while the person is learnt", metavar="DIR"
+    )
+    """Other people's data (`g4g prepare`), half of what is learnt from, against forgetting."""
     apart_s: float = 0.0
     """Pictures of the video nearer than this to the frame that is shown are not used: to measure how good dubs are with
     the video's own sound."""
@@ -156,6 +182,12 @@ class DubOptions:
             raise ConfigError("`speakers` name faces and their sounds; leave out `face` and `voice`")
         if self.sign is not None and not self.provenance:
             raise ConfigError("`sign` names who signs, but the provenance is left out; ask for one of the two")
+        _ = self.lesson
+
+    @property
+    def lesson(self) -> Lesson:
+        """How the person is learnt before the dub."""
+        return Lesson(self.adapt_minutes, None if self.adapt_data is None else Path(self.adapt_data))
 
 
 def make_options(given: dict[str, Any]) -> DubOptions:

@@ -33,6 +33,7 @@ LAYERS = (
     ("avatar",),
     ("dubbing", "metrics"),
     ("training",),
+    ("adapting",),
     ("jobs", "serve"),
     ("cli",),
     ("__main__",),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from g4g.avatar.learnt import Learnt
 from g4g.avatar.library import MouthLibrary
 from g4g.faces import FaceTracks, HeadPose, add_ring, load_canonical, transform_points
 from g4g.faces.canonical import FACE_POINTS
@@ -61,7 +62,7 @@ class Person:
 
     `shapes` (n, C): of the mouth in each row of `head`, as the motion network counts them, from `neutral`; `gain`: how
     far the mouth goes, over how far the network moves it; `scale`: crops have so many times 128 px each way;
-    `residual`: how much of the generator's own colour is taken.
+    `residual`: how much of the generator's own colour is taken; `learnt`: networks of this person's own.
     """
 
     head: HeadTrack
@@ -71,6 +72,7 @@ class Person:
     scale: int
     library: MouthLibrary
     residual: float = UNTRIED_RESIDUAL
+    learnt: Learnt = Learnt()
 
     def place_points(
         self, rows: np.ndarray, laid: np.ndarray, shares: np.ndarray | float = 1.0

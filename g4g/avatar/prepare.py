@@ -11,6 +11,7 @@ import numpy as np
 from g4g.audio import encode_speech
 from g4g.avatar.cache import TrackCache
 from g4g.avatar.clock import Clock
+from g4g.avatar.learnt import Learnt
 from g4g.avatar.library import MouthLibrary, find_sharp, share_entries, spread_entries
 from g4g.avatar.packing import settle_tracks
 from g4g.avatar.person import HeadTrack, Person
@@ -35,7 +36,7 @@ from g4g.faces import (
 from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
 from g4g.media.ahead import run_ahead
 from g4g.media.decode import raise_fault
-from g4g.motion import fit_gain, fit_neutral, move_mouth
+from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
 from g4g.zoo import Models
 
@@ -155,7 +156,7 @@ class AvatarMaker:
 
         A face that is turned aside or covered in every frame is left out.
         """
-        usable = _find_usable(avatar.tracks)
+        usable = find_usable(avatar.tracks)
         wanted = [face for face in faces if face in usable and face not in avatar.persons]
         with self._clock.timed("shapes", progress):
             heads = {face: _follow_head(avatar, face) for face in wanted}
@@ -170,6 +171,16 @@ class AvatarMaker:
         done = {face: replace(person, residual=shares[face]) for face, person in done.items()}
         return replace(avatar, persons=avatar.persons | done)
 
+    def take_over(self, avatar: Avatar, face: int, learnt: Learnt) -> Avatar:
+        """Give a person what was learnt of them; gain and residual are measured once more, with it."""
+        person, models = avatar.persons[face], learnt.teach(self._models)
+        painter = Painter(models.generator, models.fusion, self._device)
+        person = replace(
+            person, learnt=learnt, gain=_measure_gain(models.motion, avatar, person.head, person.shapes),
+            residual=choose_residual(painter, person, models.motion.space, avatar.speech),
+        )  # fmt: skip
+        return replace(avatar, persons=avatar.persons | {face: person})
+
     def _know(self, avatar: Avatar, head: HeadTrack) -> Person:
         """Measure a person's neutral face, shapes and gain; the library is still empty."""
         motion, count = self._models.motion, len(head.frames)
@@ -181,11 +192,7 @@ class AvatarMaker:
             space.encode((head.lift(rows) - neutral.at(degrees[rows])) * moves)
             for rows in (slice(first, first + _BLOCK) for first in range(0, count, _BLOCK))
         ])  # fmt: skip
-        gain = 1.0
-        if len(avatar.speech):
-            times_s = avatar.tracks.times_s[head.frames[:_FITTED_FRAMES]]
-            predicted, _ = move_mouth(motion, avatar.speech, times_s)
-            gain = fit_gain(predicted, shapes[: len(times_s)], motion)
+        gain = _measure_gain(motion, avatar, head, shapes)
         return Person(head, neutral, shapes, gain, choose_scale(head.frame_to_crop), _empty_library(space.size))
 
     def _read_libraries(self, avatar: Avatar, persons, usable, progress) -> dict[int, MouthLibrary]:
@@ -216,7 +223,7 @@ def choose_scale(frame_to_crop: np.ndarray) -> int:
     return int(np.clip(np.ceil(1 / crop_scale(frame_to_crop).mean()), _LEAST_SCALE, _MOST_SCALE))
 
 
-def _find_usable(tracks: FaceTracks) -> dict[int, np.ndarray]:
+def find_usable(tracks: FaceTracks) -> dict[int, np.ndarray]:
     """List the rows of each face that show its mouth: neither turned aside nor covered."""
     free = ~(find_turned(tracks) | tracks.covered)
     rows = {int(face): np.flatnonzero(free & (tracks.faces == face)) for face in np.unique(tracks.faces)}
@@ -238,6 +245,15 @@ def _follow_head(avatar: Avatar, number: int) -> HeadTrack:
     apart = (np.diff(frames, prepend=-1) != 1) | tracks.cuts[frames]
     pose = steady_pose(place_head(mesh, face), face, find_runs(np.ones(len(frames), bool), apart), avatar.info.fps)
     return HeadTrack.of(tracks, number, pose, face)
+
+
+def _measure_gain(motion: Motion, avatar: Avatar, head: HeadTrack, shapes: np.ndarray) -> float:
+    """Fit a person's gain to the first minute of the video's own sound; 1 where there is none."""
+    if not len(avatar.speech):
+        return 1.0
+    times_s = avatar.tracks.times_s[head.frames[:_FITTED_FRAMES]]
+    predicted, _ = move_mouth(motion, avatar.speech, times_s)
+    return fit_gain(predicted, shapes[: len(times_s)], motion)
 
 
 def _empty_library(size: int) -> MouthLibrary:

@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from g4g.avatar.learnt import Learnt
 from g4g.avatar.library import MouthLibrary
 from g4g.avatar.packing import pack_tracks, unpack_tracks
 from g4g.avatar.person import HeadTrack, Person
@@ -24,7 +25,7 @@ from g4g.media import probe
 from g4g.motion import NeutralFace
 from g4g.zoo import Models
 
-_KIND, _VERSION = "g4g avatar", 1
+_KIND, _VERSION = "g4g avatar", 2
 _HEADER, _ARRAYS, _VIDEO = "avatar.json", "arrays.safetensors", "video/"
 _BLOCK_BYTES = 1 << 20
 _POSE = ("scale", "rotation", "shift")
@@ -70,6 +71,7 @@ def save_avatar(path: Path, avatar: Avatar, models: Models) -> None:
         "gains": {face: person.gain for face, person in avatar.persons.items()},
         "residuals": {face: person.residual for face, person in avatar.persons.items()},
         "scales": {face: person.scale for face, person in avatar.persons.items()},
+        "learnt": {face: [one.learnt.minutes, one.learnt.summary] for face, one in avatar.persons.items()},
     }  # fmt: skip
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -117,10 +119,10 @@ def load_avatar(path: Path, models: Models) -> StoredAvatar:
     return StoredAvatar(probe(video), tracks, arrays["speech"], persons, tuple(header["faults"]), (), folder)
 
 
-def hash_weights(models: Models) -> str:
-    """Name the networks on which avatars depend by a hash of their numbers."""
+def hash_weights(models: Models, parts: tuple[str, ...] = _PARTS) -> str:
+    """Name networks, by default those on which avatars depend, by a hash of their numbers."""
     digest = hashlib.sha256()
-    for part in _PARTS:
+    for part in parts:
         for name, tensor in sorted(models.parts()[part].state_dict().items()):
             digest.update(f"{part}.{name}".encode())
             digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
@@ -149,6 +151,7 @@ def _list_arrays(avatar: Avatar) -> dict[str, np.ndarray]:
         parts |= {f"neutral.{name}": getattr(person.neutral, name) for name in _NEUTRAL}
         parts |= {f"library.{name}": getattr(person.library, name) for name in _LIBRARY}
         parts |= {"face": person.head.face, "shapes": person.shapes}
+        parts |= {f"learnt.{name}": tensor for name, tensor in person.learnt.tensors.items()}
         arrays |= {f"{face}.{name}": array for name, array in parts.items()}
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
@@ -168,6 +171,7 @@ def _read_person(arrays: dict[str, np.ndarray], header: dict, tracks: FaceTracks
         header["scales"][str(face)],
         MouthLibrary(**{name: own[f"library.{name}"] for name in _LIBRARY}),
         header["residuals"][str(face)],
+        Learnt(_pick(own, "learnt."), *header["learnt"][str(face)]),
     )
 
 

@@ -13,7 +13,7 @@ _ABOUT = (
     "Look at a video once and keep what every dub of it needs: the video, its faces, pictures of each mouth. "
     "g4g dub takes the file instead of the video, and begins at once."
 )
-_LIKE_DUB = ("tolerant", "overwrite")
+_LIKE_DUB = ("tolerant", "overwrite", "adapt_minutes", "adapt_data")
 
 
 def add(commands) -> None:
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     check_weights(LoadOptions(**read_settings(options, LoadOptions)).weights)
     check_output(Path(options.out), options.overwrite, [options.video])
     check_video(options.video)
-    from g4g.dubbing import Dubber
+    from g4g.adapting import Dubber
 
     with show_progress() as report:
         report("load", 0, 1)
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
         report("load", 1, 1)
         settings = read_settings(options, DubOptions, _LIKE_DUB)
         avatar = dubber.make_avatar(options.video, options.out, progress=report, **settings)
-    for fault in avatar.faults:
-        print(f"note: {fault}")
+    for note in (*avatar.faults, *avatar.warnings):
+        print(f"note: {note}")
     for number, person in sorted(avatar.persons.items()):
         print(f"{options.out}: face {number}, seen in {len(person.head.frames)} frames, {len(person.library)} pictures")

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
         choose_signer(asked.sign)
     if options.json:
         check_output(Path(options.json), True, inputs=filter(None, (options.video, options.audio, options.voice)))
-    from g4g.dubbing import Dubber  # torch: what is wrong so far was told in half a second
+    from g4g.adapting import Dubber  # torch: what is wrong so far was told in half a second
 
     with show_progress() as report:
         report("load", 0, 1)

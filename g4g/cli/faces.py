@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
 
     check_weights(LoadOptions(**read_settings(options, LoadOptions)).weights)
     check_video(options.video)
-    from g4g.dubbing import Dubber
+    from g4g.adapting import Dubber
 
     with show_progress() as report:
         report("load", 0, 1)

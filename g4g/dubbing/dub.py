@@ -8,6 +8,7 @@ import numpy as np
 
 from g4g.avatar import Avatar, AvatarMaker
 from g4g.avatar.clock import Clock
+from g4g.dubbing.learning import PersonLearning
 from g4g.dubbing.motions import MouthMotion, move_voice
 from g4g.dubbing.people import Appearance, Face, choose_faces, describe_faces, list_appearances
 from g4g.dubbing.plan import Plan, compare_sounds, join_plans, plan_frames
@@ -34,8 +35,8 @@ class Dub:
 class DubPlanner:
     """Plans dubs of avatars."""
 
-    def __init__(self, models: Models, maker: AvatarMaker, clock: Clock) -> None:
-        self._models, self._maker, self._clock = models, maker, clock
+    def __init__(self, models: Models, maker: AvatarMaker, clock: Clock, learning: PersonLearning) -> None:
+        self._models, self._maker, self._clock, self._learning = models, maker, clock, learning
 
     def plan(self, avatar: Avatar, heard: Heard, options: DubOptions, progress=None) -> Dub:
         """Choose whom to dub, meet those persons, plan the frames and move the mouths.
@@ -61,6 +62,8 @@ class DubPlanner:
                 f"no face in {info.path} can be dubbed: all are turned aside or covered; show one frontally"
             )
         avatar = self._maker.meet(avatar, sorted(dubbed), progress)
+        if not options.dry_run:
+            avatar = self._learning.learn(avatar, sorted(dubbed), options.lesson, progress)
         with self._clock.timed("motion", progress):
             motions = [move_voice(self._models, avatar, voice, options.emphasis, options.apart_s) for voice in voices]
         faces = describe_faces(tracks, appearances, info.fps, dubbed)

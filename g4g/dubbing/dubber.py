@@ -14,6 +14,7 @@ from g4g.avatar.clock import Clock
 from g4g.avatar.store import is_avatar, load_avatar, save_avatar
 from g4g.dubbing.dub import Dub, DubPlanner
 from g4g.dubbing.frames import BATCH_FRAMES, FrameMaker
+from g4g.dubbing.learning import Learner, PersonLearning
 from g4g.dubbing.marking import Marker
 from g4g.dubbing.offsets import OffsetMeter, describe_offset, tell_source
 from g4g.dubbing.people import Face, choose_faces, describe_faces
@@ -30,7 +31,7 @@ from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
 from g4g.networks import use_engine
 from g4g.nn import find_device
-from g4g.options import DubOptions, LoadOptions, make_options
+from g4g.options import DubOptions, Lesson, LoadOptions, make_options
 from g4g.painter import Painter
 from g4g.settings import as_path
 from g4g.zoo import Models, load
@@ -40,20 +41,23 @@ Progress = Callable[[str, int, int], None] | None
 
 
 class Dubber:
-    """Dub videos with one set of weights.
+    """Dub videos with one set of weights; a `learner` lets it learn a person first (`g4g.Dubber` has one).
 
     Example:
         >>> import g4g
         >>> dubber = g4g.Dubber.from_pretrained("g4g-tiny")
     """
 
-    def __init__(self, models: Models, faces: str = "mediapipe", device: str = "cpu") -> None:
+    def __init__(
+        self, models: Models, faces: str = "mediapipe", device: str = "cpu", learner: Learner | None = None
+    ) -> None:
         if not isinstance(models, Models):
             raise ConfigError(f"a Dubber takes loaded networks, got {models!r}; write Dubber.from_pretrained(...)")
         device = find_device(device)
         self._models, self._faces, self._clock = models, faces, Clock()
         self._maker = AvatarMaker(models, faces, self._clock, device)
-        self._planner = DubPlanner(models, self._maker, self._clock)
+        self._learning = PersonLearning(models, self._maker, self._clock, learner)
+        self._planner = DubPlanner(models, self._maker, self._clock, self._learning)
         self._painter = Painter(models.generator, models.fusion, device)
 
     @classmethod
@@ -133,7 +137,7 @@ class Dubber:
 
     def make_avatar(
         self, video: str | Path, out: str | Path, *, overwrite: bool = False, tolerant: bool = False,
-        progress: Progress = None,
+        adapt_minutes: float = 0.0, adapt_data: str | Path | None = None, progress: Progress = None,
     ) -> Avatar:  # fmt: skip
         """Keep all of a video's dubs that does not depend on the new sound in one file, which `dub` takes as its video.
 
@@ -142,6 +146,7 @@ class Dubber:
             out: file to write, such as ann.avatar; it holds the video whole and appears whole or not at all.
             overwrite: replace an existing `out`.
             tolerant: as for `dub`.
+            adapt_minutes, adapt_data: as for `dub`; every dub of the file uses what was learnt.
             progress: called with (stage, done, total).
         Returns:
             The avatar; `persons` by the numbers of their faces.
@@ -150,8 +155,10 @@ class Dubber:
         """
         check_output(as_path(out, "out"), overwrite, [video])
         check_video(video)
+        lesson = Lesson(adapt_minutes, adapt_data and Path(adapt_data))
         avatar = self._maker.look(video, tolerant, progress)
         avatar = self._maker.meet_all(avatar, progress)
+        avatar = self._learning.learn(avatar, sorted(avatar.persons), lesson, progress)
         save_avatar(Path(out), avatar, self._models)
         return avatar
 

@@ -33,6 +33,7 @@ class FrameMaker:
 
     def __init__(self, models: Models, painter: Painter, clock: Clock) -> None:
         self._models, self._painter, self._clock = models, painter, clock
+        self._own_painters: dict[int, Painter] = {}
         self.batch_frames = BATCH_FRAMES
 
     def make_frames(self, dub: Dub, alpha: bool = False) -> Iterator[DubbedFrame]:
@@ -97,7 +98,7 @@ class FrameMaker:
                 with self._clock.timed("crop"):
                     canvas = job.lay_canvas(part, self._models)
                 with self._clock.timed("paint"):
-                    parts.append(self._painter.paint(canvas, job.person.residual))
+                    parts.append(self._find_painter(job).paint(canvas, job.person.residual))
                 done = part.stop
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -106,6 +107,15 @@ class FrameMaker:
                     raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
                 self.batch_frames //= 2
         return join_painted(parts)
+
+    def _find_painter(self, job: _Job) -> Painter:
+        """Take the person's own painter where one was learnt."""
+        if not job.person.learnt.tensors:
+            return self._painter
+        if job.face not in self._own_painters:
+            own = job.person.learnt.teach(self._models)
+            self._own_painters[job.face] = Painter(own.generator, own.fusion, str(own.motion.components.device))
+        return self._own_painters[job.face]
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,8 @@ class _Job:
     """One face in some frames of a batch: `places` in the batch, `numbers` in the plan."""
 
     def __init__(self, dub: Dub, voice: Voice, motion: MouthMotion, face: int, batch: _Batch, places: np.ndarray):
-        self.person, self.voice, self.motion, self.batch = dub.avatar.persons[face], voice, motion, batch
+        self.face, self.person = face, dub.avatar.persons[face]
+        self.voice, self.motion, self.batch = voice, motion, batch
         self.places, self.numbers = places, batch.first + places
         self._rows = self.person.head.find_rows(np.array(batch.numbers)[places])
         self.frame_to_crop = self.person.head.frame_to_crop[self._rows]

@@ -62,6 +62,9 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
     faces = np.where(dubbed, voice.faces[sources], -1)
     for face in np.unique(faces[faces >= 0]).tolist():
         person, places = avatar.persons[face], np.flatnonzero(faces == face)
+        own = person.learnt.teach(models).motion
+        if own is not motion:
+            shapes[places] = _move(own, speech, times_s[places])[0] * awake[places, None]
         shapes[places] *= min(emphasis * person.gain, MOST_EMPHASIS)
         rows = person.head.find_rows(sources[places])
         degrees = person.head.pose.degrees[rows]

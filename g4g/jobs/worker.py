@@ -47,7 +47,7 @@ class Worker:
         """Load the networks. Raises what `Dubber.from_pretrained` does."""
         self._settings = settings
         _take_over(settings)
-        from g4g.dubbing import Dubber
+        from g4g.adapting import Dubber
 
         options = settings.options
         self._dubber = Dubber.from_pretrained(

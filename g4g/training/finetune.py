@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from g4g.audio import encode_speech
 from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
-from g4g.nn import channels_last, check_device
+from g4g.nn import check_device
 from g4g.options import CROP_PX, FinetuneOptions
 from g4g.settings import as_path
+from g4g.training.base_teacher import make_foreign
 from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.data import Shot, load_shot, read_crop_px, split_entries
 from g4g.training.finetune_report import FinetuneReport, list_notes, write_report
-from g4g.training.loop import Plan, train, warn_of_slow_precision
-from g4g.training.motion import adapt_motion
-from g4g.training.perceptual import find_perceptual
+from g4g.training.loop import Plan
 from g4g.training.prepare import list_videos, prepare
-from g4g.training.select_clips import SyncCheck, Verdict, hold_out_tail, select_shots
-from g4g.training.speaker import HeldOut, SpeakerFigures, SpeakerStage, measure_mouths
+from g4g.training.select_clips import SyncCheck, Verdict, select_shots
+from g4g.training.speaker_run import SPEAKER_RATE, Lessons, SpeakerRun
 from g4g.training.speech_features import add_speech, name_encoder
 from g4g.zoo import TINY_WEIGHTS, Models, load
 
 _MIN_SECONDS = 1.4
 _ENOUGH_FRAMES = 20_000
 """13 minutes at 25 frames/s, 2 GB of crops on disk: more teaches a short training nothing."""
+_SOUNDS = 20
+"""Shots whose sound is turned into foreign voices."""
 _MOST_REPLAYED = 5_000
 """Frames of other people."""
-_HELD_SHARE, _HELD_MOST = 0.15, 300
-_HELD_LEAST, _HELD_OF_LITTLE, _LITTLE = 25, 10, 75
-"""Frames that are held out at least, and where there are fewer than `_LITTLE` in all."""
-_RATE = 1e-4
-_STRENGTHS_S, _CLOSURES_MAY_FALL = (60.0, 300.0), 0.02
-"""Motion trusts its base as much as this many seconds of the person's speech: 60 are best for most people that we
-tried (opening correlation up by 0.02 to 0.12); where that fails on the held-out end, 300."""
-_LOOK_EVERY_S = 45.0
-"""So often all is saved and the held-out figures are taken: a crash loses less than a minute."""
 
 
 def finetune(
@@ -84,61 +76,29 @@ def finetune(
         _make_folder(Path(options.report))
     torch.manual_seed(options.seed)
     tell = progress or (lambda stage, done, total: None)
-    replay = _load_replay(options.data, base) if options.data else []
+    replay = load_replay(options.data, base) if options.data else []
     shots, verdicts = _collect(clips, work, base, options, crop_px, tell)
-    least = _HELD_LEAST if sum(map(len, shots)) >= _LITTLE else _HELD_OF_LITTLE
-    learnt, held = hold_out_tail(shots, _HELD_SHARE, least, _HELD_MOST)
-    if not learnt:
-        raise DataError("nothing is left to learn from beside the end that is held out; give a longer clip")
-    adapted, mouths = _adapt(base, learnt, held, log)
-    measured = HeldOut(base.generator, held, learnt, find_perceptual(log))
-    before = SpeakerFigures(*measured.measure(base.generator)[:2], *measure_mouths(base.motion, held))
-    log(f"base: {before}")
+    waveform = np.concatenate([shot.waveform for shot in shots[:_SOUNDS]]) / np.float32(32767)
+    foreign = [] if replay else make_foreign(base, waveform)
+    run = SpeakerRun(base, Lessons.split(shots, replay, foreign), log)
     note = {"base": origin, "settings": _describe(options, replay), "clips": _describe_clips(verdicts)}
-    best = BestCheckpoint(out, work / "curve.json", adapted, note, before, log)
+    best = BestCheckpoint(out, work / "curve.json", run.adapted, note, run.before, log)
     if options.resume:
         best.remember()
-    models = replace(adapted, generator=copy.deepcopy(base.generator).requires_grad_(True))
-    stage = SpeakerStage(models, learnt, replay, measured, mouths)
-    finished = _train(stage, work / "run", options, best, tell, log)
-    if not best.improved:
-        best.save(adapted, SpeakerFigures(before.mouth_psnr_db, before.perceptual, *mouths))
-    result = FinetuneReport(out, finished, best.improved, before, best.best, best.curve, verdicts)
+    finished = run.train(work / "run", _make_plan(options, tell), best, options.resume)
+    result = FinetuneReport(out, finished, best.improved, run.before, best.best, best.curve, verdicts)
     if options.report is not None:
-        write_report(Path(options.report), result, [base.generator, load(out).generator], measured)
+        write_report(Path(options.report), result, [base.generator, load(out).generator], run.measured)
     return result
 
 
-def _adapt(base: Models, learnt: list[Shot], held: list[Shot], log: Callable) -> tuple[Models, tuple[float, float]]:
-    """Refit motion; keep it if held-out mouths open and close no worse: (models, their `measure_mouths`)."""
-    before = measure_mouths(base.motion, held)
-    for strength_s in _STRENGTHS_S:
-        motion = adapt_motion(base.motion, learnt, strength_s)
-        after = measure_mouths(motion, held)
-        if after[0] >= before[0] and after[1] >= before[1] - _CLOSURES_MAY_FALL:
-            log(f"motion: the correlation of openings was {before[0]:.3f}, is {after[0]:.3f}")
-            return replace(base, motion=motion), after
-    log(f"motion: the base's is kept, its openings correlate by {before[0]:.3f}")
-    return base, before
-
-
-def _train(stage, run: Path, options: FinetuneOptions, best: BestCheckpoint, tell: Callable, log: Callable) -> bool:
-    """Train, and tell whether to the end: Ctrl-C stops it before."""
-    share = 0.0
-
-    def report(done: float) -> None:
-        nonlocal share
-        share = done
-        tell("train", round(done * options.minutes * 60), round(options.minutes * 60))
-
-    channels_last(stage.trained().train())
-    plan = Plan(
-        options.minutes, options.steps, _RATE, seed=options.seed, device=options.device, precision=options.precision,
-        look_every_s=_LOOK_EVERY_S, log=lambda line: None, report=report,
+def _make_plan(options: FinetuneOptions, tell: Callable[[str, int, int], None]) -> Plan:
+    """Say how long to train, and on what; `tell` is called with ("train", seconds done, seconds in all)."""
+    total = round(options.minutes * 60)
+    return Plan(
+        options.minutes, options.steps, seed=options.seed, device=options.device, precision=options.precision,
+        report=lambda done: tell("train", round(done * total), total),
     )  # fmt: skip
-    warn_of_slow_precision(options.precision, "cpu" if options.device == "cpu" else "", log)
-    train(stage, run, plan, best.look, options.resume and run.with_suffix(".state").is_file())
-    return share >= 1
 
 
 def _check_files(clips: str | Path | Iterable[str | Path], out: Path) -> list[Path]:
@@ -212,7 +172,7 @@ def _collect(
     return shots, verdicts
 
 
-def _load_replay(data: str | Path, base: Models) -> list[Shot]:
+def load_replay(data: str | Path, base: Models) -> list[Shot]:
     """Load other people's shots with their features, from each speaker in turn, up to _MOST_REPLAYED frames."""
     speakers: dict[str, list[dict]] = {}
     for entry in split_entries(data)[0]:
@@ -236,7 +196,7 @@ def _describe_base(weights: str | Path) -> dict:
 
 def _describe(options: FinetuneOptions, replay: list[Shot]) -> dict:
     kept = {name: asdict(options)[name] for name in ("seed", "minutes", "precision", "one_person")}
-    return {**kept, "learning_rate": _RATE, "replayed": len(replay)}
+    return {**kept, "learning_rate": SPEAKER_RATE, "replayed": len(replay)}
 
 
 def _describe_clips(verdicts: list[Verdict]) -> list[dict]:

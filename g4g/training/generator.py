@@ -64,6 +64,7 @@ class GeneratorStage(Stage):
     """Share of the run after which the discriminator counts."""
     changes_colours = True
     """Other people's skins and lights are made out of the few that there are."""
+    frames = _FRAMES
 
     def __init__(
         self, generator: Generator, space: ShapeSpace, train: list[Shot], held: list[Shot],
@@ -92,7 +93,7 @@ class GeneratorStage(Stage):
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
         device, top = next(self.generator.parameters()).device, self.generator.top
         chances = self.batch.keep_chances(self._chances, self._numbers)
-        drawn = [self._draw(chances, rng) for _ in range(_FRAMES)]
+        drawn = [self._draw(chances, rng) for _ in range(self.frames)]
         canvas = join_canvases([canvas for canvas, _ in drawn])
         pictures = stack_pictures(canvas, device)
         real = to_tensor(np.stack([real for _, real in drawn]), device)

@@ -94,7 +94,7 @@ def select_shots(
         fault = _find_fault(one, 1.0 if one_person else float(alike))
         verdicts.append(Verdict(one.source, one.shot.name, one.seconds, not fault, fault or _describe(one)))
         if not fault:
-            shots.append(_put_in_sync(one.shot, one.offset))
+            shots.append(put_in_sync(one.shot, one.offset))
     return shots, verdicts
 
 
@@ -149,7 +149,8 @@ def _describe(one: _Measured) -> str:
     return "; ".join(notes)
 
 
-def _put_in_sync(shot: Shot, offset: Offset | None) -> Shot:
+def put_in_sync(shot: Shot, offset: Offset | None) -> Shot:
+    """Shift a shot's times by its offset, where that is clear."""
     if offset is None or not offset.is_clear:
         return shot
     return replace(shot, times_s=shot.times_s - offset.frames / SCORE_FPS)

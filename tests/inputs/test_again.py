@@ -11,7 +11,7 @@ import pytest
 
 import g4g
 import g4g.avatar.prepare as prepare_module
-from g4g.avatar.cache import TrackCache
+from g4g.avatar.cache import FileCache
 from g4g.media import VideoWriter
 
 
@@ -109,4 +109,4 @@ def test_only_work_folders_of_ones_own_are_cleared(tmp_path):
 def test_the_users_cache_folder_is_the_usual_one(monkeypatch, tmp_path):
     monkeypatch.delenv("G4G_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert TrackCache.of_user()._folder == tmp_path / "g4g" / "tracks"
+    assert FileCache.of_user("tracks", ".tracks").file("clip").parent == tmp_path / "g4g" / "tracks"

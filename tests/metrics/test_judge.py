@@ -144,6 +144,11 @@ def test_the_judge_learns_a_planted_sync(drawn, tmp_path) -> None:
     assert load_judge(tmp_path / "judge.safetensors").config == TINY
 
 
+def test_the_judge_trains_one_step_in_brain_floats(drawn, tmp_path) -> None:
+    plan = Plan(minutes=100, steps=1, seed=SEED, device="cpu", precision="bf16-mixed", log=lambda line: None)
+    assert train_judge(drawn, tmp_path / "judge.safetensors", plan, config=TINY)["steps"] == 1
+
+
 def test_nothing_to_judge_by_is_one_sentence(tmp_path) -> None:
     with pytest.raises(DataError, match="g4g prepare"):
         train_judge(tmp_path, tmp_path / "judge.safetensors", Plan(device="cpu"))

@@ -17,7 +17,7 @@ from g4g.training import cutting
 from g4g.training.best_checkpoint import BestCheckpoint
 from g4g.training.cutting import Job, cut_shots
 from g4g.training.data import load_shots
-from g4g.training.finetune import _load_replay, finetune
+from g4g.training.finetune import finetune, load_replay
 from g4g.training.prepare import _share_out, prepare
 from g4g.training.speaker import SpeakerFigures
 from g4g.zoo import load, save_models
@@ -199,7 +199,7 @@ def test_settings_that_cannot_work_are_one_sentence(tmp_path, monkeypatch, setti
 
 
 def test_ctrl_c_keeps_the_best_so_far_and_a_crash_goes_on(clips, tmp_path, monkeypatch):
-    monkeypatch.setattr("g4g.training.finetune._LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("g4g.training.speaker_run.LOOK_EVERY_S", 0.0)
     settings = {**_TINY, **_QUIET}
     before, steps = signal.getsignal(signal.SIGINT), []
 
@@ -287,7 +287,7 @@ def test_other_people_are_replayed_in_turn_and_take_bounded_memory(monkeypatch):
         "g4g.training.finetune.load_shot", lambda folder, entry: entry["speaker"] * entry["frames"]
     )
     monkeypatch.setattr("g4g.training.finetune.add_speech", lambda shots, *_: shots)
-    shots = _load_replay("data", load("g4g-tiny"))
+    shots = load_replay("data", load("g4g-tiny"))
     assert [shot[0] for shot in shots] == ["a", "b"], "5,000 frames"
 
 

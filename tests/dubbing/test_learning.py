@@ -1,0 +1,129 @@
+"""Learning a person from the video before its dub: once, kept in the avatar and for the user, and stopped at will."""
+
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+import g4g
+from g4g import dubbing
+from g4g.avatar import Learnt
+from g4g.avatar.prepare import make_avatar
+from g4g.avatar.store import load_avatar
+from g4g.cli import main
+from g4g.media import read_frames
+from g4g.options import Lesson
+from g4g.training.adapt import cut_person
+from g4g.zoo import load
+
+_MINUTES = 0.02
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load("g4g-tiny")
+
+
+@pytest.fixture(scope="module")
+def avatar(models, grid_clip):
+    return make_avatar(models, grid_clip)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("G4G_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def forgetful(monkeypatch):
+    """Nobody can learn any more."""
+
+    def refuse(*_):
+        raise AssertionError("learnt once more")
+
+    return lambda: monkeypatch.setattr("g4g.training.adapt.learn_person", refuse)
+
+
+def make_learnt(models, minutes=1.0):
+    motion = load("g4g-tiny").motion
+    motion.shape.weight.mul_(0.5)
+    return Learnt.of(models, replace(models, motion=motion), minutes, "was learnt: much")
+
+
+def test_a_second_dub_learns_nothing_and_is_the_same(grid_clip, voice_file, tmp_path, cache, forgetful, capsys):
+    outs = [tmp_path / name for name in ("a.mp4", "b.mp4", "plain.mp4")]
+    command = ["dub", str(grid_clip), "--audio", str(voice_file), "--weights", "g4g-tiny", "--end", "1", "--start", "0"]
+    main([*command, "--adapt", str(_MINUTES), "-o", str(outs[0])])
+    assert "face 0 was learnt: mouth " in capsys.readouterr().out
+    (file,) = (cache / "learnt").iterdir()
+    assert file.suffix == ".learnt"
+    forgetful()
+    main([*command, "--adapt", str(_MINUTES), "-o", str(outs[1])])
+    main([*command, "-o", str(outs[2])])
+    first, second, plain = (np.stack([item.frame for item in read_frames(out)]) for out in outs)
+    assert np.array_equal(first, second) and not np.array_equal(first[:25], plain[:25])
+    with pytest.raises(AssertionError, match="once more"):  # longer than it was learnt for
+        main([*command, "--adapt", str(2 * _MINUTES), "-o", str(tmp_path / "longer.mp4")])
+
+
+def test_an_avatar_file_keeps_what_was_learnt(models, grid_clip, voice_file, tmp_path, cache, forgetful):
+    dubber, out = g4g.Dubber(models), tmp_path / "ann.avatar"
+    made = dubber.make_avatar(grid_clip, out, adapt_minutes=_MINUTES)
+    kept = load_avatar(out, models).persons[0]
+    assert kept.learnt.tensors.keys() == made.persons[0].learnt.tensors.keys() and kept.learnt.minutes == _MINUTES
+    assert kept.gain == made.persons[0].gain and any("was learnt" in line for line in made.warnings)
+    forgetful()
+    report = dubber.dub(out, voice_file, tmp_path / "a.mp4", start_s=0, end_s=0.4, adapt_minutes=_MINUTES)
+    assert any("was learnt" in line for line in report.warnings)
+
+
+def test_what_was_learnt_moves_and_paints_only_that_person(models, avatar):
+    learnt = make_learnt(models)
+    own = learnt.teach(models)
+    assert own.generator is models.generator and own.motion is not models.motion
+    assert own.motion.shape.weight.norm() == pytest.approx(0.5 * float(models.motion.shape.weight.norm()), rel=1e-2)
+    assert Learnt.of(models, models, 1.0, "").tensors == {} and Learnt().teach(models).motion is models.motion
+
+
+def test_ctrl_c_ends_learning_and_the_dub_is_made(models, grid_clip, voice_file, tmp_path, cache):
+    stages = []
+
+    def interrupt_once(stage, done, total):
+        stages.append(stage)
+        if stage == "learn" and stages.count("learn") == 2:  # the first report comes before the first step
+            signal.raise_signal(signal.SIGINT)
+
+    settings = {"adapt_minutes": 30, "start_s": 0, "end_s": 0.4, "progress": interrupt_once}
+    g4g.Dubber(models).dub(grid_clip, voice_file, tmp_path / "a.mp4", **settings)
+    assert stages.count("learn") == 2 and (tmp_path / "a.mp4").is_file()
+    with safe_open(next((cache / "learnt").iterdir()), "np") as kept:
+        assert float(kept.metadata()["minutes"]) < 1, "30 minutes are learnt anew"
+
+
+def test_a_video_without_sound_is_dubbed_as_it_is(models, grid_clip, voice_file, tmp_path, cache, ffmpeg):
+    ffmpeg("-i", grid_clip, "-an", "-t", 0.6, tmp_path / "mute.mp4")
+    report = g4g.Dubber(models).dub(
+        tmp_path / "mute.mp4", voice_file, tmp_path / "a.mp4", end_s=0.4, start_s=0, adapt_minutes=1
+    )
+    assert "face 0 was not learnt: the video has no sound of its own to learn from" in report.warnings
+
+
+def test_shots_are_cut_out_of_an_avatar_at_25_frames_a_second(avatar, tmp_path):
+    (shot,) = cut_person(avatar, 0, tmp_path, 160)
+    assert shot.crops.shape == (75, 160, 160, 3) and shot.speech is avatar.speech
+    assert np.diff(shot.times_s) == pytest.approx(0.04, abs=1e-3)
+    inner = shot.mesh[:, [13, 14], :2]
+    assert ((inner > 40) & (inner < 128)).all(), "px of a crop of 128 px"
+    assert shot.crops.std() > 20
+
+
+def test_settings_that_cannot_work_are_one_sentence(models, grid_clip, voice_file, tmp_path):
+    with pytest.raises(g4g.ConfigError, match="g4g.Dubber"):
+        dubbing.Dubber(models).dub(grid_clip, voice_file, tmp_path / "a.mp4", adapt_minutes=1)
+    with pytest.raises(g4g.ConfigError, match="0 minutes"):
+        Lesson(-1)
+    with pytest.raises(g4g.DataError, match="holds no index.json"):
+        g4g.Dubber(models).dub(grid_clip, voice_file, tmp_path / "a.mp4", adapt_minutes=1, adapt_data=tmp_path)
