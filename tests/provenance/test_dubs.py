@@ -68,14 +68,17 @@ def test_a_sidecar_is_said_and_a_dry_run_writes_none(tiny, portrait_file, sound,
         tiny.dub(portrait_file, sound, tmp_path / "dub.webm")
 
 
-def test_a_named_certificate_signs_and_a_wrong_one_is_told_before_the_work(tiny, portrait_file, sound, tmp_path):
+def test_a_named_certificate_signs_and_a_wrong_one_is_told_before_the_work(
+    tiny, portrait_file, sound, tmp_path, monkeypatch
+):
     key, chain, authority = (tmp_path / f"{name}.pem" for name in ("key", "chain", "authority"))
     for file, content in zip((key, chain, authority), make_certificates(), strict=True):
         file.write_bytes(content)
     report = tiny.dub(portrait_file, sound, tmp_path / "dub.mp4", sign=(chain, key))
     assert inspect(report.output, [authority]).trust == TRUSTED and "signer" in report.provenance
+    monkeypatch.setattr(tiny._maker, "look", None)  # the work begins with a look at the video
     with pytest.raises(ConfigError, match="holds no private key"):
-        tiny.dub("missing.mp4", sound, tmp_path / "other.mp4", sign=(chain, chain))
+        tiny.dub(portrait_file, sound, tmp_path / "other.mp4", sign=(chain, chain))
     with pytest.raises(ConfigError, match="`sign` names who signs, but the provenance is left out"):
         tiny.dub(portrait_file, sound, tmp_path / "other.mp4", sign=(chain, key), provenance=False)
 
