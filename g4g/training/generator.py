@@ -52,7 +52,7 @@ _FAINT = 1e-4
 """Energy of fine detail that no eye sees."""
 _VALIDATION_CLIPS, _APART_S = 16, 0.5
 _WEIGHTS = {
-    "pixels": 1.0, "edges": 0.4, "perceptual": 1.0, "sharpness": 0.12, "adversarial": 0.005, "features": 0.05,
+    "pixels": 1.0, "edges": 0.4, "perceptual": 1.0, "sharpness": 0.02, "adversarial": 0.005, "features": 0.05,
     "flow": 0.002,
 }  # fmt: skip
 
