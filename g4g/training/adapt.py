@@ -24,6 +24,7 @@ from g4g.training.data import Shot, read_crop_px
 from g4g.training.finetune import load_replay
 from g4g.training.loop import Plan
 from g4g.training.select_clips import put_in_sync
+from g4g.training.speaker import SpeakerFigures
 from g4g.training.speaker_run import Lessons, SpeakerRun
 from g4g.zoo import Models, load
 
@@ -83,14 +84,19 @@ def _train(models: Models, lessons: Lessons, lesson: Lesson, folder: Path, progr
     file = folder / "best.safetensors"
     best = BestCheckpoint(file, folder / "curve.json", run.adapted, {"clips": []}, run.before, lines.append)
     finished = run.train(folder / "run", plan, best)
-    before, after = best.before, best.best
+    learnt = replace(run.adapted, generator=load(file).generator if best.improved else models.generator)
+    minutes = lesson.minutes if finished else best.curve[-1][0]  # whoever asks for all of them learns anew
+    return Learnt.of(models, learnt, minutes, _sum_up(best.before, best.best))
+
+
+def _sum_up(before: SpeakerFigures, after: SpeakerFigures) -> str:
+    """Say what was gained; motion and picture are each as good as the base's at least."""
+    if after == before:
+        return "was not learnt: nothing was better than the base on its held-out end; more minutes may help"
     summary = f"was learnt: mouth {before.mouth_psnr_db:.1f} -> {after.mouth_psnr_db:.1f} dB"
     if before.perceptual:
         summary += f", perceptual distance {before.perceptual:.3f} -> {after.perceptual:.3f}"
-    summary += f", openings correlate {before.opening_r:.2f} -> {after.opening_r:.2f}, on its held-out end"
-    learnt = replace(run.adapted, generator=load(file).generator if best.improved else models.generator)
-    minutes = lesson.minutes if finished else best.curve[-1][0]  # whoever asks for all of them learns anew
-    return Learnt.of(models, learnt, minutes, summary)
+    return summary + f", openings correlate {before.opening_r:.2f} -> {after.opening_r:.2f}, on its held-out end"
 
 
 def cut_person(avatar: Avatar, face: int, folder: Path, crop_px: int) -> list[Shot]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 
 import g4g
@@ -15,7 +16,7 @@ from g4g.avatar.store import load_avatar
 from g4g.cli import main
 from g4g.media import read_frames
 from g4g.options import Lesson
-from g4g.training.adapt import cut_person
+from g4g.training.adapt import cut_person, learn_person
 from g4g.zoo import load
 
 _MINUTES = 0.02
@@ -37,14 +38,9 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def forgetful(monkeypatch):
-    """Nobody can learn any more."""
-
-    def refuse(*_):
-        raise AssertionError("learnt once more")
-
-    return lambda: monkeypatch.setattr("g4g.training.adapt.learn_person", refuse)
+def refuse(*_):
+    """Learn nobody."""
+    raise AssertionError("learnt once more")
 
 
 def make_learnt(models, minutes=1.0):
@@ -53,31 +49,47 @@ def make_learnt(models, minutes=1.0):
     return Learnt.of(models, replace(models, motion=motion), minutes, "was learnt: much")
 
 
-def test_a_second_dub_learns_nothing_and_is_the_same(grid_clip, voice_file, tmp_path, cache, forgetful, capsys):
-    outs = [tmp_path / name for name in ("a.mp4", "b.mp4", "plain.mp4")]
-    command = ["dub", str(grid_clip), "--audio", str(voice_file), "--weights", "g4g-tiny", "--end", "1", "--start", "0"]
-    main([*command, "--adapt", str(_MINUTES), "-o", str(outs[0])])
-    assert "face 0 was learnt: mouth " in capsys.readouterr().out
-    (file,) = (cache / "learnt").iterdir()
-    assert file.suffix == ".learnt"
-    forgetful()
-    main([*command, "--adapt", str(_MINUTES), "-o", str(outs[1])])
-    main([*command, "-o", str(outs[2])])
-    first, second, plain = (np.stack([item.frame for item in read_frames(out)]) for out in outs)
-    assert np.array_equal(first, second) and not np.array_equal(first[:25], plain[:25])
-    with pytest.raises(AssertionError, match="once more"):  # longer than it was learnt for
-        main([*command, "--adapt", str(2 * _MINUTES), "-o", str(tmp_path / "longer.mp4")])
+def test_a_second_dub_learns_nothing_and_is_the_same(grid_clip, voice_file, tmp_path, cache, monkeypatch, capsys):
+    asked = []
+
+    def learn(models, avatar, face, lesson, progress):
+        asked.append((face, lesson.minutes))
+        return make_learnt(models, lesson.minutes)
+
+    monkeypatch.setattr("g4g.training.adapt.learn_person", learn)
+    outs = [tmp_path / f"{number}.mp4" for number in range(4)]
+    span = ["--start", "0", "--end", "0.6"]
+    command = ["dub", str(grid_clip), "--audio", str(voice_file), "--weights", "g4g-tiny", *span]
+    for out, minutes in zip(outs, ("2", "2", "0", "3"), strict=True):
+        main([*command, "--adapt", minutes, "-o", str(out)])
+    assert asked == [(0, 2), (0, 3)], "longer than it was learnt for is learnt anew"
+    assert "face 0 was learnt: much" in capsys.readouterr().out
+    assert {file.suffix for file in (cache / "learnt").iterdir()} == {".learnt"}
+    first, second, plain, _ = (np.stack([item.frame for item in read_frames(out)]) for out in outs)
+    assert np.array_equal(first, second) and not np.array_equal(first[:15], plain[:15])
 
 
-def test_an_avatar_file_keeps_what_was_learnt(models, grid_clip, voice_file, tmp_path, cache, forgetful):
-    dubber, out = g4g.Dubber(models), tmp_path / "ann.avatar"
-    made = dubber.make_avatar(grid_clip, out, adapt_minutes=_MINUTES)
-    kept = load_avatar(out, models).persons[0]
-    assert kept.learnt.tensors.keys() == made.persons[0].learnt.tensors.keys() and kept.learnt.minutes == _MINUTES
-    assert kept.gain == made.persons[0].gain and any("was learnt" in line for line in made.warnings)
-    forgetful()
-    report = dubber.dub(out, voice_file, tmp_path / "a.mp4", start_s=0, end_s=0.4, adapt_minutes=_MINUTES)
-    assert any("was learnt" in line for line in report.warnings)
+def test_an_avatar_file_keeps_what_was_learnt(models, grid_clip, voice_file, tmp_path, cache):
+    teacher = dubbing.Dubber(models, learner=lambda models, *_: make_learnt(models, 2))
+    made = teacher.make_avatar(grid_clip, tmp_path / "ann.avatar", adapt_minutes=2)
+    kept = load_avatar(tmp_path / "ann.avatar", models).persons[0]
+    name = "motion.shape.weight"
+    assert np.array_equal(kept.learnt.tensors[name], make_learnt(models).tensors[name])
+    assert kept.gain == made.persons[0].gain and "face 0 was learnt: much" in made.warnings
+    nobody, out = dubbing.Dubber(models, learner=refuse), tmp_path / "a.mp4"
+    report = nobody.dub(tmp_path / "ann.avatar", voice_file, out, start_s=0, end_s=0.4, adapt_minutes=2)
+    assert "face 0 was learnt: much" in report.warnings
+
+
+def test_what_is_better_is_kept_and_what_is_not_is_told(models, avatar, monkeypatch):
+    stages = []
+    lesson = Lesson(_MINUTES)
+    assert not any(name.startswith("generator") for name in learn_person(models, avatar, 0, lesson, None).tensors)
+    monkeypatch.setattr("g4g.training.speaker.SpeakerFigures.is_better_than", lambda *_: True)
+    learnt = learn_person(models, avatar, 0, lesson, lambda stage, done, total: stages.append((stage, total)))
+    own, base = learnt.teach(models).generator, models.generator
+    assert not all(torch.equal(a, b) for a, b in zip(own.parameters(), base.parameters(), strict=True))
+    assert set(stages) == {("learn", round(_MINUTES * 60))} and learnt.summary.startswith("was learnt: mouth ")
 
 
 def test_what_was_learnt_moves_and_paints_only_that_person(models, avatar):
