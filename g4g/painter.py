@@ -47,6 +47,18 @@ class Canvas:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """How far the generator's word counts for a person.
+
+    `residual`: the share of what it adds to the warped pictures, 0 to 1; `crispness`: of the fine detail that blending
+    takes away, so many times as much is given back as it says.
+    """
+
+    residual: float = 1.0
+    crispness: float = 1.0
+
+
+@dataclass(frozen=True)
 class Painted:
     """New lower faces, to be drawn into frames of any size.
 
@@ -114,13 +126,8 @@ class Painter:
         return self._generator.config.speech
 
     @torch.no_grad()
-    def paint(self, canvas: Canvas, residual: float = 1.0) -> Painted:
-        """Paint the frames of a canvas.
-
-        Args:
-            canvas: B frames.
-            residual: how much of what the generator adds to the warped pictures is taken, 0 to 1.
-        """
+    def paint(self, canvas: Canvas, finish: Finish = Finish()) -> Painted:
+        """Paint the frames of a canvas, all with one finish."""
         generator, size = self._generator, CropConfig().size
         small = np.stack([
             np.stack([reduce_picture(picture) for picture in (*references, crop)])
@@ -130,7 +137,8 @@ class Painter:
         layout = to_device(lay_out(canvas, generator.top), self._device)
         speech = torch.from_numpy(canvas.speech).to(self._device)
         maps = generator(sample_pictures(small, layout.places, size), layout, speech)
-        sketch = make_sketch(small, layout, replace(maps, detail=residual * maps.detail))
+        detail, crispness = finish.residual * maps.detail, finish.crispness * maps.crispness
+        sketch = make_sketch(small, layout, replace(maps, detail=detail, crispness=crispness))
         masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
         own, top = small[:, -1], generator.top
         masks = torch.from_numpy(masks).to(self._device)[:, None]

@@ -11,8 +11,9 @@ from g4g.avatar.library import MouthLibrary
 from g4g.faces import FaceTracks, HeadPose, add_ring, load_canonical, transform_points
 from g4g.faces.canonical import FACE_POINTS
 from g4g.motion import NeutralFace
+from g4g.painter import Finish
 
-UNTRIED_RESIDUAL = 0.5
+UNTRIED_FINISH = Finish(residual=0.5)
 """Taken where a video is too short to try it."""
 
 
@@ -62,7 +63,7 @@ class Person:
 
     `shapes` (n, C): of the mouth in each row of `head`, as the motion network counts them, from `neutral`; `gain`: how
     far the mouth goes, over how far the network moves it; `scale`: crops have so many times 128 px each way;
-    `residual`: how much of the generator's own colour is taken; `learnt`: networks of this person's own.
+    `finish`: how far the generator's colour and crispness count; `learnt`: networks of this person's own.
     """
 
     head: HeadTrack
@@ -71,7 +72,7 @@ class Person:
     gain: float
     scale: int
     library: MouthLibrary
-    residual: float = UNTRIED_RESIDUAL
+    finish: Finish = UNTRIED_FINISH
     learnt: Learnt = Learnt()
 
     def place_points(

@@ -11,11 +11,11 @@ import numpy as np
 from g4g.audio import encode_speech
 from g4g.avatar.cache import TrackCache
 from g4g.avatar.clock import Clock
+from g4g.avatar.finish import choose_finish
 from g4g.avatar.learnt import Learnt
 from g4g.avatar.library import MouthLibrary, find_sharp, share_entries, spread_entries
 from g4g.avatar.packing import settle_tracks
 from g4g.avatar.person import HeadTrack, Person
-from g4g.avatar.residual import choose_residual
 from g4g.avatar.retrieve import describe_entries
 from g4g.avatar.steady import steady_pose
 from g4g.config import CropConfig
@@ -164,20 +164,20 @@ class AvatarMaker:
         with self._clock.timed("library"):
             libraries = self._read_libraries(avatar, persons, usable, progress)
         done = {face: replace(person, library=libraries[face]) for face, person in persons.items()}
-        with self._clock.timed("residual", progress):
+        with self._clock.timed("finish", progress):
             models = self._models
             painter, space = Painter(models.generator, models.fusion, self._device), models.motion.space
-            shares = {face: choose_residual(painter, person, space, avatar.speech) for face, person in done.items()}
-        done = {face: replace(person, residual=shares[face]) for face, person in done.items()}
+            finishes = {face: choose_finish(painter, person, space, avatar.speech) for face, person in done.items()}
+        done = {face: replace(person, finish=finishes[face]) for face, person in done.items()}
         return replace(avatar, persons=avatar.persons | done)
 
     def take_over(self, avatar: Avatar, face: int, learnt: Learnt) -> Avatar:
-        """Give a person what was learnt of them; gain and residual are measured once more, with it."""
+        """Give a person what was learnt of them; gain and finish are measured once more, with it."""
         person, models = avatar.persons[face], learnt.teach(self._models)
         painter = Painter(models.generator, models.fusion, self._device)
         person = replace(
             person, learnt=learnt, gain=_measure_gain(models.motion, avatar, person.head, person.shapes),
-            residual=choose_residual(painter, person, models.motion.space, avatar.speech),
+            finish=choose_finish(painter, person, models.motion.space, avatar.speech),
         )  # fmt: skip
         return replace(avatar, persons=avatar.persons | {face: person})
 

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +23,10 @@ from g4g.errors import MediaError
 from g4g.faces import FaceTracks, HeadPose
 from g4g.media import probe
 from g4g.motion import NeutralFace
+from g4g.painter import Finish
 from g4g.zoo import Models
 
-_KIND, _VERSION = "g4g avatar", 2
+_KIND, _VERSION = "g4g avatar", 3
 _HEADER, _ARRAYS, _VIDEO = "avatar.json", "arrays.safetensors", "video/"
 _BLOCK_BYTES = 1 << 20
 _POSE = ("scale", "rotation", "shift")
@@ -69,7 +70,7 @@ def save_avatar(path: Path, avatar: Avatar, models: Models) -> None:
         "is_folder": video.is_dir(), "video_sha256": _hash_files(files), "faces": sorted(avatar.persons),
         "arrays_sha256": hashlib.sha256(arrays).hexdigest(), "faults": avatar.faults,
         "gains": {face: person.gain for face, person in avatar.persons.items()},
-        "residuals": {face: person.residual for face, person in avatar.persons.items()},
+        "finishes": {face: astuple(person.finish) for face, person in avatar.persons.items()},
         "scales": {face: person.scale for face, person in avatar.persons.items()},
         "learnt": {face: [one.learnt.minutes, one.learnt.summary] for face, one in avatar.persons.items()},
     }  # fmt: skip
@@ -170,7 +171,7 @@ def _read_person(arrays: dict[str, np.ndarray], header: dict, tracks: FaceTracks
         header["gains"][str(face)],
         header["scales"][str(face)],
         MouthLibrary(**{name: own[f"library.{name}"] for name in _LIBRARY}),
-        header["residuals"][str(face)],
+        Finish(*header["finishes"][str(face)]),
         Learnt(_pick(own, "learnt."), *header["learnt"][str(face)]),
     )
 

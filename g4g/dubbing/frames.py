@@ -98,7 +98,7 @@ class FrameMaker:
                 with self._clock.timed("crop"):
                     canvas = job.lay_canvas(part, self._models)
                 with self._clock.timed("paint"):
-                    parts.append(self._find_painter(job).paint(canvas, job.person.residual))
+                    parts.append(self._find_painter(job).paint(canvas, job.person.finish))
                 done = part.stop
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):

@@ -7,12 +7,12 @@ import pytest
 
 from g4g.avatar import make_avatar
 from g4g.avatar import prepare as prepare_module
-from g4g.avatar.person import UNTRIED_RESIDUAL
-from g4g.avatar.residual import choose_residual
+from g4g.avatar.finish import choose_finish
+from g4g.avatar.person import UNTRIED_FINISH
 from g4g.errors import FaceError, MediaError
 from g4g.faces import crop_face, refine_crop
 from g4g.media import read_frames
-from g4g.painter import Painted, Painter
+from g4g.painter import Finish, Painted, Painter
 from g4g.zoo import load
 
 
@@ -71,19 +71,21 @@ def test_nobody_to_be_met_is_one_sentence(tiny, tmp_path):
         make_avatar(tiny, tmp_path / "absent.mp4")
 
 
-def test_the_generators_colour_is_taken_as_far_as_it_helps(tiny, grid_clip, monkeypatch):
+def test_the_generators_colour_and_crispness_are_taken_as_far_as_they_help(tiny, grid_clip, monkeypatch):
     avatar = make_avatar(tiny, grid_clip)
     painter, person, space = Painter(tiny.generator, tiny.fusion), avatar.persons[0], tiny.motion.space
-    for best in (0.0, 0.5, 1.0):
+    for best in (Finish(0.0, 0.4), Finish(0.5, 1.4), Finish(1.0, 2.5)):
 
-        def paint(canvas, residual, best=best):
+        def paint(canvas, finish, best=best):
             maps = np.zeros((len(canvas.crops), 80, 128, 21), np.float32)
             maps[..., 11], maps[..., -1] = 1, 1  # the frame's own picture
             maps[..., 6], maps[..., 7] = np.arange(128), np.arange(48, 128)[:, None]
-            maps[..., 17:20] = 40 * abs(residual - best)
+            maps[..., 17:20] = 40 * abs(finish.residual - best.residual)
+            soft = finish.crispness < best.crispness  # moved by half a pixel: blurred
+            maps[..., 6:8] += soft / 4
             return Painted(maps, canvas.references, maps[..., -1])
 
         monkeypatch.setattr(painter, "paint", paint)
-        assert choose_residual(painter, person, space, avatar.speech) == best
+        assert choose_finish(painter, person, space, avatar.speech) == best
     few = replace(person, library=person.library.take(np.arange(3)))
-    assert choose_residual(painter, few, space, avatar.speech) == UNTRIED_RESIDUAL
+    assert choose_finish(painter, few, space, avatar.speech) == UNTRIED_FINISH

@@ -100,7 +100,7 @@ def test_changed_bytes_of_arrays_or_video_are_one_sentence(tiny, stored, voice_f
 
 def test_another_version_or_other_weights_are_one_sentence(tiny, stored, voice_file, tmp_path):
     later = rewrite(stored, tmp_path / "later.avatar", {"version": 99})
-    with pytest.raises(g4g.MediaError, match="avatar of version 99, this g4g reads version 2; make it again"):
+    with pytest.raises(g4g.MediaError, match="avatar of version 99, this g4g reads version 3; make it again"):
         tiny.dub(later, voice_file, tmp_path / "out.mp4")
     models = g4g.load("g4g-tiny")
     torch.nn.init.normal_(models.motion.shape.weight)

@@ -253,8 +253,8 @@ def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tm
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
     paint, calls = dubber._painter.paint, []
 
-    def paint_badly(canvas, residual):
-        painted = paint(canvas, residual)
+    def paint_badly(canvas, finish):
+        painted = paint(canvas, finish)
         calls.append(len(painted.crops))
         painted.crops[0] = np.nan
         return painted
@@ -271,8 +271,8 @@ def test_networks_that_give_no_numbers_at_all_are_an_error_and_no_file(cut, voic
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
     paint = dubber._painter.paint
 
-    def paint_badly(canvas, residual):
-        painted = paint(canvas, residual)
+    def paint_badly(canvas, finish):
+        painted = paint(canvas, finish)
         painted.crops[:] = np.nan
         return painted
 
@@ -339,7 +339,7 @@ def test_every_stage_tells_its_beginning_and_its_end(tiny, cut, voice, tmp_path)
     tiny.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video", **settings)
     assert list(told)[:3] == ["audio", "faces", "speech"] and list(told)[-2:] == ["dub", "write"]
     assert all(steps[-1][0] == steps[-1][1] for steps in told.values())
-    assert {"shapes", "library", "residual", "motion", "dub"} <= told.keys()
+    assert {"shapes", "library", "finish", "motion", "dub"} <= told.keys()
 
 
 def test_the_report_holds_plain_numbers(tiny, cut, voice, tmp_path):
@@ -368,11 +368,11 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(cut, voice, tmp_path, mo
     dubber = g4g.Dubber.from_pretrained("g4g-tiny")
     paint, sizes = dubber._painter.paint, []
 
-    def paint_few(canvas, residual):
+    def paint_few(canvas, finish):
         sizes.append(len(canvas.crops))
         if len(canvas.crops) > limit:
             raise error
-        return paint(canvas, residual)
+        return paint(canvas, finish)
 
     monkeypatch.setattr(dubber._painter, "paint", paint_few)
     limit = 2
