@@ -10,7 +10,7 @@ from g4g.errors import ConfigError
 from g4g.options import LEAST_WORKER_MB, BatchOptions
 
 WORKER_BYTES = 3 * 1024**3
-"""Memory of one worker for videos up to 1080p; 2.7 GB were measured (docs/scale.md)."""
+"""Memory of one worker for videos up to 1080p; measured are 1.9 GB with OpenVINO (docs/scale.md), 2.7 with torch."""
 _KEPT_SHARE = 0.1
 """Share of the free memory that stays for everything else."""
 
