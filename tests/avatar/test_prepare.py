@@ -74,15 +74,15 @@ def test_nobody_to_be_met_is_one_sentence(tiny, tmp_path):
 def test_the_generators_colour_and_crispness_are_taken_as_far_as_they_help(tiny, grid_clip, monkeypatch):
     avatar = make_avatar(tiny, grid_clip)
     painter, person, space = Painter(tiny.generator, tiny.fusion), avatar.persons[0], tiny.motion.space
-    for best in (Finish(0.0, 0.4), Finish(0.5, 1.4), Finish(1.0, 2.5)):
+    for best in (Finish(0.0, 0.4), Finish(0.5, 0.7), Finish(1.0, 1.0)):
 
         def paint(canvas, finish, best=best):
             maps = np.zeros((len(canvas.crops), 80, 128, 21), np.float32)
             maps[..., 11], maps[..., -1] = 1, 1  # the frame's own picture
             maps[..., 6], maps[..., 7] = np.arange(128), np.arange(48, 128)[:, None]
             maps[..., 17:20] = 40 * abs(finish.residual - best.residual)
-            soft = finish.crispness < best.crispness  # moved by half a pixel: blurred
-            maps[..., 6:8] += soft / 4
+            if finish.crispness < best.crispness:
+                maps[..., 6:8] = 64  # one pixel everywhere: no detail at all
             return Painted(maps, canvas.references, maps[..., -1])
 
         monkeypatch.setattr(painter, "paint", paint)
