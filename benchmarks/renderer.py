@@ -21,13 +21,14 @@ from clips import Clip, hear_clips, load_clips
 from command import load_folders, make_parser, say, write_table
 from sheets import draw_rows
 
+from g4g.avatar.finish import try_finishes
 from g4g.avatar.prepare import choose_scale
 from g4g.faces import crop_face, invert_affine, refine_crop, transform_points
 from g4g.faces.landmarks import MESH_TO_68, MOUTH
 from g4g.metrics import cut_box, mean_squared_error, mouth_box, mse_to_psnr, sharpness
 from g4g.metrics.report import Figure
 from g4g.motion import frame_speech
-from g4g.painter import Canvas, Painted, Painter, lay_out
+from g4g.painter import Canvas, Finish, Painted, Painter, lay_out
 from g4g.training.examples import Subject
 from g4g.training.perceptual import Perceptual
 from g4g.zoo import Models, load
@@ -37,7 +38,7 @@ _PLAIN = "mean of three"
 _APART_S = 0.5
 _ABOVE_DB, _SHARE, _SHARPNESS = 1.0, 0.85, (0.85, 1.15)
 """What the generator should reach: above the mean of three, of its perceptual distance, and of the source."""
-_BATCH = 4
+_BATCH, _TRIED = 4, 4
 _SHOWN = 8
 """Columns of a sheet."""
 
@@ -47,24 +48,32 @@ def choose_rows(clip: Clip, count: int) -> np.ndarray:
     return np.unique(np.linspace(2, len(clip.shot) - 3, count).round().astype(int))
 
 
-def draw_clip(painter: Painter, clip: Clip, rows: np.ndarray) -> Iterator[tuple[np.ndarray, dict[str, Painted]]]:
+def paint_clip(painter: Painter, clip: Clip, rows: np.ndarray) -> Iterator[tuple[np.ndarray, dict[str, Painted]]]:
     """Paint some frames of a clip in all ways, a few at a time: yields the frames' numbers in the shot, and ROWS."""
-    subject, scale = Subject.of(clip.shot), choose_scale(clip.frame_to_crop)
-    ranked = [np.resize(subject.rank_references(row, _APART_S)[:3], 3) for row in rows]
-    needed = np.unique(ranked)
-    crops = dict(zip(needed.tolist(), clip.cut_crops(clip.source, needed, scale), strict=True))
-    small = clip.cut_crops(clip.source, rows, 1)
+    finish = choose_clip_finish(painter, clip)
     for first in range(0, len(rows), _BATCH):
         part = rows[first : first + _BATCH]
-        chosen = np.stack(ranked[first : first + _BATCH])
-        points = subject.points[part]
-        canvas = Canvas(
-            small[first : first + _BATCH], points, points,
-            np.stack([[crops[i] for i in some] for some in chosen.tolist()]), subject.points[chosen],
-            frame_speech(clip.shot.speech, clip.shot.times_s[part], painter.speech_rows),
-        )  # fmt: skip
-        painted = painter.paint(canvas)
+        canvas = make_canvas(painter, clip, part)
+        painted = painter.paint(canvas, finish)
         yield part, paint_plainly(painted, canvas) | {"generator": painted}
+
+
+def make_canvas(painter: Painter, clip: Clip, rows: np.ndarray) -> Canvas:
+    """Lay out some frames of a clip, to be made of the most alike ones at least half a second away."""
+    subject, scale = Subject.of(clip.shot), choose_scale(clip.frame_to_crop)
+    chosen = np.stack([np.resize(subject.rank_references(row, _APART_S)[:3], 3) for row in rows])
+    needed = np.unique(chosen)
+    crops = clip.cut_crops(clip.source, needed, scale)[np.searchsorted(needed, chosen)]
+    speech = frame_speech(clip.shot.speech, clip.shot.times_s[rows], painter.speech_rows)
+    points = subject.points[rows]
+    return Canvas(clip.cut_crops(clip.source, rows, 1), points, points, crops, subject.points[chosen], speech)
+
+
+def choose_clip_finish(painter: Painter, clip: Clip) -> Finish:
+    """Choose how a clip's mouths are finished, as a dub of it would, from some of its own frames."""
+    rows = np.linspace(0, len(clip.shot) - 1, 2 * _TRIED + 1).astype(int)[1::2]
+    crops = clip.cut_crops(clip.source, rows, choose_scale(clip.frame_to_crop))
+    return try_finishes(painter, make_canvas(painter, clip, rows), crops)
 
 
 def paint_plainly(painted: Painted, canvas: Canvas) -> dict[str, Painted]:
@@ -96,7 +105,7 @@ class Bench:
         """Measure frames of a clip: squared error, perceptual distance, sharpness by row, (frames, ROWS, 3)."""
         found, rows = [], choose_rows(clip, count)
         shown = set(rows[np.linspace(0, len(rows) - 1, _SHOWN).astype(int)].tolist())
-        for part, painted in draw_clip(self.painter, clip, rows):
+        for part, painted in paint_clip(self.painter, clip, rows):
             frames = clip.read_frames(clip.source, part)
             for i, (row, frame) in enumerate(zip(part.tolist(), frames, strict=True)):
                 made = {name: frame.copy() for name in ROWS}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from g4g.avatar.library import MouthLibrary
 from g4g.avatar.person import UNTRIED_FINISH, Person
 from g4g.avatar.retrieve import Wanted, find_references
 from g4g.config import CropConfig
@@ -48,12 +47,12 @@ def choose_finish(painter: Painter, person: Person, space: ShapeSpace, speech: n
     heard = frame_speech(heard, some.times_s, painter.speech_rows)
     small = np.stack([reduce_picture(crop) for crop in some.crops])
     canvas = Canvas(small, some.meshes, some.meshes, library.crops[entries], library.meshes[entries], heard)
-    return try_finishes(painter, canvas, some)
+    return try_finishes(painter, canvas, some.crops)
 
 
-def try_finishes(painter: Painter, canvas: Canvas, some: MouthLibrary) -> Finish:
-    """Choose the finish with which the frames of a canvas look most like these pictures of a library."""
-    measure = lambda finish: _measure(painter.paint(canvas, finish), some)  # noqa: E731
+def try_finishes(painter: Painter, canvas: Canvas, real: np.ndarray) -> Finish:
+    """Choose the finish with which the frames of a canvas look most as they really do, (B, s, s, 3) uint8."""
+    measure = lambda finish: _measure(painter.paint(canvas, finish), canvas, real)  # noqa: E731
     residual = min(_RESIDUALS, key=lambda share: measure(Finish(share))[0])
     for crispness in _CRISPNESS:
         if measure(Finish(residual, crispness))[1] >= _CRISP_ENOUGH:
@@ -61,11 +60,11 @@ def try_finishes(painter: Painter, canvas: Canvas, some: MouthLibrary) -> Finish
     return Finish(residual, crispness)
 
 
-def _measure(painted: Painted, some: MouthLibrary) -> tuple[float, float]:
-    """Draw mouths into pictures of the library: mean squared error, and their fine energy over the real ones'."""
-    scale, errors, energies = some.crops.shape[1] // CropConfig().size, [], []
+def _measure(painted: Painted, canvas: Canvas, real: np.ndarray) -> tuple[float, float]:
+    """Draw mouths into the real pictures: mean squared error, and their fine energy over the real ones'."""
+    scale, errors, energies = real.shape[1] // CropConfig().size, [], []
     matrix = refine_crop(np.eye(2, 3), 1 / scale)
-    for number, (crop, mesh) in enumerate(zip(some.crops, some.meshes, strict=True)):
+    for number, (crop, mesh) in enumerate(zip(real, canvas.meshes, strict=True)):
         made, lips = crop.copy(), mesh[list(LIPS)]
         painted.draw(number, crop, matrix, made)
         low = np.maximum((lips.min(0) - _MARGIN_PX) * scale, 0).astype(int)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from renderer import ROWS, Bench, choose_rows, draw_clip, sum_up
+from renderer import ROWS, Bench, choose_clip_finish, choose_rows, paint_clip, sum_up
 
+from g4g.faces import crop_face
 from g4g.painter import Painter
 from g4g.training.examples import Subject
 
@@ -40,10 +41,20 @@ def test_crops_are_cut_where_the_prepared_ones_were(real_clip):
 def test_a_clip_is_drawn_and_a_warp_of_the_frame_itself_is_the_frame(real_clip, tiny_models, monkeypatch):
     monkeypatch.setattr(Subject, "rank_references", lambda self, row, apart_s: np.array([row] * 3))
     painter = Painter(tiny_models.generator, tiny_models.fusion)
-    [(rows, drawn)] = draw_clip(painter, real_clip, np.array([10, 30]))
-    assert rows.tolist() == [10, 30] and drawn.rows.keys() == set(ROWS)
+    [(rows, painted)] = paint_clip(painter, real_clip, np.array([10, 30]))
+    assert rows.tolist() == [10, 30] and painted.keys() == set(ROWS)
+    frame, matrix = next(real_clip.read_frames(real_clip.source, [10])), real_clip.frame_to_crop[10]
     for name in ROWS[:3]:
-        assert np.abs(drawn.rows[name] - drawn.real)[:, 140:180, 80:176].mean() < 2, name
+        made = np.zeros_like(frame)
+        painted[name].draw(0, frame, matrix, made)
+        made, real = (crop_face(picture, matrix, 128)[70:90, 44:84].astype(float) for picture in (made, frame))
+        assert np.abs(made - real).mean() < 3, name
+
+
+def test_mouths_are_finished_as_a_dub_of_the_clip_would(real_clip, tiny_models):
+    painter = Painter(tiny_models.generator, tiny_models.fusion)
+    finish = choose_clip_finish(painter, real_clip)
+    assert 0 <= finish.residual <= 1 and finish.crispness > 0
 
 
 def test_frames_are_measured_in_all_rows(real_clip, tiny_models):
