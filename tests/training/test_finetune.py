@@ -220,7 +220,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_a_crash_goes_on(clips, tmp_path, monke
     interrupt = at_the_second_step(lambda: signal.raise_signal(signal.SIGINT))
     report = finetune([clips / "first.mkv"], tmp_path / "a", steps=9, resume=True, progress=interrupt, **settings)
     assert signal.getsignal(signal.SIGINT) is before and not report.finished and "--resume goes on" in str(report)
-    assert len(report.curve) == 3, "one look before the crash, two after it"
+    assert len(report.curve) == 5, "before each of two steps, twice, and at the end"
     assert load(tmp_path / "a").info["speaker"]["improved"] == report.improved
 
 
