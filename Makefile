@@ -38,7 +38,7 @@ demo: venv
 
 test: venv
 	@echo "Running all tests: about 12 minutes."
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: venv
 	$(BIN)/ruff check .

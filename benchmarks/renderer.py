@@ -73,7 +73,7 @@ def choose_clip_finish(painter: Painter, clip: Clip) -> Finish:
     """Choose how a clip's mouths are finished, as a dub of it would, from some of its own frames."""
     rows = np.linspace(0, len(clip.shot) - 1, 2 * _TRIED + 1).astype(int)[1::2]
     crops = clip.cut_crops(clip.source, rows, choose_scale(clip.frame_to_crop))
-    return try_finishes(painter, make_canvas(painter, clip, rows), crops)
+    return try_finishes(painter, make_canvas(painter, clip, rows), crops, clip.frame_to_crop)
 
 
 def paint_plainly(painted: Painted, canvas: Canvas) -> dict[str, Painted]:

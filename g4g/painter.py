@@ -48,14 +48,14 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Finish:
-    """How far the generator's word counts for a person.
+    """How a person's mouths are finished.
 
-    `residual`: the share of what it adds to the warped pictures, 0 to 1; `crispness`: of the fine detail that blending
-    takes away, so many times as much is given back as it says.
+    `residual`: the share of what the generator adds to the warped pictures, 0 to 1; `sharpening`: so much of the fine
+    detail is added once more, since sampling takes some of it.
     """
 
     residual: float = 1.0
-    crispness: float = 1.0
+    sharpening: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,7 @@ class Painter:
         layout = to_device(lay_out(canvas, generator.top), self._device)
         speech = torch.from_numpy(canvas.speech).to(self._device)
         maps = generator(sample_pictures(small, layout.places, size), layout, speech)
-        detail, crispness = finish.residual * maps.detail, finish.crispness * maps.crispness
-        sketch = make_sketch(small, layout, replace(maps, detail=detail, crispness=crispness))
+        sketch = make_sketch(small, layout, replace(maps, detail=finish.residual * maps.detail))
         masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
         own, top = small[:, -1], generator.top
         masks = torch.from_numpy(masks).to(self._device)[:, None]
@@ -149,7 +148,8 @@ class Painter:
             fused, taken = self._fusion(generated, own, masks)
             light = (fused - generated)[:, :, top:]
         grey = sketch.coarse.mean(1, keepdim=True)
-        levels = [127.5 * sketch.colour, 127.5 * grey, sketch.lost, 127.5 * light, taken[:, :, top:]]
+        lost = sketch.lost + finish.sharpening
+        levels = [127.5 * sketch.colour, 127.5 * grey, lost, 127.5 * light, taken[:, :, top:]]
         joined = torch.cat([sketch.places.flatten(1, 2), sketch.shares, *levels], 1).permute(0, 2, 3, 1)
         return Painted(joined.float().cpu().contiguous().numpy(), canvas.references, taken[:, 0].cpu().numpy())
 

@@ -8,22 +8,25 @@ import numpy as np
 from g4g.avatar.person import UNTRIED_FINISH, Person
 from g4g.avatar.retrieve import Wanted, find_references
 from g4g.config import CropConfig
-from g4g.faces import refine_crop
+from g4g.faces import crop_scale, refine_crop, warp_frame
 from g4g.faces.canonical import LIPS
 from g4g.motion import ShapeSpace, frame_speech
 from g4g.painter import Canvas, Finish, Painted, Painter, reduce_picture
 
 _RESIDUALS = (0.0, 0.5, 1.0)
-_CRISPNESS = (0.4, 0.7, 1.0, 1.4, 1.9, 2.5)
-_CRISP_ENOUGH = 0.92
-"""Mouths of so much of the real ones' fine energy are crisp: what is more is noise, which costs likeness."""
+_SHARPENING = (0.0, 0.08, 0.16, 0.24, 0.32, 0.4)
+_CRISP_ENOUGH = 0.9
+"""Mouths with so much of the real ones' fine energy are crisp: what is more is noise, which costs likeness."""
+_FAINT = 1e-3
+"""Energy that no eye sees."""
+_SHIFT = np.array([[1.0, 0, 0.35], [0, 1.0, 0.35]])
 _FRAMES, _FEWEST_ENTRIES, _APART_S = 4, 50, 0.5
 _MARGIN_PX = 6
 """The mouth is compared with so many px of the crop around the lips."""
 
 
 def choose_finish(painter: Painter, person: Person, space: ShapeSpace, speech: np.ndarray) -> Finish:
-    """Choose how far the generator's colour and crispness count.
+    """Choose how far the generator's colour counts, and how much mouths are sharpened.
 
     Args:
         painter: whose generator it is.
@@ -32,7 +35,7 @@ def choose_finish(painter: Painter, person: Person, space: ShapeSpace, speech: n
         speech: features of the video's own sound (S, D); without rows nothing is heard.
     Returns:
         The residual that makes mouths of some frames most like they are, from pictures half a second away, and with it
-        the crispness that makes them as sharp as they are.
+        the sharpening that makes them as sharp as they are.
     Source:
         Our choice: light and skin that training never saw are told by pictures, not by the network's colour.
     """
@@ -47,30 +50,62 @@ def choose_finish(painter: Painter, person: Person, space: ShapeSpace, speech: n
     heard = frame_speech(heard, some.times_s, painter.speech_rows)
     small = np.stack([reduce_picture(crop) for crop in some.crops])
     canvas = Canvas(small, some.meshes, some.meshes, library.crops[entries], library.meshes[entries], heard)
-    return try_finishes(painter, canvas, some.crops)
+    return try_finishes(painter, canvas, some.crops, person.head.frame_to_crop)
 
 
-def try_finishes(painter: Painter, canvas: Canvas, real: np.ndarray) -> Finish:
-    """Choose the finish with which the frames of a canvas look most as they really do, (B, s, s, 3) uint8."""
-    measure = lambda finish: _measure(painter.paint(canvas, finish), canvas, real)  # noqa: E731
+def try_finishes(painter: Painter, canvas: Canvas, crops: np.ndarray, frame_to_crop: np.ndarray) -> Finish:
+    """Choose the finish with which the frames of a canvas look most as they really do.
+
+    Args:
+        painter: whose generator it is.
+        canvas: B frames.
+        crops: how they really look, (B, s, s, 3) uint8.
+        frame_to_crop: affines (N, 2, 3) of the video: sharpness is compared in the size that faces have in its frames.
+    """
+    side = round(CropConfig().size / float(crop_scale(frame_to_crop).mean()))
+    real = _resize(crops, side)
+    # The frames themselves are sharper: cutting crops out cost about as much as moving them by some of a pixel does.
+    again = np.stack([warp_frame(crop, _SHIFT, (side, side), "bicubic") for crop in real])
+    kept = _measure_energy(again, canvas) / np.maximum(_measure_energy(real, canvas), _FAINT)
+
+    def measure(finish: Finish) -> tuple[float, float]:
+        made = _draw(painter.paint(canvas, finish), real)
+        pairs = zip(_cut(made, canvas), _cut(real, canvas), strict=True)
+        errors = [np.square(ours.astype(np.float32) - theirs).mean() for ours, theirs in pairs]
+        energies = _measure_energy(made, canvas) / np.maximum(_measure_energy(real, canvas), _FAINT)
+        return float(np.mean(errors)), float(np.median(energies * kept))
+
     residual = min(_RESIDUALS, key=lambda share: measure(Finish(share))[0])
-    for crispness in _CRISPNESS:
-        if measure(Finish(residual, crispness))[1] >= _CRISP_ENOUGH:
+    for sharpening in _SHARPENING:
+        if measure(Finish(residual, sharpening))[1] >= _CRISP_ENOUGH:
             break
-    return Finish(residual, crispness)
+    return Finish(residual, sharpening)
 
 
-def _measure(painted: Painted, canvas: Canvas, real: np.ndarray) -> tuple[float, float]:
-    """Draw mouths into the real pictures: mean squared error, and their fine energy over the real ones'."""
-    scale, errors, energies = real.shape[1] // CropConfig().size, [], []
-    matrix = refine_crop(np.eye(2, 3), 1 / scale)
-    for number, (crop, mesh) in enumerate(zip(real, canvas.meshes, strict=True)):
-        made, lips = crop.copy(), mesh[list(LIPS)]
-        painted.draw(number, crop, matrix, made)
+def _resize(pictures: np.ndarray, side: int) -> np.ndarray:
+    return np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in pictures])
+
+
+def _draw(painted: Painted, real: np.ndarray) -> np.ndarray:
+    """Draw new faces into pictures (B, s, s, 3) of the crops."""
+    made, matrix = real.copy(), refine_crop(np.eye(2, 3), CropConfig().size / real.shape[1])
+    for number, result in enumerate(made):
+        painted.draw(number, real[number], matrix, result)
+    return made
+
+
+def _cut(pictures: np.ndarray, canvas: Canvas) -> list[np.ndarray]:
+    """Cut the mouths out of pictures (B, s, s, 3) of the crops."""
+    scale, mouths = pictures.shape[1] / CropConfig().size, []
+    for picture, mesh in zip(pictures, canvas.meshes, strict=True):
+        lips = mesh[list(LIPS)]
         low = np.maximum((lips.min(0) - _MARGIN_PX) * scale, 0).astype(int)
-        high = np.minimum((lips.max(0) + _MARGIN_PX) * scale, len(crop)).astype(int)
-        box = slice(low[1], high[1]), slice(low[0], high[0])
-        pair = [cv2.Laplacian(picture[box].astype(np.float32), cv2.CV_32F) for picture in (made, crop)]
-        energies.append(np.square(pair[0]).mean() / max(np.square(pair[1]).mean(), 1e-6))
-        errors.append(np.square(made[box].astype(np.float32) - crop[box]).mean())
-    return float(np.mean(errors)), float(np.median(energies))
+        high = np.minimum((lips.max(0) + _MARGIN_PX) * scale, len(picture)).astype(int)
+        mouths.append(picture[low[1] : high[1], low[0] : high[0]])
+    return mouths
+
+
+def _measure_energy(pictures: np.ndarray, canvas: Canvas) -> np.ndarray:
+    """Energy of the mouths' fine detail, the Laplacian's, (B,)."""
+    mouths = _cut(pictures, canvas)
+    return np.array([np.square(cv2.Laplacian(mouth.astype(np.float32), cv2.CV_32F)).mean() for mouth in mouths])

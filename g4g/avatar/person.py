@@ -63,7 +63,7 @@ class Person:
 
     `shapes` (n, C): of the mouth in each row of `head`, as the motion network counts them, from `neutral`; `gain`: how
     far the mouth goes, over how far the network moves it; `scale`: crops have so many times 128 px each way;
-    `finish`: how far the generator's colour and crispness count; `learnt`: networks of this person's own.
+    `finish`: how mouths are finished; `learnt`: networks of this person's own.
     """
 
     head: HeadTrack

@@ -12,7 +12,7 @@ from g4g.avatar.person import UNTRIED_FINISH
 from g4g.errors import FaceError, MediaError
 from g4g.faces import crop_face, refine_crop
 from g4g.media import read_frames
-from g4g.painter import Finish, Painted, Painter
+from g4g.painter import Painted, Painter
 from g4g.zoo import load
 
 
@@ -71,21 +71,22 @@ def test_nobody_to_be_met_is_one_sentence(tiny, tmp_path):
         make_avatar(tiny, tmp_path / "absent.mp4")
 
 
-def test_the_generators_colour_and_crispness_are_taken_as_far_as_they_help(tiny, grid_clip, monkeypatch):
+def test_the_generators_colour_is_taken_and_mouths_are_sharpened_as_far_as_it_helps(tiny, grid_clip, monkeypatch):
     avatar = make_avatar(tiny, grid_clip)
     painter, person, space = Painter(tiny.generator, tiny.fusion), avatar.persons[0], tiny.motion.space
-    for best in (Finish(0.0, 0.4), Finish(0.5, 0.7), Finish(1.0, 1.0)):
+    for residual, soft in ((0.0, False), (0.5, True), (1.0, False)):
 
-        def paint(canvas, finish, best=best):
+        def paint(canvas, finish, residual=residual, soft=soft):
             maps = np.zeros((len(canvas.crops), 80, 128, 21), np.float32)
             maps[..., 11], maps[..., -1] = 1, 1  # the frame's own picture
             maps[..., 6], maps[..., 7] = np.arange(128), np.arange(48, 128)[:, None]
-            maps[..., 17:20] = 40 * abs(finish.residual - best.residual)
-            if finish.crispness < best.crispness:
-                maps[..., 6:8] = 64  # one pixel everywhere: no detail at all
+            maps[..., 17:20] = 40 * abs(finish.residual - residual)
+            if soft:  # half of the picture, half of a flat colour, as far as it is not sharpened
+                maps[..., 11] = np.minimum(0.5 + finish.sharpening / 0.32, 1)
             return Painted(maps, canvas.references, maps[..., -1])
 
         monkeypatch.setattr(painter, "paint", paint)
-        assert choose_finish(painter, person, space, avatar.speech) == best
+        finish = choose_finish(painter, person, space, avatar.speech)
+        assert finish.residual == residual and (finish.sharpening > 0.1) == soft
     few = replace(person, library=person.library.take(np.arange(3)))
     assert choose_finish(painter, few, space, avatar.speech) == UNTRIED_FINISH
