@@ -255,8 +255,8 @@ def test_frames_for_which_a_network_gives_no_numbers_pass_through(cut, voice, tm
 
     def paint_badly(canvas, finish):
         painted = paint(canvas, finish)
-        calls.append(len(painted.crops))
-        painted.crops[0] = np.nan
+        calls.append(len(painted))
+        painted.maps[0] = np.nan
         return painted
 
     monkeypatch.setattr(dubber._painter, "paint", paint_badly)
@@ -273,7 +273,7 @@ def test_networks_that_give_no_numbers_at_all_are_an_error_and_no_file(cut, voic
 
     def paint_badly(canvas, finish):
         painted = paint(canvas, finish)
-        painted.crops[:] = np.nan
+        painted.maps[:] = np.nan
         return painted
 
     monkeypatch.setattr(dubber._painter, "paint", paint_badly)
