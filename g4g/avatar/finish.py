@@ -15,7 +15,7 @@ from g4g.painter import Canvas, Finish, Painted, Painter, reduce_picture
 
 _RESIDUALS = (0.0, 0.5, 1.0)
 _SHARPENING = (0.0, 0.08, 0.16, 0.24, 0.32, 0.4)
-_CRISP_ENOUGH = 0.9
+_CRISP_ENOUGH = 1.0
 """Mouths with so much of the real ones' fine energy are crisp: what is more is noise, which costs likeness."""
 _FAINT = 1e-3
 """Energy that no eye sees."""

@@ -104,7 +104,7 @@ def test_only_the_chosen_face_changes(tiny, pair, voice):
 @pytest.mark.parametrize(
     ("face", "error", "words"),
     [
-        ("upper", g4g.ConfigError, "face must be speaker, left, right, largest, a number, or x,y"),
+        ("upper", g4g.ConfigError, "`face` must be speaker, left, right, largest, a number, or x,y"),
         ("1,2,3", g4g.ConfigError, "x,y in pixels; got '1,2,3'"),
         (7, g4g.FaceError, "there is no face 7: the video has faces 0 to 1"),
         ((5, 5), g4g.FaceError, "no face ever covers the pixel 5,5"),
@@ -131,7 +131,7 @@ def test_each_speaker_is_driven_by_its_own_sound_and_all_are_heard(tiny, pair, t
         assert loudness(out, (700, 2100)[number], 0.02, 0.18) == pytest.approx(0.5, abs=0.06)
     before, after = (next(read_frames(path)).frame.astype(int) for path in (pair, out))
     assert all(np.abs(before - after)[150:, half].max() > 30 for half in (slice(0, 240), slice(240, None)))
-    for settings, words in (({"face": 0}, "leave out face"), ({"speakers": {5: tones[0]}}, "no face 5")):
+    for settings, words in (({"face": 0}, "leave out `face`"), ({"speakers": {5: tones[0]}}, "no face 5")):
         with pytest.raises(g4g.G4GError, match=words):
             tiny.dub(pair, None, out, overwrite=True, **{"speakers": tones, **settings})
     with pytest.raises(g4g.ConfigError, match="no sound given"):
