@@ -16,7 +16,7 @@ from g4g.painter import Canvas, Finish, Painted, Painter, reduce_picture
 _RESIDUALS = (0.0, 0.5, 1.0)
 _SHARPENING = (0.0, 0.06, 0.12, 0.18, 0.24, 0.3, 0.36, 0.42)
 _CRISP_ENOUGH = 1.1
-"""Mouths with so much of the real ones' fine energy are crisp; the encoder and the motion of a dub take a quarter of it."""
+"""Mouths with so much of the real ones' fine energy are crisp. A dub's motion and encoder take a quarter."""
 _FAINT = 1e-3
 """Energy that no eye sees."""
 _SHIFT = np.array([[1.0, 0, 0.35], [0, 1.0, 0.35]])
