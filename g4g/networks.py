@@ -46,7 +46,7 @@ class FlatSpeech(nn.Module):
 
 
 def list_flat_networks(models: Models) -> dict[str, FlatNetwork]:
-    """Describe, by the names of `Models`, the networks of a dub that are worth it: speech, generator and fusion.
+    """Describe, by the names of `Models`, the networks that other engines can run: speech, generator and fusion.
 
     Motion is one matrix, and the aligner only grades. Examples are random, in the range of real inputs.
     """

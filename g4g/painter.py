@@ -22,7 +22,7 @@ _MOST_STRETCH = 4.0
 _OWN_RAMP = 0.3
 """The frame's own picture fades in over this share of the way from the outline to the ring."""
 _TORN = 2.0
-"""Between the lips a picture is stretched so far, as log2 of areas, before it begins to count as hidden."""
+"""Between the lips a picture stretched so far, as log2 of areas, is hidden; half as far it still counts whole."""
 
 
 @dataclass(frozen=True)

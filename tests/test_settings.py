@@ -89,6 +89,13 @@ def test_dub_checks_its_arguments_before_any_work(arguments, options, error, wor
         dubber.dub(*arguments, **options)
 
 
+def test_an_avatar_checks_its_arguments_before_any_work(tmp_path, portrait_file):
+    dubber = g4g.Dubber.from_pretrained("g4g-tiny")
+    for given in ({"adapt_minutes": "2"}, {"adapt_data": 3}):
+        with pytest.raises(ConfigError, match=f"`{next(iter(given))}` must be"):
+            dubber.make_avatar(portrait_file, tmp_path / "a.avatar", **given)
+
+
 def test_one_path_is_a_list_of_one_and_never_a_list_of_letters(tmp_path):
     absent = str(tmp_path / "absent.mp4")
     assert as_paths(absent, "clips") == as_paths(Path(absent), "clips") == as_paths([absent], "clips")

@@ -64,7 +64,7 @@ class Aligner(nn.Module):
         return functional.normalize(self.geometry_encoder(10 * windows).float(), dim=1)
 
     def embed_lips(self, lips: Tensor) -> Tensor:
-        """Embed lips (B, window_frames * 3, h, w) in [-1, 1], as `cut_lips` gives them, as unit rows (B, D)."""
+        """Embed pictures (B, window_frames * 3, h, w) in [-1, 1] of `CropConfig.lips_box` as unit rows (B, D)."""
         return functional.normalize(self.lip_encoder(lips).float(), dim=1)
 
 

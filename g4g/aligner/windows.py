@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor
 
-from g4g.config import SCORE_FPS, AudioConfig, CropConfig
+from g4g.config import SCORE_FPS, AudioConfig
 from g4g.faces.canonical import LIPS, OUTER_LIPS
 
 SPEECH_HZ = 50
@@ -66,12 +65,6 @@ def picture_frames(times_s: np.ndarray, moments_s: np.ndarray) -> np.ndarray:
     """List the frames nearest to the five of each lip picture window around moments: (B, AudioConfig.window_frames)."""
     wanted = _around(moments_s, AudioConfig().window_frames // 2, SCORE_FPS)
     return np.searchsorted((times_s[1:] + times_s[:-1]) / 2, wanted)
-
-
-def cut_lips(crops: Tensor, config: CropConfig = CropConfig()) -> Tensor:
-    """Cut the lips' box out of crops (..., size, size), the last two dimensions being rows and columns."""
-    left, top, right, bottom = (round(x * config.size) for x in config.lips_box)
-    return crops[..., top:bottom, left:right]
 
 
 def _around(moments_s: np.ndarray, reach: int, rate_hz: float) -> np.ndarray:

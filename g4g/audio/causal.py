@@ -27,8 +27,6 @@ _STEPS_PER_ROW = round(SPEECH_AUDIO.mel_rate / SPEECH_RATE)
 _STEM_STEPS = 2
 """Mel steps that the stem sees on either side of a row's own."""
 _CHUNK_ROWS = 1000
-_SILENT = -1.0
-"""The log-mel of silence."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +119,6 @@ class SpeechEncoder(nn.Module):
             mel = torch.from_numpy(log_mel(waveform, *span, SPEECH_AUDIO))[None].to(self.head.weight.device)
             parts.append(self(mel)[0].float().cpu().numpy())
         return np.concatenate(parts)
-
-    @torch.no_grad()
-    def encode_silence(self) -> np.ndarray:
-        """Give the row of endless silence, shape (size,), float32."""
-        steps = self.mel_span(0, 1)[1]
-        mel = torch.full((1, SPEECH_AUDIO.n_mels, steps), _SILENT, device=self.head.weight.device)
-        return self(mel)[0, 0].float().cpu().numpy()
 
 
 class _Block(nn.Module):

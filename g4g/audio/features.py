@@ -21,9 +21,6 @@ class Encoder(Protocol):
     def encode(self, waveform: np.ndarray) -> np.ndarray:
         """Compute rows (S, size) float32 of a mono sound (N,) at 16 kHz; S is `count_speech_rows(N)`."""
 
-    def encode_silence(self) -> np.ndarray:
-        """Give the row of endless silence, shape (size,), float32."""
-
 
 def count_speech_rows(num_samples: int) -> int:
     """Count the rows of a sound at 16 kHz: every row begins inside it."""
@@ -46,9 +43,7 @@ def encode_speech(encoder: Encoder, waveform: np.ndarray) -> np.ndarray:
     return encoder.encode(waveform)
 
 
-def features_at(
-    features: np.ndarray, times_s: np.ndarray, count: int, rate: float, silence: np.ndarray | None = None
-) -> np.ndarray:
+def features_at(features: np.ndarray, times_s: np.ndarray, count: int, rate: float) -> np.ndarray:
     """Cut a window of features around each time, by linear interpolation.
 
     Args:
@@ -56,10 +51,8 @@ def features_at(
         times_s: times of frames in seconds, shape (T,).
         count: rows of a window, odd; the middle one stands for the frame's time.
         rate: rows per second inside a window.
-        silence: shape (D,), the encoding of silence, which stands before and after the features; None: their first
-            and last rows do.
     Returns:
-        Shape (T, count, D), float32.
+        Shape (T, count, D), float32; beyond the ends the first and the last row repeat.
     Raises:
         ShapeError: features are not (S, D) with a row at least.
         ConfigError: count is even or below 1, or rate is not positive.
@@ -72,8 +65,7 @@ def features_at(
         raise ShapeError(f"features_at expects features (S, D) with rows, got shape {features.shape}")
     if count < 1 or count % 2 == 0 or rate <= 0:
         raise ConfigError(f"a window needs an odd count of rows and a positive rate, got {count} and {rate}")
-    before, after = (features[0], features[-1]) if silence is None else (silence, silence)
-    padded = np.concatenate([before[None], features, after[None]]).astype(np.float32)
+    padded = np.concatenate([features[:1], features, features[-1:]]).astype(np.float32)
     times = np.asarray(times_s, np.float64)[:, None] + (np.arange(count) - count // 2) / rate
     where = np.clip(times * SPEECH_RATE + 1, 0, len(padded) - 1)
     low = np.minimum(where.astype(np.int64), len(padded) - 2)

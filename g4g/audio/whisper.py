@@ -77,10 +77,6 @@ class WhisperEncoder(nn.Module):
             parts.append(self(mel)[0, first - start : stop - start].float().cpu().numpy())
         return np.concatenate(parts)
 
-    def encode_silence(self) -> np.ndarray:
-        """Give the mean row of two seconds of silence, shape (size,), float32."""
-        return self.encode(np.zeros(2 * _SAMPLE_RATE, np.float32)).mean(0)
-
 
 class _Layer(nn.Module):
     """Self-attention and a feed-forward network, each around a shortcut and behind a normalisation."""

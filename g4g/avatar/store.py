@@ -38,9 +38,10 @@ _PARTS = ("speech", "motion")
 
 @dataclass(frozen=True)
 class StoredAvatar(Avatar):
-    """An avatar out of a file; `folder` holds its video and goes with it."""
+    """An avatar out of a file; `folder` holds its video, of this hash, and goes with it."""
 
     folder: tempfile.TemporaryDirectory | None = None
+    video_sha256: str = ""
 
 
 def is_avatar(path: str | Path) -> bool:
@@ -117,7 +118,8 @@ def load_avatar(path: Path, models: Models) -> StoredAvatar:
     except BaseException:
         folder.cleanup()
         raise
-    return StoredAvatar(probe(video), tracks, arrays["speech"], persons, tuple(header["faults"]), (), folder)
+    kept = folder, header["video_sha256"]
+    return StoredAvatar(probe(video), tracks, arrays["speech"], persons, tuple(header["faults"]), (), *kept)
 
 
 def hash_weights(models: Models, parts: tuple[str, ...] = _PARTS) -> str:

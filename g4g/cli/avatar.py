@@ -36,13 +36,14 @@ def run(options: argparse.Namespace) -> None:
     check_weights(LoadOptions(**read_settings(options, LoadOptions)).weights)
     check_output(Path(options.out), options.overwrite, [options.video])
     check_video(options.video)
-    from g4g.adapting import Dubber
+    settings = read_settings(options, DubOptions, _LIKE_DUB)
+    DubOptions(**settings)
+    from g4g.adapting import Dubber  # torch: what is wrong so far was told in half a second
 
     with show_progress() as report:
         report("load", 0, 1)
         dubber = Dubber.from_pretrained(**read_settings(options, LoadOptions))
         report("load", 1, 1)
-        settings = read_settings(options, DubOptions, _LIKE_DUB)
         avatar = dubber.make_avatar(options.video, options.out, progress=report, **settings)
     for note in (*avatar.faults, *avatar.warnings):
         print(f"note: {note}")

@@ -31,7 +31,7 @@ from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
 from g4g.networks import use_engine
 from g4g.nn import find_device
-from g4g.options import DubOptions, Lesson, LoadOptions, make_options
+from g4g.options import DubOptions, LoadOptions, make_options
 from g4g.painter import Painter
 from g4g.settings import as_path
 from g4g.zoo import Models, load
@@ -155,7 +155,7 @@ class Dubber:
         """
         check_output(as_path(out, "out"), overwrite, [video])
         check_video(video)
-        lesson = Lesson(adapt_minutes, adapt_data and Path(adapt_data))
+        lesson = DubOptions(adapt_minutes=adapt_minutes, adapt_data=adapt_data).lesson
         avatar = self._maker.look(video, tolerant, progress)
         avatar = self._maker.meet_all(avatar, progress)
         avatar = self._learning.learn(avatar, sorted(avatar.persons), lesson, progress)

@@ -11,7 +11,7 @@ from g4g import __version__
 from g4g.avatar import Avatar, AvatarMaker, Learnt
 from g4g.avatar.cache import LearntCache, stamp_video
 from g4g.avatar.clock import Clock
-from g4g.avatar.store import hash_weights
+from g4g.avatar.store import StoredAvatar, hash_weights
 from g4g.errors import ConfigError
 from g4g.options import Lesson
 from g4g.zoo import Models
@@ -61,8 +61,11 @@ class PersonLearning:
 
     def _learn_or_remember(self, avatar: Avatar, face: int, lesson: Lesson, progress) -> tuple[Learnt, str | None]:
         """Take what the user's folder keeps; else learn, and keep it."""
-        cache, path = LearntCache.of_user(), avatar.info.path
-        about = [_FORMAT, __version__, stamp_video(path), face, hash_weights(self._models, _PARTS)]
+        cache = LearntCache.of_user()
+        # An avatar file's video is unpacked into another place each time: only its content tells it apart.
+        stored = isinstance(avatar, StoredAvatar)
+        video = avatar.video_sha256 if stored else stamp_video(avatar.info.path)
+        about = [_FORMAT, __version__, video, face, hash_weights(self._models, _PARTS)]
         key = json.dumps([*about, str(lesson.data and lesson.data.resolve()), lesson.precision])
         known = cache.load(key)
         if known is not None and known.minutes >= lesson.minutes:

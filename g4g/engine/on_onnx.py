@@ -25,7 +25,7 @@ def convert_to_onnx(flat: FlatNetwork) -> bytes:
         ConfigError: the extra `onnx` is not installed.
     """
     _need("onnx", "onnxscript")
-    # A length that is a multiple of 2 cannot be told by name; AUTO finds it, and `check_onnx` runs another length.
+    # A length that is a multiple of 2 cannot be told by name; AUTO finds it, and `measure_error` runs other lengths.
     auto = torch.export.Dim.AUTO
     shapes = tuple({flat.varying[name][0]: auto} for name in flat.example)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # torch tells its steps

@@ -8,6 +8,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from g4g.checkpoints import hash_file
 from g4g.errors import MediaError
 from g4g.jobs.read import Job
 
@@ -15,7 +16,6 @@ DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 LOG_NAME = "batch.jsonl"
 REPORT_ENDING = ".json"
 """Added to an output's name."""
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass
@@ -110,14 +110,10 @@ def stamp_file(path: Path) -> list:
 
 def hash_content(path: Path) -> str:
     """Return the sha256 of a file, or of a folder's files with their names, in hex."""
-    digest = hashlib.sha256()
-    for file in _list_files(path):
-        if path.is_dir():
-            digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as content:
-            while block := content.read(_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()
+    if not path.is_dir():
+        return hash_file(path)
+    named = [f"{file.name}\0{hash_file(file)}" for file in _list_files(path)]
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
 
 def append_line(log: Path, job: Job, outcome: Outcome) -> None:

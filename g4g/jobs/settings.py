@@ -53,13 +53,17 @@ def choose_share(options: BatchOptions, jobs: int, cores: int | None = None, fre
     Args:
         options: numbers that are given there stand.
         jobs: more workers than jobs are of no use.
-        cores, free_bytes: of the machine; None measures them.
+        cores: that the workers share; None: as many threads as this process may use, see `count_threads`.
+        free_bytes: of the machine; None measures it.
     Returns:
         One worker per core, as far as each gets WORKER_BYTES; on another device than the CPU one worker.
     Raises:
         ConfigError: the memory does not hold the workers that were asked for.
     """
-    cores = len(list_cores()) if cores is None else cores
+    if cores is None:
+        from g4g.engine import count_threads  # loads torch, which a batch that has nothing to do needs not
+
+        cores = count_threads()
     free = int((measure_free_bytes() if free_bytes is None else free_bytes) * (1 - _KEPT_SHARE))
     need = WORKER_BYTES if options.memory_mb is None else options.memory_mb * 1024**2
     usual = min(cores // (options.threads or 1), free // need) if options.device == "cpu" else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -149,9 +150,10 @@ class _Trial:
         if is_avatar(job.source):
             return job.source
         tolerant = bool(job.options.get("tolerant"))
-        key = hash_text(json.dumps([source_hash, job.source.name, tolerant, self._settings.base], sort_keys=True))
-        avatar = folder / f"{key[:32]}.avatar"
-        with FileLock(folder / f"{key[:32]}.lock"):
+        about = json.dumps([source_hash, job.source.name, tolerant, self._settings.base], sort_keys=True)
+        key = hashlib.sha256(about.encode()).hexdigest()[:32]
+        avatar = folder / f"{key}.avatar"
+        with FileLock(folder / f"{key}.lock"):
             if not avatar.is_file():
                 made = self._work / avatar.name
                 self._dubber.make_avatar(job.source, made, tolerant=tolerant)
@@ -190,13 +192,6 @@ class _Trial:
         if sidecar is not None and sidecar.is_file():
             os.replace(sidecar, sidecar_of(self._out))
         os.replace(made, self._out)
-
-
-def hash_text(text: str) -> str:
-    """Return the sha256 of a text in hex."""
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check(path: Path) -> Path:

@@ -84,7 +84,7 @@ class _Heard:
 
 
 def _name_scores(score: SyncScore, prefix: str = "") -> dict[str, float]:
-    return {f"{prefix}{name}": getattr(score, name) for name in ("lse_d", "lse_c", "offset_frames")}
+    return {f"{prefix}{name}": getattr(score, name) for name in JUDGED}
 
 
 def _cut_heads(part: _Heard) -> Iterator[np.ndarray]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from g4g.metrics.evaluate import Evaluation
-from g4g.metrics.kinds import KINDS
 
 MANY_CLIPS = 10
 """With fewer clips, one odd clip can turn a mean."""
@@ -110,6 +109,6 @@ def _doubts(evaluation: Evaluation, dubbed: dict[str, float], total: int) -> lis
     if left_out > _MOST_LEFT_OUT:
         doubts.append(f"{left_out:.0%} of the frames show no face in source and dub, and count in no figure")
     if not any(clip.audio is None for clip in evaluation.clips if not clip.error):
-        unknown = ", ".join(name for name in ("mouth_psnr", "closures", "opening_correlation") if name in KINDS)
+        unknown = "mouth_psnr, closures, opening_correlation"
         doubts.append(f"with a new sound nobody knows the true mouth: {unknown} do not exist")
     return doubts

@@ -8,7 +8,13 @@ from collections.abc import Callable
 
 from g4g.errors import G4GError
 
-_NAMES = {"dub": "dubbing", "faces": "looking for faces", "look": "looking for faces", "library": "collecting mouths"}
+_NAMES = {
+    "audio": "reading the sound", "faces": "looking for faces", "speech": "listening", "shapes": "measuring mouths",
+    "library": "collecting mouths", "finish": "trying how mouths are finished", "motion": "moving mouths",
+    "dub": "dubbing", "write": "writing", "offsets": "checking lips against the sound",
+}  # fmt: skip
+_IN_FRAMES = ("faces", "library", "dub")
+"""Stages that count frames; the others are one step each."""
 _SURE_SHARE = 0.05
 """A guess of the time left is told from this share of the work on."""
 
@@ -30,10 +36,12 @@ class JobProgress:
         if stage != self._stage:
             self._stage, self._start_s = stage, time.monotonic()
         share = done / max(total, 1)
-        words = f"{_NAMES.get(stage, stage)}: {done} of {total} frames"
-        if share >= _SURE_SHARE:
-            left_s = (time.monotonic() - self._start_s) * (1 - share) / share
-            words += f", about {left_s:.0f} s left"
+        words = _NAMES.get(stage, stage)
+        if stage in _IN_FRAMES:
+            words += f": {done} of {total} frames"
+            if share >= _SURE_SHARE:
+                left_s = (time.monotonic() - self._start_s) * (1 - share) / share
+                words += f", about {left_s:.0f} s left"
         self._tell(share, words)
 
     def check(self) -> None:

@@ -41,7 +41,7 @@ class BaseTeacher:
 
         Args:
             generator: the one that learns.
-            rng: draws frames, sounds and shapes; most steps ask nothing.
+            rng: draws frames, sounds and shapes, and the steps at which nothing is asked.
         Returns:
             Weighted losses.
         """

@@ -63,20 +63,8 @@ def train_stage(
         )
     out = Path(out)
     torch.manual_seed(plan.seed)
-    start = weights or (out if out.is_file() else None)
-    if start is None and stage in _NEED_SPEECH and speech is None:
-        raise ConfigError(
-            f"{out} does not exist, and a fresh file hears nothing: name weights with a speech encoder "
-            "(--weights g4g-small), or teach it one first (g4g train speech)"
-        )
-    models = build_models(out.stem) if start is None else load(start)
+    models = _start(out, weights, stage in _NEED_SPEECH and speech is None)
     note = {"seed": plan.seed, "precision": plan.precision}
-
-    def save(network: torch.nn.Module, figures: dict, more: dict) -> None:
-        notes = {**note, **more, "figures": {k: float(v) for k, v in figures.items()}}
-        info = {**models.info, "history": {**models.info.get("history", {}), stage: notes}}
-        save_models(out, replace(models, info=info, **{stage: network}))
-
     if stage == "speech":
         job: Stage = SpeechStage(_student(models), SpeechFolder(data))
     else:
@@ -94,11 +82,14 @@ def train_stage(
             spoken = gather_spoken(data, note["speech"], encode, {shot.name: shot.clip for shot in shots}, plan.log)
             motion, more = fit_motion(shots, models.motion.config, spoken, plan.log)
             figures = {"mean_offset_s": more["mean_offset_s"], **measure_shots(motion, held)}
-            save(motion, figures, more)
+            _save(out, replace(models, motion=motion), stage, note | more, figures)
             return figures
         job = _make_stage(stage, models, shots, held, plan)
     channels_last(job.trained().train().requires_grad_(True))
-    keep = lambda network, figures: save(network, figures, job.describe())  # noqa: E731
+
+    def keep(network: torch.nn.Module, figures: dict) -> None:
+        _save(out, replace(models, **{stage: network}), stage, note | job.describe(), figures)
+
     return train(job, out, replace(plan, learning_rate=plan.learning_rate or _RATES[stage]), keep, resume)
 
 
@@ -106,6 +97,26 @@ def measure_shots(motion: torch.nn.Module, shots: list[Shot]) -> dict[str, float
     """Average `measure_motion` over shots; what a shot cannot tell is left out."""
     rows = [measure_motion(motion, shot) for shot in shots]
     return {k: float(np.nanmean([row[k] for row in rows])) for k in rows[0] if any(np.isfinite(r[k]) for r in rows)}
+
+
+def _start(out: Path, weights: str | Path | None, must_hear: bool) -> Models:
+    """Load the networks from which training starts, or build fresh ones, which hear nothing."""
+    start = weights or (out if out.is_file() else None)
+    if start is not None:
+        return load(start)
+    if must_hear:
+        raise ConfigError(
+            f"{out} does not exist, and a fresh file hears nothing: name weights with a speech encoder "
+            "(--weights g4g-small), or teach it one first (g4g train speech)"
+        )
+    return build_models(out.stem)
+
+
+def _save(out: Path, models: Models, stage: str, note: dict, figures: dict) -> None:
+    """Write the bundle, with what is to be known of this stage's training in its history."""
+    notes = {**note, "figures": {name: float(value) for name, value in figures.items()}}
+    history = {**models.info.get("history", {}), stage: notes}
+    save_models(out, replace(models, info={**models.info, "history": history}))
 
 
 def _student(models: Models) -> SpeechEncoder:

@@ -77,12 +77,6 @@ def test_an_onset_stands_in_its_row_in_every_window():
         assert abs(int(around.argmax()) - 24) <= 2
 
 
-def test_silence_has_one_row(encoder):
-    silent = encoder.encode_silence()
-    assert silent.shape == (6,)
-    assert np.isfinite(silent).all()
-
-
 def test_a_width_that_heads_cannot_share_is_refused():
     with pytest.raises(ConfigError, match="heads"):
         WhisperConfig(width=20, heads=8)

@@ -76,6 +76,7 @@ def test_a_device_that_is_not_there_is_told_before_any_data_is_read(command, tmp
         (["dub", "https://a.org/talk.mp4", "--audio", "VOICE", "-o", "out.mp4"], "is an address; g4g reads files"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "kept.mp4"], "or replace it: --force"),
         (["avatar", "absent.mp4", "-o", "ann.avatar"], "no such file"),
+        (["avatar", "PORTRAIT", "-o", "ann.avatar", "--adapt", "-1"], "a person is learnt for 0 minutes"),
         (["faces", "absent.mp4"], "no such file"),
         (["finetune", "absent.mp4", "-o", "ann.safetensors"], "no such file"),
         (["finetune", "VOICE", "-o", "ann.safetensors", "--weights", "none"], "unknown weights 'none'"),
@@ -91,7 +92,7 @@ def test_what_is_wrong_is_told_without_loading_a_network(
     """Where torch would be imported for it, the test fails: that alone takes seconds."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kept.mp4").write_bytes(b"kept")
-    for name in ("dubbing", "metrics", "metrics.evaluate", "training.finetune", "training.prepare"):
+    for name in ("adapting", "dubbing", "metrics", "metrics.evaluate", "training.finetune", "training.prepare"):
         monkeypatch.setitem(sys.modules, f"g4g.{name}", None)
     files = {"VOICE": str(voice_file), "PORTRAIT": str(portrait_file)}
     assert message in _fail([files.get(word, word) for word in words], capsys)

@@ -85,6 +85,15 @@ def test_an_avatar_file_keeps_what_was_learnt(models, grid_clip, voice_file, tmp
     assert "face 0 was learnt: much" in report.warnings
 
 
+def test_what_an_avatar_file_lacks_is_learnt_once(models, grid_clip, voice_file, tmp_path, cache):
+    dubbing.Dubber(models).make_avatar(grid_clip, tmp_path / "ann.avatar")
+    for number, learner in enumerate((lambda models, *_: make_learnt(models, 2), refuse)):
+        dub = dubbing.Dubber(models, learner=learner).dub
+        out = tmp_path / f"{number}.mp4"
+        report = dub(tmp_path / "ann.avatar", voice_file, out, start_s=0, end_s=0.2, adapt_minutes=2)
+        assert "face 0 was learnt: much" in report.warnings
+
+
 def test_what_is_better_is_kept_and_what_is_not_is_told(models, avatar, monkeypatch):
     stages = []
     lesson = Lesson(_MINUTES)

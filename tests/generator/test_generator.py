@@ -42,7 +42,7 @@ def lay_identity(top: int, pictures: int = 3) -> Layout:
 
 
 def make_maps(top: int, logits: list[float]) -> Maps:
-    """Maps without flow and residual; one logit for each reference and for colour, which is white."""
+    """Maps without flow and detail; one logit for each reference and for colour, which is white."""
     half = ((SIZE - top) // 2, SIZE // 2)
     levels = torch.tensor(logits)[None, :, None, None].expand(1, -1, *half)
     flow, colour, crispness = torch.zeros(1, 4, *half), torch.ones(1, 3, *half), torch.ones(1, 1, *half)

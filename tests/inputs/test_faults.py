@@ -244,7 +244,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(cut, voice_file, tmp_path):
     while not list(tmp_path.glob("out/.g4g-*/picture")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate(timeout=120)
     assert process.returncode == 130 and "Traceback" not in words and "interrupted" in words
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -310,14 +310,14 @@ def test_nothing_to_dub_is_told_before_a_frame_is_made(tiny, cut, voice, tmp_pat
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_being_told_to_end_is_ctrl_c(sent):
     code = (
-        "import time, g4g.cli.dub as dub; dub.run = lambda options: (print('ready', flush=True), time.sleep(60));"
+        "import time, g4g.cli.dub as dub; dub.run = lambda options: (print('ready', flush=True), time.sleep(300));"
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from g4g.cli import main; main(['dub', 'talk.mp4', '-o', 'out.mp4'])"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(sent)
-    _, words = process.communicate(timeout=30)
+    _, words = process.communicate(timeout=120)
     assert process.returncode == 130 and words == "g4g: interrupted\n"
 
 
@@ -326,10 +326,10 @@ def test_workers_that_ignore_ctrl_c_can_still_be_ended():
     code = (
         "import os, signal, time; from g4g.cli import _take_end_for_interrupt as take; take();"
         "signal.signal(signal.SIGINT, signal.SIG_IGN); child = os.fork();"
-        "time.sleep(60) if not child else (time.sleep(0.3), os.kill(child, signal.SIGTERM));"
+        "time.sleep(300) if not child else (time.sleep(0.3), os.kill(child, signal.SIGTERM));"
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == f"{-signal.SIGTERM}\n", done.stderr
 
 

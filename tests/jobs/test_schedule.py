@@ -148,3 +148,8 @@ def test_pinned_workers_have_cores_of_their_own():
 def test_settings_that_cannot_work_are_one_sentence(wrong, words):
     with pytest.raises(ConfigError, match=words):
         BatchOptions(**wrong)
+
+
+def test_workers_share_the_threads_that_the_batch_was_given(monkeypatch):
+    monkeypatch.setenv("G4G_THREADS", "6")
+    assert choose_share(BatchOptions(workers=2), 99, free_bytes=80 * GB) == Share(2, 3, 36 * GB)

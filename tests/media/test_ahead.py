@@ -51,7 +51,7 @@ def test_a_stage_that_nobody_takes_from_ends_and_closes_what_it_reads():
             closed.append(True)
 
     assert list(islice(run_ahead(run_ahead(make())), 3)) == [0, 1, 2]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() == before and closed == [True]

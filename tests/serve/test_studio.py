@@ -31,6 +31,7 @@ def test_a_dub_is_signed_and_its_folder_goes_with_the_visitor(studio, portrait_f
     assert inspect(made.video).state == INTACT and made.sheet.is_file() and made.source.suffix == ".png"
     assert made.words.startswith("5 of 5 frames dubbed") and str(tmp_path) not in made.words
     assert any(words.startswith("dubbing: 5 of 5 frames, about 0 s left") for words in told)
+    assert {"listening", "moving mouths", "writing"} <= set(told), "single steps are named in words, not in frames"
     studio.close_visit(name)
     assert not made.video.parent.parent.exists()
     with pytest.raises(ConfigError, match="this visit has ended"):

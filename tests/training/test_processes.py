@@ -110,19 +110,21 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches_and_a_run_goe
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_run_with_a_sentence(tmp_path):
+    killed_s = []
+
     def kill():
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (tmp_path / "out.state").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(int((tmp_path / "rank-1").read_text()), signal.SIGKILL)
+        killed_s.append(time.monotonic())
 
     killer = threading.Thread(target=kill)
     killer.start()
-    started = time.monotonic()
     with pytest.raises(ResourceError, match="process 2 of 2 was ended by SIGKILL.*--resume goes on"):
         launch(train_slowly, make_plan(devices=2, steps=10**9, look_every_s=0.2), tmp_path)
     killer.join()
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - killed_s[0] < 60, "the other process does not wait for the lost one"
     figures, _ = run(tmp_path, resume=True, steps=1)
     assert figures["steps"] >= 1, "goes on, or finds that all is done"
 
