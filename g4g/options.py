@@ -77,7 +77,7 @@ class LoadOptions:
     engine: str = setting(
         "auto", "what runs the networks; auto is openvino on the CPU, torch elsewhere (%(default)s)",
         choices=NETWORK_ENGINES,
-    )
+    )  # fmt: skip
     """What runs the large networks; "auto" is OpenVINO on the CPU, torch elsewhere."""
 
     def __post_init__(self) -> None:
