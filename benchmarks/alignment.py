@@ -24,4 +24,3 @@ def measure_aligner(models: Models, clips: list[Clip], group: str) -> list[Figur
         Figure("1 aligner", group, words, figures[name], len(clips), target=target, wish=wish)
         for name, (words, target, wish) in _ROWS.items()
     ]
-

@@ -59,9 +59,7 @@ class Bench:
         """Dub each clip with a sound (None: its own), evaluate the files, draw the first few, write the page."""
         folder = self.out / kind
         folder.mkdir(exist_ok=True)
-        jobs = [
-            Job(clip, audio, folder / f"{clip.name}-{audio.stem if audio else 'own'}.mp4") for clip, audio in pairs
-        ]
+        jobs = [Job(clip, audio, folder / f"{clip.name}-{audio.stem if audio else 'own'}.mp4") for clip, audio in pairs]
         dubbed = dub_all(self.dubber, jobs, lambda text: say(f"{kind}: {text}", end="\r"))
         self.failed += dubbed.failed
         result = evaluate(

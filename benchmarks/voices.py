@@ -95,7 +95,7 @@ def report_falls(scores: dict[str, Sequence[tuple[float, float]]], group: str) -
                 Figure("1 voice", group, f"{name}: fall of that, points", fall, count, target=0.0, wish="<="),
                 Figure("1 voice", group, f"{name}: LSE-C over clean sound's", over, count, 1.0, _CLEAN,
                        _LEAST_SHARE.get(name)),
-            ]
+            ]  # fmt: skip
     return figures
 
 

@@ -77,7 +77,7 @@ class LoadOptions:
     engine: str = setting(
         "auto", "what runs the networks; auto is openvino on the CPU, torch elsewhere (%(default)s)",
         choices=NETWORK_ENGINES,
-    )
+    )  # fmt: skip
     """What runs the large networks; "auto" is OpenVINO on the CPU, torch elsewhere."""
 
     def __post_init__(self) -> None:
@@ -93,8 +93,6 @@ class Lesson:
     """Of learning, shared out among the persons that are dubbed; 0: none."""
     data: Path | None = None
     """Other people's prepared data, replayed against forgetting."""
-    precision: str = "32-true"
-    """"32-true" or "bf16-mixed"."""
 
     def __post_init__(self) -> None:
         if not self.minutes >= 0:
@@ -288,9 +286,12 @@ class TrainOptions:
     """Batches per step, shared out among all processes; None: one for each, or as many as the run had that goes on."""
 
     def __post_init__(self) -> None:
-        for name in ("devices", "nodes", "batches"):
+        check_types(self)
+        if not self.minutes > 0:
+            raise ConfigError(f"training needs more than 0 `minutes`, got {self.minutes:g}")
+        for name in ("steps", "devices", "nodes", "batches"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise ConfigError(f"`{name}` must be at least 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

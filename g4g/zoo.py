@@ -139,7 +139,11 @@ def _make_tiny() -> Models:
     config = {
         "speech": {"kind": "whisper", "size": 16, "width": 16, "layers": 1, "heads": 2},
         "aligner": {
-            "speech": 16, "embedding": 16, "lip_channels": small, "audio_channels": 8, "geometry_channels": 8,
+            "speech": 16,
+            "embedding": 16,
+            "lip_channels": small,
+            "audio_channels": 8,
+            "geometry_channels": 8,
         },
         "motion": {"speech": 16, "read": 8, "components": 8, "taps": (-2, 0, 2)},
         "generator": {"speech": 16, "style": 8, "channels": (8, 8, 8)},

@@ -32,8 +32,8 @@ _BLOCK_BYTES = 1 << 20
 _POSE = ("scale", "rotation", "shift")
 _NEUTRAL = ("face", "per_degree", "degrees")
 _LIBRARY = ("frames", "times_s", "shapes", "degrees", "light", "crops", "meshes")
-_PARTS = ("speech", "motion")
-"""Networks that an avatar depends on."""
+_PARTS = ("speech", "motion", "generator", "fusion")
+"""Networks that an avatar depends on: shapes and gain on the first two, the finish on those that paint."""
 
 
 @dataclass(frozen=True)

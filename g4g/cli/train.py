@@ -38,9 +38,10 @@ def add(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train one stage and print its held-out figures."""
-    from g4g.training.loop import Plan
-
     settings = read_settings(options, TrainOptions)
+    TrainOptions(**settings)
+    from g4g.training.loop import Plan  # torch: what is wrong so far was told in half a second
+
     if options.stage == "judge":
         if options.weights or options.seed is not None:
             raise ConfigError("the judge starts from nothing and has its own seed; leave out --weights and --seed")

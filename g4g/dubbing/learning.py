@@ -66,7 +66,7 @@ class PersonLearning:
         stored = isinstance(avatar, StoredAvatar)
         video = avatar.video_sha256 if stored else stamp_video(avatar.info.path)
         about = [_FORMAT, __version__, video, face, hash_weights(self._models, _PARTS)]
-        key = json.dumps([*about, str(lesson.data and lesson.data.resolve()), lesson.precision])
+        key = json.dumps([*about, str(lesson.data and lesson.data.resolve())])
         known = cache.load(key)
         if known is not None and known.minutes >= lesson.minutes:
             return known, None

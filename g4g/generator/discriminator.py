@@ -48,14 +48,11 @@ def discriminator_loss(real: list[list[Tensor]], made: list[list[Tensor]]) -> Te
     return sum(losses) / len(losses)
 
 
-def adversarial_loss(
-    real: list[list[Tensor]], made: list[list[Tensor]], paired: int | None = None
-) -> tuple[Tensor, Tensor]:
+def adversarial_loss(real: list[list[Tensor]], made: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
     """What the generator pays: for being told from real (hinge), and for features that differ from the truth's.
 
     Args:
         real, made: what the discriminator returns for the true and the made pictures.
-        paired: of the first so many made pictures the truth is known; None: of all.
     Returns:
         Both terms, scalars; the features' differences are relative to the real ones' size.
     Source:
@@ -63,6 +60,6 @@ def adversarial_loss(
     """
     told = sum(-m[-1].float().mean() for m in made) / len(made)
     layers = zip((x for size in real for x in size[:-1]), (x for size in made for x in size[:-1]), strict=True)
-    pairs = [(r[:paired].detach().float(), m[:paired].float()) for r, m in layers]
+    pairs = [(r.detach().float(), m.float()) for r, m in layers]
     features = sum((m - r).abs().mean() / (r.abs().mean() + 1e-3) for r, m in pairs) / len(pairs)
     return told, features

@@ -77,7 +77,7 @@ def learn_person(
 def _train(models: Models, lessons: Lessons, lesson: Lesson, folder: Path, progress) -> Learnt:
     total, lines = round(lesson.minutes * 60), []
     plan = Plan(
-        lesson.minutes, device=str(models.motion.components.device), precision=lesson.precision,
+        lesson.minutes, device=str(models.motion.components.device),
         report=lambda done: progress("learn", round(done * total), total) if progress else None,
     )  # fmt: skip
     run = SpeakerRun(models, lessons, lines.append)

@@ -99,6 +99,4 @@ class AlignerStage(Stage):
         self.aligner.train()
         far = sum(frames > 0.5 for frames in moved)
         mean = float(np.mean(moved or [0.0]))
-        self._log(
-            f"{len(moved)} of {len(self._clips)} clips put in sync, mean {mean:.2f}, {far} by more than 0.5"
-        )
+        self._log(f"{len(moved)} of {len(self._clips)} clips put in sync, mean {mean:.2f}, {far} by more than 0.5")

@@ -31,9 +31,7 @@ _WEIGHTS = {"keep_flow": 0.01, "keep_shares": 0.1}
 class BaseTeacher:
     """Holds a generator to its base's maps: flow, and which picture is seen where; colour and detail are free."""
 
-    def __init__(
-        self, base: Generator, space: ShapeSpace, subjects: list[Subject], foreign: list[np.ndarray]
-    ) -> None:
+    def __init__(self, base: Generator, space: ShapeSpace, subjects: list[Subject], foreign: list[np.ndarray]) -> None:
         self._base, self._space, self._subjects, self._foreign = base, space, subjects, foreign
 
     def compare(self, generator: Generator, rng: np.random.Generator) -> dict[str, Tensor]:

@@ -117,21 +117,9 @@ def check_version(index: dict, path: Path) -> None:
         raise DataError(f"{path} was written by another version of g4g; prepare the videos again into an empty folder")
 
 
-def load_shots(folder: str | Path, names: set[str] | None = None, limit: int | None = None) -> list[Shot]:
-    """Load prepared shots; their crops are read when they are used.
-
-    Args:
-        folder: what `g4g prepare` wrote.
-        names: keep the shots of these clips; None keeps all.
-        limit: load at most this number.
-    Raises:
-        DataError: no index, or no shot of these clips.
-    """
-    folder = Path(folder)
-    entries = [entry for entry in read_entries(folder) if names is None or entry["clip"] in names][:limit]
-    if not entries:
-        raise DataError(f"{folder} holds none of the {len(names or ())} wanted shots; prepare the videos of the split")
-    return [load_shot(folder, entry) for entry in entries]
+def load_shots(folder: str | Path) -> list[Shot]:
+    """Load what `g4g prepare` wrote; crops are read when they are used. Raises DataError where there is no index."""
+    return [load_shot(Path(folder), entry) for entry in read_entries(folder)]
 
 
 def split_entries(folder: str | Path) -> tuple[list[dict], list[dict]]:

@@ -145,4 +145,3 @@ def _draw_references(subject: Subject, frame: int, count: int, rng: np.random.Ge
         few = ranked[: max(_NEAR_COUNT, count)]
         return few[np.sort(rng.choice(len(few), min(count, len(few)), replace=False))]
     return np.resize(ranked[:count], count)
-

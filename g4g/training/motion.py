@@ -18,7 +18,6 @@ from g4g.metrics.phonemes import CLOSURES
 from g4g.motion import (
     Motion,
     MotionConfig,
-    NeutralFace,
     ShapeSpace,
     find_components,
     fit_gain,
@@ -179,16 +178,16 @@ def find_space(shots: list[Shot], count: int) -> ShapeSpace:
     return find_components(np.concatenate(moved), count)
 
 
-def measure_motion(motion: Motion, shot: Shot, neutral: NeutralFace | None = None, gain: float = 1.0) -> dict:
+def measure_motion(motion: Motion, shot: Shot) -> dict[str, float]:
     """Compare predicted and real mouths of a shot.
 
     Returns:
         Correlations of opening and width, range of the opening over real, share of real closures that are met, share
         of open frames that are shut.
     """
-    neutral = neutral or fit_neutral(shot.canonical, shot.pose.degrees, motion.space)
+    neutral = fit_neutral(shot.canonical, shot.pose.degrees, motion.space)
     shapes, closed = move_mouth(motion, shot.speech, shot.times_s)
-    faces = lay_shapes(motion, neutral, shot.pose.degrees, gain * shapes, closed)
+    faces = lay_shapes(motion, neutral, shot.pose.degrees, shapes, closed)
     made, real = lip_gap(faces), shot.lip_gap
     width, real_width = (np.ptp(x[:, MOUTH_CORNERS, 0], axis=1) for x in (faces, shot.canonical))
     shut = real < CLOSED_GAP

@@ -106,9 +106,12 @@ def test_another_version_or_other_weights_are_one_sentence(tiny, stored, voice_f
     torch.nn.init.normal_(models.motion.shape.weight)
     with pytest.raises(g4g.MediaError, match="made with other weights than mine; give those with --weights"):
         load_avatar(stored, replace(models, name="mine"))
-    other_painter = g4g.load("g4g-tiny")
-    torch.nn.init.normal_(next(other_painter.fusion.parameters()))
-    assert load_avatar(stored, other_painter).persons, "an avatar does not depend on the painter"
+    other_painter, other_aligner = g4g.load("g4g-tiny"), g4g.load("g4g-tiny")
+    torch.nn.init.normal_(next(other_painter.generator.parameters()))
+    with pytest.raises(g4g.MediaError, match="made with other weights"):
+        load_avatar(stored, other_painter)  # its finish was tried with another generator
+    torch.nn.init.normal_(next(other_aligner.aligner.parameters()))
+    assert load_avatar(stored, other_aligner).persons, "an avatar does not depend on the aligner"
 
 
 def test_the_disk_refuses_in_one_sentence_and_nothing_is_left(tiny, clip, tmp_path, monkeypatch):

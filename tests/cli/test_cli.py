@@ -82,6 +82,8 @@ def test_a_device_that_is_not_there_is_told_before_any_data_is_read(command, tmp
         (["finetune", "VOICE", "-o", "ann.safetensors", "--weights", "none"], "unknown weights 'none'"),
         (["finetune", "VOICE", "-o", "ann.safetensors", "--minutes", "0"], "needs more than 0 minutes"),
         (["prepare", "absent.mp4", "-o", "data"], "no such file"),
+        (["train", "generator", "data", "-o", "my.safetensors", "--minutes", "0"], "needs more than 0 --minutes"),
+        (["train", "generator", "data", "-o", "my.safetensors", "--devices", "0"], "--devices must be at least 1"),
         (["evaluate"], "no dubbed video given"),
         (["evaluate", "VOICE", "--reference", "VOICE", "--judge", "none"], "unknown weights 'none'"),
     ],
@@ -92,7 +94,8 @@ def test_what_is_wrong_is_told_without_loading_a_network(
     """Where torch would be imported for it, the test fails: that alone takes seconds."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kept.mp4").write_bytes(b"kept")
-    for name in ("adapting", "dubbing", "metrics", "metrics.evaluate", "training.finetune", "training.prepare"):
+    trainings = [f"training.{name}" for name in ("finetune", "loop", "prepare")]
+    for name in ("adapting", "dubbing", "metrics", "metrics.evaluate", *trainings):
         monkeypatch.setitem(sys.modules, f"g4g.{name}", None)
     files = {"VOICE": str(voice_file), "PORTRAIT": str(portrait_file)}
     assert message in _fail([files.get(word, word) for word in words], capsys)

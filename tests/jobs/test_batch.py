@@ -68,6 +68,7 @@ def wait_for_encoder(out: Path, seconds: float = 300, after: Path | None = None)
 WHOLE = ["batch.jsonl", "de/talk.mp4", "de/talk.mp4.json", "fr/talk.mp4", "fr/talk.mp4.json"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_one_more_try_and_all_else_ends_as_it_should(jobs, tmp_path):
     out, killed = tmp_path / "out", []
     out.mkdir()
@@ -114,6 +115,7 @@ def _read_good(jobs: Path) -> list[dict]:
     return [{**row, **{name: str(jobs.parent / row[name]) for name in ("video", "audio")}} for row in rows]
 
 
+@pytest.mark.slow
 def test_a_killed_batch_leaves_nothing_half_done_and_goes_on(jobs, tmp_path, repo_root, capsys):
     out = tmp_path / "out"
     command = ["batch", jobs, "-o", out, "--weights", "g4g-tiny", "--workers", "1", "--threads", "1", "--wait-s", "0.1"]

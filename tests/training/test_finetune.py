@@ -283,9 +283,7 @@ def test_a_video_is_shared_out_cut_at_25_fps_and_what_it_lacks_is_listed(clips, 
 def test_other_people_are_replayed_in_turn_and_take_bounded_memory(monkeypatch):
     entries = [{"speaker": speaker, "frames": 2000, "kind": "video"} for speaker in "aaab"]
     monkeypatch.setattr("g4g.training.finetune.split_entries", lambda data: (entries, []))
-    monkeypatch.setattr(
-        "g4g.training.finetune.load_shot", lambda folder, entry: entry["speaker"] * entry["frames"]
-    )
+    monkeypatch.setattr("g4g.training.finetune.load_shot", lambda folder, entry: entry["speaker"] * entry["frames"])
     monkeypatch.setattr("g4g.training.finetune.add_speech", lambda shots, *_: shots)
     shots = load_replay("data", load("g4g-tiny"))
     assert [shot[0] for shot in shots] == ["a", "b"], "5,000 frames"

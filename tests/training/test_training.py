@@ -90,7 +90,7 @@ def test_a_still_is_one_frame_without_sound(prepared):
 
 
 def test_speech_features_are_computed_once(prepared):
-    shots = load_shots(prepared, limit=1)
+    shots = load_shots(prepared)[:1]
     [heard] = add_speech(shots, prepared, "toy")
     assert heard.speech.shape == pytest.approx((150, 16), abs=2) and heard.speech.dtype == np.float16
     assert find_features(prepared) == "toy"
@@ -294,7 +294,7 @@ def test_slow_precision_is_said(monkeypatch):
 
 def test_motion_adapts_to_a_person_as_far_as_there_is_speech(prepared):
     motion, rng = load("g4g-tiny").motion, np.random.default_rng(0)
-    [shot] = add_speech(load_shots(prepared, limit=1), prepared, "toy")
+    [shot] = add_speech(load_shots(prepared)[:1], prepared, "toy")
     shot = replace(shot, speech=rng.normal(size=shot.speech.shape).astype(np.float32))
     near, far = (adapt_motion(motion, [shot], strength_s) for strength_s in (0.01, 1e9))
     error = lambda network: np.square(_shapes(network, shot)).mean()  # noqa: E731
