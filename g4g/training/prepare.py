@@ -118,7 +118,8 @@ def clip_of(file: Path) -> str:
 def _start_workers(count: int) -> Iterator[ProcessPoolExecutor]:
     """Start worker processes; Ctrl-C ends them at once and without a word."""
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(count, initializer=_begin_worker, initargs=(share_threads(count),)) as pool:
+    context = multiprocessing.get_context("spawn")  # forked, they could wait for ever for threads that only we have
+    with ProcessPoolExecutor(count, context, _begin_worker, (share_threads(count),)) as pool:
         try:
             yield pool
         except KeyboardInterrupt:
