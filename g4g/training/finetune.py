@@ -47,8 +47,8 @@ def finetune(
 
     Motion is refitted in closed form, then the generator is trained; speech encoder, aligner and fusion stay. The end
     of the clips is held out: motion is kept if mouths open there as truly as by the base's, the generator's best
-    checkpoint if its picture is better. OUT.work holds the prepared clips and what `resume` needs. Clips are prepared by
-    new processes, so a script needs `if __name__ == "__main__":`.
+    checkpoint if its picture is better. OUT.work holds the prepared clips and what `resume` needs. New processes
+    prepare clips, so a script needs `if __name__ == "__main__":`.
 
     Args:
         clips: videos of the speaker, or folders of them; a single path is a list of one.
