@@ -74,6 +74,7 @@ def test_nobody_to_be_met_is_one_sentence(tiny, tmp_path):
 def test_the_generators_colour_is_taken_and_mouths_are_sharpened_as_far_as_it_helps(tiny, grid_clip, monkeypatch):
     avatar = make_avatar(tiny, grid_clip)
     painter, person, space = Painter(tiny.generator, tiny.fusion), avatar.persons[0], tiny.motion.space
+    monkeypatch.setattr("g4g.avatar.finish._CRISP_ENOUGH", 0.5)
     for residual, soft in ((0.0, False), (0.5, True), (1.0, False)):
 
         def paint(canvas, finish, residual=residual, soft=soft):

@@ -110,7 +110,7 @@ def test_painted_frames_differ_by_a_level_at_most(models, cache):
         painted.draw(0, pictures[0], refine_crop(np.eye(2, 3), 0.5), results[-1])
     assert (results[0] != pictures[0]).mean() > 0.1, "the face is drawn"
     off = np.abs(results[1].astype(int) - results[0])
-    assert off.max() <= MOST_LEVELS and (off > 0).mean() < 0.01
+    assert off.max() <= MOST_LEVELS and (off > 0).mean() < 0.03
 
 
 def test_threads_may_share_a_network(flats, cache):

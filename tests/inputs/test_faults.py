@@ -241,7 +241,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(cut, voice_file, tmp_path):
         run, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True, preexec_fn=heed
     )
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("out/.g4g-*/picture")) and process.poll() is None and time.monotonic() < deadline:
+    while not list(tmp_path.glob("out/.g4g-*/lock")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, words = process.communicate(timeout=120)

@@ -45,7 +45,8 @@ def test_shots_of_one_sound_keep_their_clock():
 
 
 def test_drift_is_zero_at_the_base_and_grows_with_flow_and_shares():
-    base = Maps(torch.zeros(1, 4, 3, 3), torch.zeros(1, 3, 3, 3), torch.zeros(1, 3, 3, 3), torch.zeros(1, 3, 6, 6))
+    sizes = (4, 3, 3), (3, 3, 3), (3, 3, 3), (1, 3, 3), (3, 6, 6)
+    base = Maps(*(torch.zeros(1, *size) for size in sizes))
     assert all(value == 0 for value in measure_drift(base, base).values())
     other = replace(base, flow=base.flow + 0.5, colour=base.colour + 9, detail=base.detail + 9)
     assert measure_drift(other, base) == {"keep_flow": 0.5, "keep_shares": 0}, "colour and detail are free"
