@@ -66,14 +66,14 @@ def try_finishes(painter: Painter, canvas: Canvas, crops: np.ndarray, frame_to_c
     real = _resize(crops, side)
     # The frames themselves are sharper: cutting crops out cost about as much as moving them by some of a pixel does.
     again = np.stack([warp_frame(crop, _SHIFT, (side, side), "bicubic") for crop in real])
-    kept = _measure_energy(again, canvas) / np.maximum(_measure_energy(real, canvas), _FAINT)
+    wanted, mouths = np.maximum(_measure_energy(real, canvas), _FAINT), _cut(real, canvas)
+    kept = _measure_energy(again, canvas) / wanted
 
     def measure(finish: Finish) -> tuple[float, float]:
         made = _draw(painter.paint(canvas, finish), real)
-        pairs = zip(_cut(made, canvas), _cut(real, canvas), strict=True)
+        pairs = zip(_cut(made, canvas), mouths, strict=True)
         errors = [np.square(ours.astype(np.float32) - theirs).mean() for ours, theirs in pairs]
-        energies = _measure_energy(made, canvas) / np.maximum(_measure_energy(real, canvas), _FAINT)
-        return float(np.mean(errors)), float(np.median(energies * kept))
+        return float(np.mean(errors)), float(np.median(_measure_energy(made, canvas) / wanted * kept))
 
     residual = min(_RESIDUALS, key=lambda share: measure(Finish(share))[0])
     for sharpening in _SHARPENING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from g4g.faces import invert_affine, transform_points
+
 _LEAST_SHARE = 1 / 256
 """A picture with a smaller share is passed over: it would not move a pixel by one level."""
 _ZERO = 127.5
@@ -29,9 +31,8 @@ def draw_onto(
         top: row of the crop in which the maps begin.
     """
     corners = np.array([[0, top], [size - 1, top], [0, size - 1], [size - 1, size - 1]], np.float64)
-    linear = np.linalg.inv(frame_to_maps[:, :2])
-    back = np.concatenate([linear, -linear @ frame_to_maps[:, 2:]], 1)
-    corners = corners @ back[:, :2].T + back[:, 2]
+    back = invert_affine(frame_to_maps)
+    corners = transform_points(back, corners)
     left, first = np.maximum(np.floor(corners.min(0)).astype(int), 0).tolist()
     right, last = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, [frame.shape[1], frame.shape[0]]).tolist()
     _draw(result, frame, references, maps, frame_to_maps, back, (left, right, first, last), size, top)
