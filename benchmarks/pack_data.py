@@ -2,7 +2,8 @@
 
 python benchmarks/pack_data.py DATA -o packed.zip [--features NAME] [--megabytes 60]
 
-Crops become H.264 video, meshes int16 at 1/64 px, features int8; sounds and original videos are not needed any more.
+Crops become H.264 video (read by OpenCV, so that a borrowed machine needs no ffmpeg), meshes int16 at 1/64 px, features
+int8; sounds and original videos are not needed any more.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import io
 import json
 import tempfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
 
+import cv2
 import imageio_ffmpeg
 import numpy as np
 from safetensors.numpy import save_file
@@ -25,13 +28,13 @@ from g4g.training.speech_features import add_speech, find_features
 
 MEGABYTES = 60.0
 _PARTS_PER_PX = 64
-_CRF = 21
+_CRF = 19
 _HELD_EVERY = 8
 """One shot in this many is held out."""
 
 
 def pack_data(data: str | Path, out: str | Path, features: str | None = None, megabytes: float = MEGABYTES) -> int:
-    """Pack as many shots of a prepared folder as fit, from each speaker in turn; return how many.
+    """Pack as many shots of a prepared folder as fit, stills first, then each speaker in turn; return how many.
 
     Args:
         data: folder that `g4g prepare` wrote, with features in DATA/speech.
@@ -46,7 +49,9 @@ def pack_data(data: str | Path, out: str | Path, features: str | None = None, me
         for spoken in sorted((data / "spoken" / features).glob("*.npz")):
             file.write(spoken, f"spoken/{features}/{spoken.name}")
         for entry in _list_entries(data):
-            [shot] = add_speech([load_shot(data, entry)], data, features)
+            shot = load_shot(data, entry)
+            if entry["kind"] == "video":
+                [shot] = add_speech([shot], data, features)
             before = file.fp.tell()
             video, arrays = _to_video(np.asarray(shot.crops)), _to_arrays(shot)
             if before + len(video) + len(arrays) > room:
@@ -69,14 +74,8 @@ def unpack_data(packed: str | Path, folder: str | Path) -> str:
         speech = folder / "speech" / index["features"]
         for place in (folder / "shots", speech):
             place.mkdir(parents=True, exist_ok=True)
-        for entry in index["shots"]:
-            name = Path(entry["name"]).name
-            crops = _from_video(file.read(f"shots/{name}.mp4"), index["crop_px"])
-            arrays = np.load(io.BytesIO(file.read(f"shots/{name}.npz")))
-            shot = {"crops": crops, "mesh": _from_steps(arrays["mesh"]), "times_s": arrays["times_s"]}
-            save_file(shot | {"waveform": np.zeros(0, np.int16)}, folder / "shots" / f"{name}.safetensors")
-            entry["file"] = f"shots/{name}.safetensors"
-            np.save(speech / f"{name}.npy", (arrays["speech"] * arrays["scale"]).astype(np.float16))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda entry: _unpack_shot(file, folder, speech, entry), index["shots"]))
         for member in file.namelist():
             if member.startswith("spoken/"):
                 file.extract(member, folder)
@@ -84,10 +83,22 @@ def unpack_data(packed: str | Path, folder: str | Path) -> str:
     return index["features"]
 
 
+def _unpack_shot(file: zipfile.ZipFile, folder: Path, speech: Path, entry: dict) -> None:
+    name = Path(entry["name"]).name
+    arrays = np.load(io.BytesIO(file.read(f"shots/{name}.npz")))
+    crops = _from_video(file.read(f"shots/{name}.mp4"))
+    shot = {"crops": crops, "mesh": _from_steps(arrays["mesh"]), "times_s": arrays["times_s"]}
+    entry["file"] = f"shots/{name}.safetensors"
+    save_file(shot | {"waveform": np.zeros(0, np.int16)}, folder / entry["file"])
+    if entry["kind"] == "video":
+        np.save(speech / f"{name}.npy", (arrays["speech"] * arrays["scale"]).astype(np.float16))
+
+
 def _list_entries(data: Path) -> list[dict]:
-    """List shots with sound: training ones from each speaker in turn, after every few a held-out one."""
-    train, held = (_take_turns([e for e in part if e["kind"] == "video"]) for part in split_entries(data))
-    entries = []
+    """List stills to train on, then shots with sound from each speaker in turn, after every few a held-out one."""
+    both = split_entries(data)
+    train, held = (_take_turns([e for e in part if e["kind"] == "video"]) for part in both)
+    entries = [entry for entry in both[0] if entry["kind"] == "still"]
     for number, entry in enumerate(train):
         entries.append(entry)
         if number % (_HELD_EVERY - 1) == 0 and held:
@@ -105,7 +116,7 @@ def _take_turns(entries: list[dict]) -> list[dict]:
 def _to_arrays(shot: Shot) -> bytes:
     """Pack mesh, times and features; the mesh as steps in time, point by point, for steps are small."""
     steps = np.diff(np.round(shot.mesh * _PARTS_PER_PX).astype(np.int32), axis=0, prepend=0).astype(np.int16)
-    speech = shot.speech.astype(np.float32)
+    speech = (np.zeros((1, 1)) if shot.speech is None else shot.speech).astype(np.float32)
     scale = np.maximum(np.abs(speech).max(0), 1e-6) / 127
     buffer = io.BytesIO()
     np.savez(
@@ -125,7 +136,7 @@ def _to_video(crops: np.ndarray) -> bytes:
         path, side = Path(folder) / "crops.mp4", crops.shape[1]
         writer = imageio_ffmpeg.write_frames(
             str(path), (side, side), fps=25, codec="libx264", macro_block_size=2, quality=None,
-            output_params=["-crf", str(_CRF), "-preset", "slow", "-bf", "2"],
+            output_params=["-crf", str(_CRF), "-preset", "medium", "-bf", "2"],
         )  # fmt: skip
         writer.send(None)
         for crop in crops:
@@ -134,13 +145,14 @@ def _to_video(crops: np.ndarray) -> bytes:
         return path.read_bytes()
 
 
-def _from_video(content: bytes, side: int) -> np.ndarray:
+def _from_video(content: bytes) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "crops.mp4"
         path.write_bytes(content)
-        frames = imageio_ffmpeg.read_frames(str(path))
-        next(frames)
-        return np.stack([np.frombuffer(frame, np.uint8).reshape(side, side, 3) for frame in frames])
+        video, frames = cv2.VideoCapture(str(path)), []
+        while (frame := video.read()[1]) is not None:
+            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        return np.stack(frames)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Train all networks from one packed file in a few minutes, on a GPU or a CPU; weights and figures in one folder.
 
 python benchmarks/train_all.py packed.zip -o OUT --minutes 9 --device cuda [--weights g4g-small] [--fresh]
+    [--workers 6 --frames 64]
 
 The speech encoder is taken from the weights; `pack_data.py` makes the packed file.
 """
@@ -78,8 +79,13 @@ def main() -> None:
     parser.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"), help="(%(default)s)")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="with the speech encoder (%(default)s)")
     parser.add_argument("--fresh", action="store_true", help="all other networks start from nothing")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw the generator's examples")
+    parser.add_argument("--frames", type=int, help="that the generator learns from at a step")
     given = parser.parse_args()
-    plan = Plan(given.minutes, given.steps, device=given.device, precision=given.precision)
+    plan = Plan(
+        given.minutes, given.steps, device=given.device, precision=given.precision, workers=given.workers,
+        frames=given.frames,
+    )  # fmt: skip
     figures = train_all(given.packed, given.out, plan, given.weights, given.fresh)
     for stage, row in figures.items():
         print(f"{stage}: " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()))

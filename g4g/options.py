@@ -282,6 +282,10 @@ class TrainOptions:
     nodes: int = setting(1, "machines, on each of which the same command runs (%(default)s)")
     """Machines on which the same command runs; MASTER_ADDR, MASTER_PORT and NODE_RANK in the environment name the first
     one and this one."""
+    workers: int = setting(0, "processes that draw the generator's examples beside its training (%(default)s)")
+    """Processes that draw the generator's examples beside its training, which waits for them on a GPU; 0: none."""
+    frames: int | None = setting(None, "frames that the generator learns from at a step (default: few, as suits a CPU)")
+    """Frames that the generator learns from at a step; None: few, as suits a CPU."""
     batches: int | None = setting(None, "batches per step, shared out among the processes (one for each)")
     """Batches per step, shared out among all processes; None: one for each, or as many as the run had that goes on."""
 
@@ -289,7 +293,9 @@ class TrainOptions:
         check_types(self)
         if not self.minutes > 0:
             raise ConfigError(f"training needs more than 0 `minutes`, got {self.minutes:g}")
-        for name in ("steps", "devices", "nodes", "batches"):
+        if self.workers < 0:
+            raise ConfigError(f"`workers` must be 0 or more, got {self.workers}")
+        for name in ("steps", "devices", "nodes", "batches", "frames"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1, got {getattr(self, name)}")
 

@@ -11,8 +11,9 @@ from g4g.audio import encode_speech
 from g4g.generator import Generator, GeneratorConfig, Maps
 from g4g.motion import ShapeSpace
 from g4g.painter import Canvas
+from g4g.training.example_batch import join_canvases
 from g4g.training.examples import Subject
-from g4g.training.generator import draw_canvas, join_canvases, stack_pictures
+from g4g.training.generator import draw_canvas, stack_pictures
 from g4g.zoo import Models
 
 _VOICES = ((5, 4), (4, 5))

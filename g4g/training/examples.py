@@ -16,9 +16,11 @@ from g4g.training.data import Shot
 
 _APART_S = 0.4
 """References are at least so far from the frame, or a third of a short shot."""
-_NEAREST, _NEAR, _STILL = 0.5, 0.3, 0.2
-"""Shares of examples whose references are the best ones, drawn from the better ones, or one picture several times."""
-_NEAR_COUNT = 12
+_NEAR, _STILL, _CLOSED = 0.3, 0.15, 0.1
+"""Shares of examples whose references are drawn from the better ones, are any picture several times, or one with closed
+lips several times; those of all others are the best ones."""
+_NEAR_COUNT, _CLOSED_SHARE = 12, 0.2
+"""So many are better ones; this share of a shot's frames counts as closed."""
 _POSE_WEIGHT = 3e-5
 """Squared degrees against squared canonical distances of the lips' points."""
 _OTHER_OWN = 0.5
@@ -26,6 +28,8 @@ _OTHER_OWN = 0.5
 _NEIGHBOUR_FRAMES = 6
 _SHAPE_NOISE = 0.12
 """Target geometry is off by so many standard deviations: what motion predicts is never quite true."""
+_MESH_NOISE = 0.06
+"""The mesh of a still that was moved is off by so much, as those that are found in pictures are."""
 _ONE_PICTURE = 0.5
 """Share of a still's examples with one reference several times, as in a dub of a still; the others have several."""
 
@@ -102,16 +106,24 @@ def draw_still_example(still: Subject, driver: Subject, space: ShapeSpace, count
     if rng.random() < _ONE_PICTURE:
         frames[:count] = frames[0]
     moved = space.decode(space.encode(shot.canonical[frames] - shot.canonical[alike]))
+    noise = space.decode(rng.normal(0, _MESH_NOISE, (count + 1, space.size)).astype(np.float32))
+    if np.ptp(frames[:count]) == 0:  # one picture has one mesh
+        noise[:count] = noise[0]
     pose, face = still.shot.pose[np.zeros(count + 1, int)], still.shot.canonical
-    moved = pose.project(face + moved) - pose.project(face)
-    meshes = np.repeat(points[None], count + 1, 0)
-    meshes[:, :FACE_POINTS] += moved[..., :2]
-    pictures = np.stack([warp_picture(real, points, mesh) for mesh in meshes])
+    meshes, true = (_move(points, pose.project(face + x) - pose.project(face)) for x in (moved, moved + noise))
+    pictures = np.stack([warp_picture(real, points, mesh) for mesh in true])
     canvas = Canvas(
         pictures[-1:], meshes[-1:], points[None], pictures[None, :-1], meshes[None, :-1],
         frame_speech(shot.speech, shot.times_s[frames[-1:]], rows),
     )  # fmt: skip
     return canvas, real
+
+
+def _move(points: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Move a face's points (504, 2) by the mesh's steps (N, 468, 3) px: (N, 504, 2)."""
+    moved = np.repeat(points[None], len(steps), 0)
+    moved[:, :FACE_POINTS] += steps[..., :2]
+    return moved
 
 
 def mirror_example(canvas: Canvas, real: np.ndarray) -> tuple[Canvas, np.ndarray]:
@@ -141,7 +153,10 @@ def _draw_references(subject: Subject, frame: int, count: int, rng: np.random.Ge
     way = rng.random()
     if way < _STILL:
         return np.repeat(rng.choice(ranked), count)
-    if way < _STILL + _NEAR and len(ranked) > count:
+    if way < _STILL + _CLOSED:
+        gaps = subject.shot.lip_gap[ranked]
+        return np.repeat(rng.choice(ranked[gaps <= np.quantile(gaps, _CLOSED_SHARE)]), count)
+    if way < _STILL + _CLOSED + _NEAR and len(ranked) > count:
         few = ranked[: max(_NEAR_COUNT, count)]
         return few[np.sort(rng.choice(len(few), min(count, len(few)), replace=False))]
     return np.resize(ranked[:count], count)

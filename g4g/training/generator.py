@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
+from torchvision.ops import roi_align
 
 from g4g.config import CropConfig
 from g4g.faces.landmarks import MESH_TO_68, MOUTH
 from g4g.generator import (
     Discriminator,
     Generator,
+    Layout,
     Maps,
     adversarial_loss,
     discriminator_loss,
@@ -28,8 +31,9 @@ from g4g.generator import (
 from g4g.generator.loss import pyramid
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.motion import ShapeSpace, frame_speech
-from g4g.painter import Canvas, lay_out, mask_lower_face, to_device, to_tensor
+from g4g.painter import Canvas, lay_out, to_device, to_tensor
 from g4g.training.data import Shot, speaker_chances
+from g4g.training.example_batch import Examples, draw_ahead
 from g4g.training.examples import Subject, draw_example, draw_still_example, mirror_example
 from g4g.training.loop import Stage
 from g4g.training.perceptual import FEATURES_PX, Perceptual
@@ -58,13 +62,14 @@ _WEIGHTS = {
 
 
 class GeneratorStage(Stage):
-    """Frames of as many shots per batch."""
+    """Frames of as many shots per batch; drawn by `workers` processes beside the training, or by itself."""
 
     adversarial_from = 0.5
     """Share of the run after which the discriminator counts."""
     changes_colours = True
     """Other people's skins and lights are made out of the few that there are."""
     frames = _FRAMES
+    workers = 0
 
     def __init__(
         self, generator: Generator, space: ShapeSpace, train: list[Shot], held: list[Shot],
@@ -80,6 +85,7 @@ class GeneratorStage(Stage):
         self._chances, self._numbers = speaker_chances(videos), number_clips([shot.clip for shot in videos])
         self._known = {shot.speaker for shot in train}
         self._seen: tuple[Tensor, Tensor] | None = None
+        self._ahead: Iterator[Examples] | None = None
 
     def trained(self) -> Generator:
         return self.generator
@@ -92,17 +98,15 @@ class GeneratorStage(Stage):
 
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
         device, top = next(self.generator.parameters()).device, self.generator.top
-        chances = self.batch.keep_chances(self._chances, self._numbers)
-        drawn = [self._draw(chances, rng) for _ in range(self.frames)]
-        canvas = join_canvases([canvas for canvas, _ in drawn])
-        pictures = stack_pictures(canvas, device)
-        real = to_tensor(np.stack([real for _, real in drawn]), device)
+        examples = self._draw_batch(rng)
+        pictures, real = (as_tensor(x, device) for x in (examples.pictures, examples.real))
         if self.changes_colours:
             pictures, real = change_lens(*change_colours(pictures, real, rng), rng)
-        made, maps = draw_canvas(self.generator, canvas, pictures)
-        real = cut_real(self.generator, real)
-        landmarks = torch.from_numpy(canvas.targets[:, MESH_TO_68]).float().to(device)
-        terms = self._compare(canvas, reduce(self.generator, made), reduce(self.generator, real), landmarks)
+        layout = to_device(examples.layout, device)
+        made, maps = draw_laid(self.generator, layout, examples.speech.to(device), pictures)
+        real, landmarks = cut_real(self.generator, real), examples.landmarks
+        small = [reduce(self.generator, x) for x in (made, real)]
+        terms = self._compare(*small, landmarks.to(device), examples.taken.to(device))
         terms["flow"] = maps.flow.abs().mean()
         mouths = [cut_mouths(x, landmarks[:, MOUTH], top) for x in (made, real)]
         terms["sharpness"] = compare_sharpness(*mouths)
@@ -117,6 +121,15 @@ class GeneratorStage(Stage):
             terms["adversarial"], terms["features"] = adversarial_loss(true_layers, self.discriminator(mouths[0]))
         return {name: value * _WEIGHTS[name] for name, value in terms.items()}
 
+    def _draw_batch(self, rng: np.random.Generator) -> Examples:
+        if self.workers and self._ahead is None:
+            self._ahead = draw_ahead(self._draw_examples, self.workers, int(rng.integers(2**31)))
+        return self._draw_examples(rng) if self._ahead is None else next(self._ahead)
+
+    def _draw_examples(self, rng: np.random.Generator) -> Examples:
+        chances = self.batch.keep_chances(self._chances, self._numbers)
+        return Examples.of([self._draw(chances, rng) for _ in range(self.frames)], self.generator.top)
+
     def _draw(self, chances: np.ndarray, rng: np.random.Generator) -> tuple[Canvas, np.ndarray]:
         """Draw an example, of a video or a still, mirrored or not."""
         config = self.generator.config
@@ -128,12 +141,10 @@ class GeneratorStage(Stage):
             example = draw_example(subject, *what)
         return mirror_example(*example) if rng.random() < 0.5 else example
 
-    def _compare(self, canvas: Canvas, made: Tensor, real: Tensor, landmarks: Tensor) -> dict[str, Tensor]:
+    def _compare(self, made: Tensor, real: Tensor, landmarks: Tensor, taken: Tensor) -> dict[str, Tensor]:
         """Compare at the networks' size and coarser."""
-        top, size = self.generator.top, self.generator.crop.size
-        masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
-        taken = torch.from_numpy(masks[:, None, top:]).to(made.device)
-        weights = edge_weights(landmarks, top, size) * (_OUTSIDE + (1 - _OUTSIDE) * taken)
+        weights = edge_weights(landmarks, self.generator.top, self.generator.crop.size)
+        weights = weights * (_OUTSIDE + (1 - _OUTSIDE) * taken)
         terms = {}
         terms["pixels"], terms["edges"] = reconstruction_loss(pyramid(made), real, weights)
         return terms
@@ -174,7 +185,7 @@ class GeneratorStage(Stage):
         real, size = cut_real(self.generator, pictures[:, -1]), self.generator.crop.size
         places = lay_out(canvas, top).places[:, :-1].permute(0, 1, 4, 2, 3)
         places = enlarge_maps(places, pictures.shape[-1] / size).permute(0, 1, 3, 4, 2)
-        warped = sample_pictures(pictures[:, :-1].cpu(), places, size, "bicubic").mean(1)
+        warped = sample_pictures(pictures[:, :-1].cpu(), places, size, "bicubic").mean(1).to(made.device)
         mouths = torch.from_numpy(canvas.targets[:, MESH_TO_68][:, MOUTH])
         drawn = made, warped, real
         made, real, mean = (to_pictures(reduce(self.generator, x)) for x in (made, real, warped))
@@ -198,11 +209,15 @@ class GeneratorStage(Stage):
 
 def draw_canvas(generator: Generator, canvas: Canvas, pictures: Tensor) -> tuple[Tensor, Maps]:
     """Draw a canvas's frames as fine as its pictures, (B, 3, h, w), from what `stack_pictures` gives; also the maps."""
-    size = generator.crop.size
     layout = to_device(lay_out(canvas, generator.top), pictures.device)
+    return draw_laid(generator, layout, torch.from_numpy(canvas.speech).to(pictures.device), pictures)
+
+
+def draw_laid(generator: Generator, layout: Layout, speech: Tensor, pictures: Tensor) -> tuple[Tensor, Maps]:
+    """Draw frames that are laid out: as `draw_canvas`."""
+    size = generator.crop.size
     small = functional.interpolate(pictures.flatten(0, 1), (size, size), mode="area").unflatten(0, pictures.shape[:2])
-    shown = sample_pictures(small, layout.places, size)
-    maps = generator(shown, layout, torch.from_numpy(canvas.speech).to(pictures.device))
+    maps = generator(sample_pictures(small, layout.places, size), layout, speech)
     return draw_frames(pictures, make_sketch(small, layout, maps), size), maps
 
 
@@ -222,9 +237,9 @@ def stack_pictures(canvas: Canvas, device: torch.device | str = "cpu") -> Tensor
     return to_tensor(np.concatenate([canvas.references, canvas.crops[:, None]], 1), device)
 
 
-def join_canvases(canvases: list[Canvas]) -> Canvas:
-    """Join canvases of one resolution frame by frame."""
-    return Canvas(*(np.concatenate(part) for part in zip(*(vars(c).values() for c in canvases), strict=True)))
+def as_tensor(pictures: Tensor, device: torch.device) -> Tensor:
+    """Turn pictures (..., h, w, 3) uint8 into (..., 3, h, w) in [-1, 1] on a device."""
+    return pictures.to(device).movedim(-1, -3).float() / 127.5 - 1
 
 
 def change_colours(pictures: Tensor, real: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -274,20 +289,23 @@ def cut_mouths(pictures: Tensor, mouths: Tensor, top: int) -> Tensor:
     height, width = pictures.shape[-2:]
     scale = width / CropConfig().size
     side = round(scale * _MOUTH_PX)
-    middle = scale * (mouths.amin(1) + mouths.amax(1)) / 2
-    left = (middle[:, 0] - side / 2).round().long().clamp(0, width - side).tolist()
-    first = (middle[:, 1] - scale * top - side / 2).round().long().clamp(0, height - side).tolist()
-    cut = [x[:, y : y + side, z : z + side] for x, y, z in zip(pictures, first, left, strict=True)]
-    return torch.stack(cut)
+    corner = scale * ((mouths.amin(1) + mouths.amax(1)) / 2 - mouths.new_tensor([0, top])) - side / 2
+    corner = torch.minimum(corner.round().clamp(min=0), corner.new_tensor([width - side, height - side]))
+    return cut_out(pictures, torch.cat([corner, corner + side], 1), side)
 
 
 def cut_boxes(pictures: Tensor, mouths: Tensor, top: int) -> Tensor:
     """Cut the boxes in which mouths are measured, each brought to FEATURES_PX; arguments as for `cut_mouths`."""
-    scale, cut = pictures.shape[-1] / CropConfig().size, []
-    for picture, points in zip(pictures, mouths.cpu().numpy(), strict=True):
-        x1, y1, x2, y2 = mouth_box((points - [0, top] + 0.5) * scale - 0.5, pictures.shape[-1])
-        cut.append(functional.interpolate(picture[None, :, y1:y2, x1:x2], (FEATURES_PX,) * 2, mode="bilinear"))
-    return torch.cat(cut)
+    scale = pictures.shape[-1] / CropConfig().size
+    points = (mouths.cpu().numpy() - [0, top] + 0.5) * scale - 0.5
+    return cut_out(pictures, torch.tensor([mouth_box(x, pictures.shape[-1]) for x in points]), FEATURES_PX)
+
+
+def cut_out(pictures: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """Cut boxes (B, 4), x1, y1, x2, y2 in px, one out of each picture (B, 3, h, w), brought to (B, 3, side, side)."""
+    rows = torch.arange(len(boxes))[:, None]
+    rows = torch.cat([rows, boxes.cpu()], 1).to(pictures.device, pictures.dtype)
+    return roi_align(pictures, rows, side, sampling_ratio=1, aligned=True)
 
 
 def to_pictures(x: Tensor) -> np.ndarray:

@@ -37,6 +37,8 @@ class Plan:
     precision: str = TrainOptions.precision
     devices: int = TrainOptions.devices
     nodes: int = TrainOptions.nodes
+    workers: int = TrainOptions.workers
+    frames: int | None = TrainOptions.frames
     batches: int | None = TrainOptions.batches
     look_every_s: float = 240.0
     """After so many seconds all is saved, and the average validated."""

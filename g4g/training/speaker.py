@@ -20,13 +20,13 @@ from g4g.motion import Motion, frame_speech
 from g4g.painter import Canvas
 from g4g.training.base_teacher import BaseTeacher
 from g4g.training.data import Shot
+from g4g.training.example_batch import join_canvases
 from g4g.training.examples import Subject
 from g4g.training.generator import (
     GeneratorStage,
     cut_mouths,
     cut_real,
     draw_canvas,
-    join_canvases,
     reduce,
     stack_pictures,
     to_pictures,

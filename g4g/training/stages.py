@@ -74,9 +74,11 @@ def train_stage(
         if stage in _NEED_SPEECH:
             note["speech"] = speech or name_encoder(models.speech)
             encode = None if speech else lambda waveform: encode_speech(models.speech, waveform)
+            stills = [shot for shot in shots if shot.kind == "still"]
             with first_process_first(plan.fabric):
                 shots, held = (_with_speech(part, data, note["speech"], encode) for part in (shots, held))
             models = _fit_width(models, stage, shots)
+            shots += stills if stage == "generator" else []
         plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
         if stage == "motion":
             spoken = gather_spoken(data, note["speech"], encode, {shot.name: shot.clip for shot in shots}, plan.log)
@@ -144,5 +146,7 @@ def _make_stage(stage: str, models: Models, shots: list[Shot], held: list[Shot],
     if stage == "aligner":
         return AlignerStage(models.aligner, shots, held, plan.log)
     if stage == "generator":
-        return GeneratorStage(models.generator, models.motion.space, shots, held, find_perceptual(plan.log))
+        job = GeneratorStage(models.generator, models.motion.space, shots, held, find_perceptual(plan.log))
+        job.workers, job.frames = plan.workers, plan.frames or job.frames
+        return job
     return FusionStage(models.fusion, shots, held)

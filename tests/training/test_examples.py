@@ -6,9 +6,10 @@ import torch
 
 from g4g.motion import ShapeSpace
 from g4g.training.data import load_shots
+from g4g.training.example_batch import Examples, draw_ahead, join_canvases
 from g4g.training.examples import Subject, draw_example
 from g4g.training.fusion import mend_seams, plant_seams
-from g4g.training.generator import change_colours, join_canvases, stack_pictures
+from g4g.training.generator import change_colours, cut_boxes, cut_mouths, stack_pictures
 from g4g.training.prepare import prepare
 from g4g.training.speech_features import add_speech
 from g4g.zoo import load
@@ -43,6 +44,31 @@ def test_an_example_is_nearly_true_to_its_frame(subject, space):
     assert canvas.speech.shape == (6, 9, 4) and canvas.targets.shape == (6, 504, 2)
     moved = [np.abs(canvas.targets[i] - subject.points).max((1, 2)).min() for i in range(6)]
     assert 0 < min(moved) and max(moved) < 8, "target geometry is a little off, as motion's is"
+
+
+def test_workers_draw_batches_of_their_own(subject, space):
+    def draw(rng: np.random.Generator) -> Examples:
+        return Examples.of([draw_example(subject, space, 3, 9, rng) for _ in range(2)], 52)
+
+    ahead = draw_ahead(draw, 2, seed=1)
+    first, second = next(ahead), next(ahead)
+    assert first.pictures.shape == (2, 4, 160, 160, 3) and first.layout.places.shape == (2, 4, 76, 128, 2)
+    assert first.taken.shape == (2, 1, 76, 128) and first.landmarks.shape == (2, 68, 2)
+    assert not torch.equal(first.real, second.real), "each worker has its own random numbers"
+    again = draw_ahead(draw, 2, seed=1)
+    assert torch.equal(next(again).real, first.real)
+
+
+def test_mouths_are_cut_out_where_they_are():
+    mouths = torch.tensor([[60.0, 80.0], [76.0, 90.0]]).repeat(10, 1)[None]
+    rows, columns = torch.meshgrid(torch.arange(76.0), torch.arange(128.0), indexing="ij")
+    picture = torch.stack([rows + 52, columns, columns])[None]
+    square = cut_mouths(picture, mouths, 52)[0]
+    assert square.shape == (3, 56, 56)
+    assert float(square[0].mean()) == pytest.approx(85, abs=1) and float(square[1].mean()) == pytest.approx(68, abs=1)
+    box = cut_boxes(picture, mouths, 52)[0]
+    assert box.shape == (3, 128, 128)
+    assert float(box[0].mean()) == pytest.approx(85, abs=1) and float(box[1].mean()) == pytest.approx(68, abs=1)
 
 
 def test_a_person_changes_colour_as_a_whole(subject, space):
