@@ -48,10 +48,11 @@ class Marker:
         files = list(dict.fromkeys(map(str, sounds)))
 
         def state() -> DubFacts:
+            faces = tuple(face.index for face in dub.faces if face.chosen)
+            learnt = ((face, dub.avatar.persons[face].learnt.hash()) for face in faces)
             return DubFacts(
-                Path(models.name).name, models.sha256, hash_source(source), tuple(map(hash_source, files)),
-                tuple(face.index for face in dub.faces if face.chosen),
-                list_spans(passed, plan.times_s, plan.duration_s),
+                Path(models.name).name, models.sha256, hash_source(source), tuple(map(hash_source, files)), faces,
+                list_spans(passed, plan.times_s, plan.duration_s), tuple(pair for pair in learnt if pair[1]),
             )  # fmt: skip
 
         return make_mark(self._out, source, self._signer, state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,31 @@ def sidecar_of(path: str | Path) -> Path | None:
     """Name the file beside an output that holds its manifest; None: the output holds it itself."""
     path = Path(path)
     return None if path.suffix.lower() in EMBEDDED else path.with_suffix(".c2pa")
+
+
+def place_with_sidecar(video: Path, sidecar: Path, target: Path) -> None:
+    """Move a finished video and its sidecar to their names, the sidecar first: no video appears without its mark.
+
+    Args:
+        video: replaces `target`, in whose file system it lies.
+        sidecar: the file for beside it.
+        target: the output; where it cannot be replaced, the sidecar that stood there before comes back.
+    Raises:
+        OSError: nothing changed.
+    """
+    place, kept = sidecar_of(target), sidecar.with_name(sidecar.name + ".before")
+    if place.exists():
+        shutil.copy2(place, kept)
+    os.replace(sidecar, place)
+    try:
+        os.replace(video, target)
+    except OSError:
+        if kept.exists():
+            os.replace(kept, place)
+        else:
+            place.unlink()
+        raise
+    kept.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

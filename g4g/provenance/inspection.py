@@ -180,6 +180,10 @@ def _list_statements(dub: dict) -> list[str]:
         f"dubbed by: {software['name']} {software['version']}, weights {weights['name']}",
         f"weights' sha256: {weights['sha256'] or 'not from a file'}",
         f"dubbed: {spans}, face {faces}",
+        *(
+            f"face {learnt['face']}: networks learnt from this person, sha256 {learnt['sha256']}"
+            for learnt in dub.get("learnt", ())
+        ),
         f"source's sha256: {dub['source']['sha256']}",
         *(f"sound's sha256: {sound['sha256']}" for sound in dub["sounds"]),
     ]
