@@ -29,6 +29,8 @@ class _Process:
 class LocalEngine:
     """Processes on this machine. They are spawned: a fork of a process with threads may hang."""
 
+    cluster = None
+
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, _Process] = {}
