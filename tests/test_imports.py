@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
     ("errors",),
-    ("config",),
+    ("config", "threads"),
     ("settings",),
     ("options",),
     ("engine",),
@@ -142,7 +142,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
     declared += [
         name
-        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray", "serve")
+        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray", "serve", "speech")
         for name in read_setup("options.extras_require", extra)
     ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from g4g.errors import ConfigError
 from g4g.options import LEAST_WORKER_MB, BatchOptions
+from g4g.threads import count_threads
 
 WORKER_BYTES = 3 * 1024**3
 """Memory of one worker for videos up to 1080p; measured are 1.9 GB with OpenVINO (docs/scale.md), 2.7 with torch."""
@@ -95,10 +96,7 @@ def choose_share(options: BatchOptions, jobs: int, cores: int | None = None, fre
     Raises:
         ConfigError: the memory does not hold the workers that were asked for.
     """
-    if cores is None:
-        from g4g.engine import count_threads  # loads torch, which a batch that has nothing to do needs not
-
-        cores = count_threads()
+    cores = count_threads() if cores is None else cores
     free = int((measure_free_bytes() if free_bytes is None else free_bytes) * (1 - _KEPT_SHARE))
     need = WORKER_BYTES if options.memory_mb is None else options.memory_mb * 1024**2
     usual = min(cores // (options.threads or 1), free // need) if options.device == "cpu" else 1
