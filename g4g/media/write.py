@@ -118,7 +118,7 @@ class VideoWriter:
         if self._audio is not None and not has_sound(self._audio):
             raise MediaError(f"{self._audio} has no audio stream; give a file with sound")
         if mix not in MIXES:
-            raise ConfigError(f"mix must be one of {', '.join(MIXES)}, got {mix!r}")
+            raise ConfigError(f"`mix` must be one of {', '.join(MIXES)}, got {mix!r}")
         self._span_s, self._mix = span_s, mix
         self._folder: Path | None = None
 

@@ -68,7 +68,7 @@ def test_a_device_that_is_not_there_is_told_before_any_data_is_read(command, tmp
         (["dub", "PORTRAIT", "--audio", "PORTRAIT", "-o", "out.mp4"], "has no audio stream"),
         (["dub", "PORTRAIT", "-o", "out.mp4"], "no sound given: name an --audio, or one of the --speaker"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.xyz"], "must end in"),
-        (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--codec", "prores"], "codec must be one of"),
+        (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--codec", "prores"], "--codec must be one of"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--emphasis", "9"], "--emphasis must lie between"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--face", "ann"], "--face must be speaker, left"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--weights", "none"], "unknown weights 'none'"),
