@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 EMBEDDED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
 """Endings of containers that hold a C2PA manifest, and their media types."""
 
@@ -45,17 +47,19 @@ def place_with_sidecar(video: Path, sidecar: Path, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Mark:
-    """What `VideoWriter` puts on a file.
+    """What `VideoWriter` puts on a file and its frames.
 
     Attributes:
         comment: for the metadata; a comment of the source's own stands before it.
         seal: called with the whole file before it appears; changes it in place, or returns what `sidecar` is to hold.
         sidecar: the file that appears beside the output; None: the output holds all.
+        draw: takes each frame, returns it with a mark in its pixels; None: frames stay as they are.
     """
 
     comment: str
     seal: Callable[[Path], bytes | None]
     sidecar: Path | None = None
+    draw: Callable[[np.ndarray], np.ndarray] | None = None
 
     def add_to(self, comment: str) -> str:
         """Put our comment behind the source's own, once however often a video is dubbed."""

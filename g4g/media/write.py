@@ -158,6 +158,8 @@ class VideoWriter:
             raise MediaError("VideoWriter.write works inside its with block only")
         if frame.shape != self._shape or frame.dtype != np.uint8:
             raise ShapeError(f"expected a uint8 frame of shape {self._shape}, got {frame.dtype} {frame.shape}")
+        if self._mark is not None and self._mark.draw is not None:
+            frame = self._mark.draw(frame)
         packet = av.Packet(np.ascontiguousarray(frame).data)
         packet.stream, packet.time_base = self._stream, self._time_base
         # a damaged video may show two frames at one time: a container needs them apart
