@@ -9,6 +9,8 @@ INSTALLED := $(VENV)/.installed
 # The small CPU build: make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+# Extras that are installed beside g4g; setup.cfg lists them all.
+EXTRAS ?= dev,demo,docs,onnx
 
 .PHONY: help venv demo test lint docs wheel clean
 
@@ -28,7 +30,7 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@echo "Installing g4g and its dependencies into $(VENV): 3 to 5 minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e ".[dev,demo,docs,onnx]"
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e ".[$(EXTRAS)]"
 	$(BIN)/python -m pip check
 	@touch $(INSTALLED)
 

@@ -153,6 +153,11 @@ class DubOptions:
     """Picture to draw (.png or the like), source above dubbed; an old one is replaced."""
     provenance: bool = setting(True, "leave out what says that the lips were made by a machine", flag="--no-provenance")
     """Sign a C2PA manifest into the output, or beside it where the container can hold none, and tag its metadata."""
+    watermark: bool = setting(
+        False, "also mark the picture itself, all pixels by about 2 of 255, which lasts when a platform encodes anew"
+    )
+    """Add a mark to all pixels of all frames (about 2 of 255 levels), which lasts when the video is made smaller and
+    encoded anew; `inspect(file, watermark=True)` looks for it. It says "dubbed by g4g" and nothing else."""
     sign: tuple[str | Path, str | Path] | None = setting(
         None, "certificate chain and its key (PEM) to sign with (a self-made one)", nargs=2, metavar=("CERT", "KEY")
     )
@@ -174,6 +179,8 @@ class DubOptions:
     def __post_init__(self) -> None:
         check_types(self)
         parse_face(self.face)
+        if self.watermark and not self.provenance:
+            raise ConfigError("`watermark` belongs to the provenance that was asked away; leave one of the two out")
         if not 0 <= self.emphasis <= MOST_EMPHASIS:
             raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
         if self.speakers and (self.voice is not None or self.face is not None):
@@ -205,25 +212,32 @@ def make_options(given: dict[str, Any]) -> DubOptions:
 class BatchOptions(LoadOptions):
     """How a list of jobs is worked off, and with which networks."""
 
-    engine: str = setting("local", "processes here, or Ray's workers, g4g[ray] (%(default)s)", choices=ENGINES)
+    engine: str = setting(
+        "local", "where the workers run: local means processes here, ray Ray's workers, g4g[ray] (%(default)s)",
+        choices=ENGINES,
+    )  # fmt: skip
     """"local": processes on this machine; "ray": Ray's actors (extra ray), here or on the cluster at `address`."""
     networks: str = setting(
-        LoadOptions.engine, "what runs the networks of each worker, as --engine of g4g dub (%(default)s)",
+        LoadOptions.engine, "what computes the networks in each worker: what --engine is for g4g dub (%(default)s)",
         choices=NETWORK_ENGINES,
     )  # fmt: skip
     """What runs the large networks in each worker: the `engine` of a single dub."""
-    address: str | None = setting(None, "of a Ray cluster, all of whose machines see all files under the same paths")
-    """Of a Ray cluster; None starts Ray on this machine only, reachable from this machine only."""
+    address: str | None = setting(
+        None, "of a Ray cluster (else RAY_ADDRESS), all of whose machines see all files under the same paths"
+    )  # fmt: skip
+    """Of a Ray cluster; None: what RAY_ADDRESS in the environment names, and without it Ray is started on this machine
+    only, reachable from this machine only."""
     dashboard: bool = setting(False, "show Ray's dashboard, on this machine only")
     """Let a Ray that is started here show its dashboard."""
     workers: int | None = setting(None, "processes (as many as cores and memory allow)")
-    """Processes; None: as many as cores and free memory allow."""
+    """Processes; None: as many as cores and free memory allow, of all machines of a cluster."""
     threads: int | None = setting(None, "of each worker (its share of the cores)")
     """Of each worker; None: the cores shared out among the workers."""
     pin: bool = setting(False, "hold each worker to its own cores")
     """Hold each worker to its own cores, which its encoder then shares (Linux)."""
     memory_mb: int | None = setting(None, "most memory of a worker (its share of what is free)")
-    """Most memory of a worker; None: its share of what is free. A job that needs more fails, and is tried again."""
+    """Most memory of a worker; None: its share of what is free here, on a cluster 3 GB. A job that needs more fails,
+    and is tried again."""
     retries: int = setting(2, "further tries after a fault that may pass (%(default)s)")
     """A job whose fault may pass (memory, a full disk, a lost worker) is tried so many times more."""
     wait_s: float = setting(5.0, "before the first further try, doubled each time (%(default)s)", metavar="S")

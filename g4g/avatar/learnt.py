@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -40,6 +41,15 @@ class Learnt:
                 for name, tensor in network.named_parameters():
                     tensors[f"{part}.{name}"] = tensor.detach().cpu().half().numpy()
         return cls(tensors, minutes, summary)
+
+    def hash(self) -> str:
+        """Return the sha256 of all learnt numbers, each under its name; empty where nothing was learnt."""
+        if not self.tensors:
+            return ""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.tensors.items()):
+            digest.update(name.encode() + b"\0" + tensor.tobytes())
+        return digest.hexdigest()
 
     @torch.no_grad()
     def teach(self, base: Models) -> Models:

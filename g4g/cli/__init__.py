@@ -13,13 +13,12 @@ def main(arguments: list[str] | None = None) -> None:
     from g4g.cli.flags import name_flags
     from g4g.cli.parser import make_parser
     from g4g.errors import G4GError
+    from g4g.threads import use_threads
 
     arguments = sys.argv[1:] if arguments is None else arguments
     _take_end_for_interrupt()
     try:
         options = make_parser().parse_args(arguments)
-        from g4g.engine import use_threads  # loads torch, which --help can do without
-
         use_threads()
         options.run(options)
     except G4GError as error:

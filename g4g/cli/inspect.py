@@ -21,6 +21,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--trust", nargs="+", default=[], metavar="PEM", help="certificates of authorities whose signers you trust"
     )
+    parser.add_argument("--watermark", action="store_true", help="also look for the mark of g4g dub --watermark")
     parser.add_argument("--json", metavar="FILE", help="write all that was found")
     add_debug(parser)
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     from g4g.checkpoints.atomic import write_whole
     from g4g.provenance import INTACT, inspect
 
-    found = inspect(options.file, options.trust)
+    found = inspect(options.file, options.trust, watermark=options.watermark)
     if options.json:
         write_whole(Path(options.json), (found.to_json() + "\n").encode())
     print(name_flags(str(found)))

@@ -28,5 +28,6 @@ def run(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
     from g4g.serve.server import serve
 
-    load, limits = (kind(**read_settings(options, kind)) for kind in (LoadOptions, ServeOptions))
+    load = LoadOptions(**read_settings(options, LoadOptions))
+    limits = ServeOptions(**read_settings(options, ServeOptions))
     serve(load, limits, **read_settings(options, DubOptions, _LIKE_DUB))

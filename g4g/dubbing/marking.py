@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from g4g.dubbing.dub import Dub
@@ -18,6 +19,7 @@ from g4g.provenance import (
     list_spans,
     make_mark,
 )
+from g4g.provenance.watermark import add_watermark
 from g4g.zoo import Models
 
 
@@ -28,6 +30,7 @@ class Marker:
         """Choose the signer. Raises ConfigError where it cannot sign, MediaError where a sidecar is in the way."""
         self._out = out
         self._signer: Signer | None = None
+        self._draw = add_watermark if settings.watermark else None
         if not settings.provenance:
             self.words = "none, as asked: nothing in the output says that its lips were made by a machine"
             return
@@ -38,7 +41,7 @@ class Marker:
             self.words = "the output would carry a signed C2PA manifest"
             return
         self._signer = choose_signer(settings.sign)
-        self.words = describe_mark(out, self._signer)
+        self.words = describe_mark(out, self._signer) + (", and a watermark in all pixels" if self._draw else "")
 
     def make(self, models: Models, dub: Dub, sounds: Iterable[str | Path], passed: list) -> Mark | None:
         """Make the mark for the writer; `passed` is filled by the time that it is put on. None: nothing is marked."""
@@ -48,10 +51,11 @@ class Marker:
         files = list(dict.fromkeys(map(str, sounds)))
 
         def state() -> DubFacts:
+            faces = tuple(face.index for face in dub.faces if face.chosen)
+            learnt = ((face, dub.avatar.persons[face].learnt.hash()) for face in faces)
             return DubFacts(
-                Path(models.name).name, models.sha256, hash_source(source), tuple(map(hash_source, files)),
-                tuple(face.index for face in dub.faces if face.chosen),
-                list_spans(passed, plan.times_s, plan.duration_s),
+                Path(models.name).name, models.sha256, hash_source(source), tuple(map(hash_source, files)), faces,
+                list_spans(passed, plan.times_s, plan.duration_s), tuple(pair for pair in learnt if pair[1]),
             )  # fmt: skip
 
-        return make_mark(self._out, source, self._signer, state)
+        return replace(make_mark(self._out, source, self._signer, state), draw=self._draw)

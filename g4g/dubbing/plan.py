@@ -71,7 +71,7 @@ def plan_frames(
         ConfigError: unknown length, or a start or end that does not lie in the video, in this order.
     """
     if length not in LENGTHS:
-        raise ConfigError(f"length must be one of {', '.join(LENGTHS)}, got {length!r}")
+        raise ConfigError(f"`length` must be one of {', '.join(LENGTHS)}, got {length!r}")
     is_part = start_s is not None or end_s is not None
     times_s = track.times_s if is_part or length == "video" else fit_times(track.times_s, fps, sound_s)
     duration_s = float(times_s[-1] + 1 / fps)

@@ -12,8 +12,8 @@ import torch
 
 from g4g.engine.cache import NetworkCache
 from g4g.engine.flat import FlatNetwork, Run
-from g4g.engine.threads import count_threads
 from g4g.errors import ConfigError
+from g4g.threads import count_threads
 
 _FILE = "network.onnx"
 

@@ -12,7 +12,7 @@ import torch
 
 from g4g.engine.cache import NetworkCache
 from g4g.engine.flat import FlatNetwork, Run
-from g4g.engine.threads import count_threads
+from g4g.threads import count_threads
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,14 @@ from g4g.errors import MediaError, ResourceError
 from g4g.jobs.read import Job, read_jobs
 from g4g.jobs.record import DONE, FAILED, LOG_NAME, SKIPPED, Outcome, append_line, is_unchanged
 from g4g.jobs.schedule import Engine, Scheduler
-from g4g.jobs.settings import Share, WorkerSettings, choose_share, list_cores, share_cores
+from g4g.jobs.settings import (
+    Share,
+    WorkerSettings,
+    choose_cluster_share,
+    choose_share,
+    list_cores,
+    share_cores,
+)
 from g4g.options import TINY_WEIGHTS, BatchOptions
 
 _HIDDEN = ".batch"
@@ -160,7 +167,12 @@ class _Run:
                 todo.append(job)
         share = None
         if todo:
-            share = choose_share(options, len(todo))
+            engine = _make_engine(options)
+            try:
+                share = _choose_share(options, len(todo), engine)
+            except BaseException:
+                engine.close(kill=True)
+                raise
             cores = list_cores()
             workers = [
                 WorkerSettings(
@@ -170,7 +182,7 @@ class _Run:
                 for number in range(share.workers)
             ]  # fmt: skip
             self._started = time.monotonic()
-            Scheduler(_make_engine(options), workers, options.retries, options.wait_s, self._tell).run(todo)
+            Scheduler(engine, workers, options.retries, options.wait_s, self._tell).run(todo)
             self._state.seconds = time.monotonic() - self._started
         rows = [(job, self._outcomes[job.row]) for job in self._jobs]
         peak = max((outcome.peak_mb for _, outcome in rows), default=0)
@@ -187,6 +199,12 @@ class _Run:
         state.seconds = time.monotonic() - self._started
         if self._progress:
             self._progress(state)
+
+
+def _choose_share(options: BatchOptions, jobs: int, engine: Engine) -> Share:
+    if engine.cluster is None:
+        return choose_share(options, jobs)
+    return choose_cluster_share(options, jobs, engine.cluster)
 
 
 def _make_engine(options: BatchOptions) -> Engine:

@@ -29,6 +29,8 @@ class _Process:
 class LocalEngine:
     """Processes on this machine. They are spawned: a fork of a process with threads may hang."""
 
+    cluster = None
+
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, _Process] = {}
@@ -90,15 +92,24 @@ def _serve(pipe: Connection, settings: WorkerSettings) -> None:
     try:
         worker = Worker(settings)
     except G4GError as error:
-        pipe.send(("refused", str(error)))
+        _tell(pipe, "refused", str(error))
         return
-    pipe.send(("ready", None))
-    while True:
+    is_wanted = _tell(pipe, "ready", None)
+    while is_wanted:
         try:
             job, shares_video = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(("ended", worker.run(job, shares_video)))
+        is_wanted = _tell(pipe, "ended", worker.run(job, shares_video))
+
+
+def _tell(pipe: Connection, kind: str, content: object) -> bool:
+    """Tell the batch something; False: it has ended meanwhile, and nobody listens."""
+    try:
+        pipe.send((kind, content))
+    except OSError:
+        return False
+    return True
 
 
 def _end_with_parent(settings: WorkerSettings) -> None:

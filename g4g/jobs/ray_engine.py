@@ -10,9 +10,11 @@ from g4g.errors import ConfigError, G4GError
 from g4g.jobs.read import Job
 from g4g.jobs.record import Outcome
 from g4g.jobs.schedule import Event
-from g4g.jobs.settings import WorkerSettings
+from g4g.jobs.settings import Cluster, WorkerSettings
 from g4g.options import BatchOptions
 
+ADDRESS_VARIABLE = "RAY_ADDRESS"
+"""Names a cluster where the options name none; Ray's own variable."""
 _LOOPBACK = ("127.0.0.1", "::1")
 """Ray that is started here can be reached from this machine only."""
 
@@ -29,7 +31,10 @@ class RayEngine:
         if importlib.util.find_spec("ray") is None:
             raise ConfigError("the engine ray needs the package ray: pip install g4g[ray], or take the engine local")
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray would report its use to its makers
-        if not options.address:
+        address = options.address or os.environ.get(ADDRESS_VARIABLE)
+        if address and options.pin:
+            raise ConfigError("workers are pinned to cores of this machine only; leave `pin` out on a cluster")
+        if not address:
             # Read when ray is imported: without clusters all of its ports are the loopback's.
             os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         import ray
@@ -37,19 +42,23 @@ class RayEngine:
         self._ray, self._is_ours = ray, not ray.is_initialized()
         if self._is_ours:
             try:
-                ray.init(**_choose_start(options))
+                ray.init(**_choose_start(address, options.dashboard))
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise ConfigError(f"Ray cannot be started or joined: {error}") from error
-            if not options.address and ray.util.get_node_ip_address() not in _LOOPBACK:
+            if not address and ray.util.get_node_ip_address() not in _LOOPBACK:
                 ray.shutdown()
                 raise ConfigError("Ray was imported before the batch and would be open to the network; import it later")
         gpus = 1 if options.device.startswith("cuda") else 0
-        self._make = lambda threads: ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=0)(_Actor)
+        self.cluster = _measure_cluster(ray) if address or not self._is_ours else None
+        self._needs = {"num_gpus": gpus, "max_restarts": 0}
         self._actors: dict[int, object] = {}
         self._asked: dict[object, int] = {}
 
     def start(self, settings: WorkerSettings) -> None:
-        actor = self._make(settings.threads).remote(settings)
+        needs = {**self._needs, "num_cpus": settings.threads}
+        if self.cluster is not None:  # Ray then puts no more workers on a machine than its memory holds
+            needs["memory"] = settings.memory_bytes
+        actor = self._ray.remote(**needs)(_Actor).remote(settings)
         self._actors[settings.number] = actor
         self._asked[actor.load.remote()] = settings.number
 
@@ -102,11 +111,17 @@ class _Actor:
         return self._worker.run(job, shares_video)
 
 
-def _choose_start(options: BatchOptions) -> dict[str, object]:
-    if options.address:
-        return {"address": options.address, "log_to_driver": False}
+def _measure_cluster(ray) -> Cluster:
+    """Measure what the machines have free at this moment."""
+    free = ray.available_resources()
+    return Cluster(*(int(free.get(name, 0)) for name in ("CPU", "memory", "GPU")))
+
+
+def _choose_start(address: str | None, dashboard: bool) -> dict[str, object]:
+    if address:
+        return {"address": address, "log_to_driver": False}
     return {
-        "address": "local", "include_dashboard": options.dashboard, "dashboard_host": _LOOPBACK[0],
+        "address": "local", "include_dashboard": dashboard, "dashboard_host": _LOOPBACK[0],
         "log_to_driver": False, "configure_logging": False,
     }  # fmt: skip
 

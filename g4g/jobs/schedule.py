@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from g4g.errors import ConfigError, ResourceError
 from g4g.jobs.read import Job
 from g4g.jobs.record import DONE, FAILED, Outcome
-from g4g.jobs.settings import WorkerSettings
+from g4g.jobs.settings import Cluster, WorkerSettings
 
 _LOOK_S = 0.5
 """The engine is asked for news at least so often."""
@@ -29,7 +29,9 @@ class Event(NamedTuple):
 
 
 class Engine(Protocol):
-    """Starts workers somewhere, gives them jobs, and tells what they say."""
+    """Starts workers somewhere, gives them jobs, and tells what they say; `cluster` is None on this machine alone."""
+
+    cluster: Cluster | None
 
     def start(self, settings: WorkerSettings) -> None:
         """Start a worker; "ready" or "refused" comes when its networks are loaded."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from g4g.errors import ConfigError
 from g4g.options import LEAST_WORKER_MB, BatchOptions
+from g4g.threads import count_threads
 
 WORKER_BYTES = 3 * 1024**3
 """Memory of one worker for videos up to 1080p; measured are 1.9 GB with OpenVINO (docs/scale.md), 2.7 with torch."""
@@ -47,8 +48,43 @@ class WorkerSettings:
     cores: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """What the machines of a cluster have free together: cores, bytes of memory, GPUs."""
+
+    cores: int
+    memory_bytes: int
+    gpus: int = 0
+
+
+def choose_cluster_share(options: BatchOptions, jobs: int, cluster: Cluster) -> Share:
+    """Choose workers, threads and memory on a cluster; numbers that are given in `options` stand.
+
+    Args:
+        options, jobs: as for `choose_share`.
+        cluster: what its machines have together.
+    Returns:
+        One worker per core (or per `threads` cores), as far as each gets its memory (WORKER_BYTES, or what is given)
+        and, on the device cuda, its GPU.
+    Raises:
+        ConfigError: the cluster does not hold the workers that were asked for.
+    """
+    memory = WORKER_BYTES if options.memory_mb is None else options.memory_mb * 1024**2
+    threads = options.threads or 1
+    room = min(cluster.cores // threads, cluster.memory_bytes // memory)
+    if options.device.startswith("cuda"):
+        room = min(room, cluster.gpus)
+    if room < (options.workers or 1):
+        raise ConfigError(
+            f"{options.workers or 1} workers of {threads} threads and {memory >> 20} MB on {options.device} were asked "
+            f"for; the cluster has {cluster.cores} cores, {cluster.memory_bytes >> 20} MB, {cluster.gpus} GPUs free, "
+            f"which hold {room}; take fewer, or give each less"
+        )
+    return Share(min(options.workers or room, max(jobs, 1)), threads, memory)
+
+
 def choose_share(options: BatchOptions, jobs: int, cores: int | None = None, free_bytes: int | None = None) -> Share:
-    """Choose workers, threads and memory.
+    """Choose workers, threads and memory on this machine.
 
     Args:
         options: numbers that are given there stand.
@@ -60,10 +96,7 @@ def choose_share(options: BatchOptions, jobs: int, cores: int | None = None, fre
     Raises:
         ConfigError: the memory does not hold the workers that were asked for.
     """
-    if cores is None:
-        from g4g.engine import count_threads  # loads torch, which a batch that has nothing to do needs not
-
-        cores = count_threads()
+    cores = count_threads() if cores is None else cores
     free = int((measure_free_bytes() if free_bytes is None else free_bytes) * (1 - _KEPT_SHARE))
     need = WORKER_BYTES if options.memory_mb is None else options.memory_mb * 1024**2
     usual = min(cores // (options.threads or 1), free // need) if options.device == "cpu" else 1

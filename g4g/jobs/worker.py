@@ -181,7 +181,7 @@ class _Trial:
 
     def _put_in_place(self, made: Path, sheet: Path | None, place: Path | None, report: bytes) -> None:
         """Move all to their names; the report first: a video without one would be taken for somebody else's."""
-        from g4g.media.mark import sidecar_of
+        from g4g.media.mark import place_with_sidecar, sidecar_of
 
         self._out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(report_path(self._out), report)
@@ -190,8 +190,9 @@ class _Trial:
             os.replace(sheet, place)
         sidecar = sidecar_of(made)
         if sidecar is not None and sidecar.is_file():
-            os.replace(sidecar, sidecar_of(self._out))
-        os.replace(made, self._out)
+            place_with_sidecar(made, sidecar, self._out)
+        else:
+            os.replace(made, self._out)
 
 
 def _check(path: Path) -> Path:

@@ -148,12 +148,12 @@ def choose_encoding(path: Path, codec: str | None = None, crf: int | None = None
         raise MediaError(f"the output {path} must end in {', '.join(CONTAINERS)}, not '{path.suffix}'")
     name = codec or container.codecs[0]
     if name not in container.codecs:
-        raise ConfigError(f"codec must be one of {', '.join(container.codecs)} in {path.suffix}, got {name!r}")
+        raise ConfigError(f"`codec` must be one of {', '.join(container.codecs)} in {path.suffix}, got {name!r}")
     chosen = CODECS[name]
     if crf is None:
         return Encoding(container, chosen, chosen.crf)
     if chosen.crf is None:
         raise ConfigError(f"{name} has no crf, its quality is fixed; leave crf out")
     if not 0 <= crf <= chosen.max_crf:
-        raise ConfigError(f"crf of {name} must be 0 (best) to {chosen.max_crf} (worst), got {crf}")
+        raise ConfigError(f"`crf` of {name} must be 0 (best) to {chosen.max_crf} (worst), got {crf}")
     return Encoding(container, chosen, crf)

@@ -18,7 +18,7 @@ from g4g.media.colour import VIDEO_COLOUR, Colour
 from g4g.media.decode import check_input
 from g4g.media.encode import choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
-from g4g.media.mark import Mark
+from g4g.media.mark import Mark, place_with_sidecar
 from g4g.media.other_streams import copy_other_streams, read_comment
 from g4g.media.sound import MIXES, has_sound, sound_graph
 from g4g.media.work_folder import WorkFolder
@@ -118,7 +118,7 @@ class VideoWriter:
         if self._audio is not None and not has_sound(self._audio):
             raise MediaError(f"{self._audio} has no audio stream; give a file with sound")
         if mix not in MIXES:
-            raise ConfigError(f"mix must be one of {', '.join(MIXES)}, got {mix!r}")
+            raise ConfigError(f"`mix` must be one of {', '.join(MIXES)}, got {mix!r}")
         self._span_s, self._mix = span_s, mix
         self._folder: Path | None = None
 
@@ -158,6 +158,8 @@ class VideoWriter:
             raise MediaError("VideoWriter.write works inside its with block only")
         if frame.shape != self._shape or frame.dtype != np.uint8:
             raise ShapeError(f"expected a uint8 frame of shape {self._shape}, got {frame.dtype} {frame.shape}")
+        if self._mark is not None and self._mark.draw is not None:
+            frame = self._mark.draw(frame)
         packet = av.Packet(np.ascontiguousarray(frame).data)
         packet.stream, packet.time_base = self._stream, self._time_base
         # a damaged video may show two frames at one time: a container needs them apart
@@ -216,15 +218,11 @@ class VideoWriter:
         beside = None if self._mark is None else self._mark.seal(whole)
         for path in filter(None, (self.path, sidecar)):
             check_output(path, self.overwrite)
-        if sidecar is not None:
-            (self._folder / "sidecar").write_bytes(beside)
-            os.replace(self._folder / "sidecar", sidecar)
-        try:
+        if sidecar is None:
             os.replace(whole, self.path)
-        except OSError:
-            if sidecar is not None:
-                sidecar.unlink()
-            raise
+            return
+        (self._folder / "sidecar").write_bytes(beside)
+        place_with_sidecar(whole, self._folder / "sidecar", self.path)
 
     def _mux_arguments(self, whole: Path) -> list[str]:
         container = self._encoding.container

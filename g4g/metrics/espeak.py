@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import wave
 from functools import lru_cache
@@ -97,22 +98,30 @@ _LOCK = threading.Lock()
 
 @lru_cache
 def _load_library() -> tuple[ctypes.CDLL, int]:
-    """Load espeak-ng once per process; return it and its sample rate."""
-    for name in _LIBRARIES:
+    """Load espeak-ng once per process, the system's or that of the extra speech; return it and its sample rate."""
+    for name, data in _find_libraries():
         try:
             library = ctypes.CDLL(name)
-            break
         except OSError:
             continue
-    else:
-        raise MediaError(
-            "espeak-ng's library was not found; install it (Debian, Ubuntu: apt-get install espeak-ng; "
-            "macOS: brew install espeak-ng)"
-        )
-    rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT)
-    if rate_hz <= 0:
-        raise MediaError("espeak-ng does not start: its data are missing; install the package espeak-ng-data")
-    return library, rate_hz
+        rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT)
+        if rate_hz <= 0:
+            raise MediaError("espeak-ng does not start: its data are missing; install the package espeak-ng-data")
+        return library, rate_hz
+    raise MediaError(
+        "espeak-ng's library was not found; install it (pip install 'g4g[speech]'; Debian, Ubuntu: apt-get install "
+        "espeak-ng; macOS: brew install espeak-ng)"
+    )
+
+
+def _find_libraries() -> list[tuple[str, bytes | None]]:
+    """List where espeak-ng may be, each with the folder of its data; None: where it looks itself."""
+    found: list[tuple[str, bytes | None]] = [(name, None) for name in _LIBRARIES]
+    try:
+        import espeakng_loader
+    except ImportError:
+        return found
+    return [*found, (espeakng_loader.get_library_path(), os.fsencode(espeakng_loader.get_data_path()))]
 
 
 def _synthesise(

@@ -28,5 +28,5 @@ def check_device(name: str) -> None:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         raise ConfigError(
-            f"device {name!r} cannot be used on this machine; take cpu, or cuda or mps where there is one"
+            f"`device` {name!r} cannot be used on this machine; take cpu, or cuda or mps where there is one"
         ) from error

@@ -26,6 +26,7 @@ class DubFacts:
         sounds_sha256: of the sound files, each in the same way.
         faces: numbers of the faces that were dubbed, as `g4g faces` lists them.
         spans_s: from when to when lips were made, in seconds of the output.
+        learnt_sha256: (face, sha256 of its networks' numbers) of each face with networks of its own.
     """
 
     weights: str
@@ -34,6 +35,7 @@ class DubFacts:
     sounds_sha256: tuple[str, ...]
     faces: tuple[int, ...]
     spans_s: tuple[tuple[float, float], ...]
+    learnt_sha256: tuple[tuple[int, str], ...] = ()
 
     def to_json(self) -> dict:
         """Return the content of the assertion `g4g.dub`; bare lists of small numbers would be read as bytes."""
@@ -44,6 +46,7 @@ class DubFacts:
             "sounds": [{"sha256": digest} for digest in self.sounds_sha256],
             "faces": [{"number": face} for face in self.faces],
             "spans": [{"start_s": start, "end_s": end} for start, end in self.spans_s],
+            "learnt": [{"face": face, "sha256": digest} for face, digest in self.learnt_sha256],
         }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import c2pa
@@ -14,6 +15,7 @@ from g4g.errors import ConfigError, MediaError
 from g4g.media.decode import check_input
 from g4g.media.mark import EMBEDDED, sidecar_of
 from g4g.media.other_streams import read_comment
+from g4g.media.read import read_frames
 from g4g.provenance.manifest import ASSERTION, SOURCE_TYPE
 from g4g.provenance.settings import make_context
 from g4g.provenance.signer import read_own_authority
@@ -28,6 +30,8 @@ _TRUST_WORDS = {
     OWN: "self-made on this computer: it proves that you signed it here, and nothing to others",
     UNKNOWN: "not trusted: nobody vouches for this signer; `trust` takes certificates of authorities that you trust",
 }
+_LOOKED_AT = 50
+"""Frames in which the watermark is looked for."""
 _ACTIONS = ("c2pa.actions.v2", "c2pa.actions")
 _MACHINE_MADE = (SOURCE_TYPE, "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia")
 """Also said by other programs that make pictures."""
@@ -48,6 +52,7 @@ class Inspection:
         dub: our own statement, as `DubFacts.to_json` wrote it; empty: g4g did not sign it.
         problems: why it is not INTACT, a sentence each.
         comment: the plain metadata tag, which anybody can change.
+        watermark: whether the picture itself carries our mark; None: nobody looked.
     """
 
     file: Path
@@ -59,6 +64,7 @@ class Inspection:
     dub: dict | None = None
     problems: tuple[str, ...] = ()
     comment: str = ""
+    watermark: bool | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.file}: {self.state}"]
@@ -70,6 +76,7 @@ class Inspection:
         lines += ["says: parts of the picture were made by a trained network"] if self.machine_made else []
         lines += _describe_dub(self.dub) if self.dub else []
         lines += [f"metadata tag: {line}" for line in self.comment.splitlines()]
+        lines += [] if self.watermark is None else [f"watermark in the picture: {'yes' if self.watermark else 'none'}"]
         # whoever made the file chose these words: none may steer the terminal
         return "\n  ".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
@@ -78,18 +85,34 @@ class Inspection:
         return json.dumps(asdict(self), default=str, indent=2, ensure_ascii=False)
 
 
-def inspect(file: str | Path, trust: Iterable[str | Path] = ()) -> Inspection:
+def inspect(file: str | Path, trust: Iterable[str | Path] = (), *, watermark: bool = False) -> Inspection:
     """Tell what a video says of its making, whether it is intact, and who signed it; nothing is fetched.
 
     Args:
         file: a video; its manifest may stand beside it under the same name with the ending .c2pa.
         trust: PEM files with the certificates of authorities whose signers are trusted.
+        watermark: also look for our mark in the picture's first frames.
     Returns:
         Inspection.
     Raises:
         MediaError: no such file. ConfigError: a file of `trust` holds no certificates.
     """
-    file = check_input(file)
+    found = _inspect_manifest(check_input(file), trust)
+    return replace(found, watermark=_has_watermark(found.file)) if watermark else found
+
+
+def _has_watermark(file: Path) -> bool:
+    """Look for the mark; what cannot be read as pictures carries none."""
+    from g4g.provenance.watermark import LEAST_SCORE, score_watermark  # OpenCV, which all else here can do without
+
+    try:
+        frames = read_frames(file, on_fault=lambda told: None)
+        return score_watermark(item.frame for item in islice(frames, _LOOKED_AT)) >= LEAST_SCORE
+    except MediaError:
+        return False
+
+
+def _inspect_manifest(file: Path, trust: Iterable[str | Path]) -> Inspection:
     anchors = "\n".join(_read_anchors(Path(path)) for path in trust)
     sidecar, comment = sidecar_of(file), _read_comment(file)
     has_sidecar = sidecar is not None and sidecar.is_file()
@@ -180,6 +203,10 @@ def _list_statements(dub: dict) -> list[str]:
         f"dubbed by: {software['name']} {software['version']}, weights {weights['name']}",
         f"weights' sha256: {weights['sha256'] or 'not from a file'}",
         f"dubbed: {spans}, face {faces}",
+        *(
+            f"face {learnt['face']}: networks learnt from this person, sha256 {learnt['sha256']}"
+            for learnt in dub.get("learnt", ())
+        ),
         f"source's sha256: {dub['source']['sha256']}",
         *(f"sound's sha256: {sound['sha256']}" for sound in dub["sounds"]),
     ]

@@ -14,6 +14,7 @@ import gradio as gr  # noqa: E402
 
 from g4g.errors import G4GError  # noqa: E402
 from g4g.options import ServeOptions  # noqa: E402
+from g4g.serve.speech import SPOKEN, has_espeak  # noqa: E402
 from g4g.serve.studio import Dubbed, Studio  # noqa: E402
 
 T = TypeVar("T")
@@ -53,8 +54,9 @@ def build_page(studio: Studio, limits: ServeOptions) -> gr.Blocks:
                 video = gr.File(label="Video, portrait or prepared avatar", file_types=_ENDINGS, elem_id="video")
                 sound = gr.Audio(
                     label="New sound: a file or the microphone", sources=["upload", "microphone"], type="filepath",
-                    elem_id="sound",
+                    buttons=["download"], elem_id="sound",
                 )  # fmt: skip
+                text, language, spoken = _add_text()
                 look = gr.Button("Show the faces", elem_id="look")
                 faces = gr.Gallery(
                     label="Who is dubbed: click a face, or none for whoever speaks", columns=4, height=160,
@@ -80,6 +82,7 @@ def build_page(studio: Studio, limits: ServeOptions) -> gr.Blocks:
         page.load(opened, None, visit, **aside)
         page.unload(closed)
         video.change(lambda: (None, [], "Whoever speaks is dubbed."), None, [face, faces, chosen], **aside)
+        spoken.click(_speak(studio), [visit, text, language], sound, concurrency_limit=4, api_visibility="private")
         faces.select(_choose, None, [face, chosen], **aside)
         jobs = [
             look.click(_list_faces(studio), [visit, video], [faces, status], **work),
@@ -88,6 +91,18 @@ def build_page(studio: Studio, limits: ServeOptions) -> gr.Blocks:
         ]
         stop.click(_stop(studio), visit, status, cancels=jobs, **aside)
     return page.queue(max_size=limits.max_waiting)
+
+
+def _add_text() -> tuple[gr.Textbox, gr.Dropdown, gr.Button]:
+    """Add what a text is written and spoken with; hidden where no voice is installed."""
+    can_speak = has_espeak()
+    if not can_speak:
+        gr.Markdown("*To write a text instead, install a voice: `pip install 'g4g[speech]'`.*")
+    text = gr.Textbox(label="Or a text for a synthetic voice", lines=2, visible=can_speak, elem_id="text")
+    with gr.Row(visible=can_speak, equal_height=True):
+        language = gr.Dropdown(list(SPOKEN), value="English", show_label=False, min_width=140, elem_id="language")
+        spoken = gr.Button("Speak it", min_width=100, elem_id="speak")
+    return text, language, spoken
 
 
 def _visits(studio: Studio) -> tuple[Callable, Callable]:
@@ -112,6 +127,13 @@ def _stop(studio: Studio) -> Callable:
     def run(visit: str) -> str:
         studio.stop(visit)
         return "Stopped."
+
+    return run
+
+
+def _speak(studio: Studio) -> Callable:
+    def run(visit: str, text: str | None, language: str) -> str:
+        return str(_in_words(studio.speak, visit, text, language))
 
     return run
 

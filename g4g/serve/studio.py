@@ -22,6 +22,7 @@ from g4g.media.decode import open_media
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg, to_url
 from g4g.options import ServeOptions
 from g4g.serve.progress import JobProgress, Stopped
+from g4g.serve.speech import read_aloud
 
 __all__ = ["Dubbed", "Stopped", "Studio"]
 
@@ -90,6 +91,12 @@ class Studio:
         if name in self._visits:
             self._visits[name].stop.set()
 
+    def speak(self, name: str, text: str | None, language: str) -> Path:
+        """Read a text aloud, beside whatever job runs; returns the sound. Raises as `read_aloud`."""
+        sound = self._find(name).make_folder() / "spoken.wav"
+        read_aloud(text, language, sound, self._limits.max_minutes)
+        return sound
+
     def list_faces(self, name: str, video: str | None, tell: Tell) -> list[tuple[Path, str]]:
         """Return a picture and a line on each face. Raises as `Dubber.list_faces`."""
         with self._job(name, tell) as (visit, progress):
@@ -126,21 +133,24 @@ class Studio:
     @contextmanager
     def _job(self, name: str, tell: Tell):
         """Wait for the machine and give (visit, progress)."""
-        visit = self._visits.get(name)
-        if visit is None:
-            raise ConfigError("this visit has ended; load the page again")
+        visit = self._find(name)
         visit.stop.clear()
         with self._one_at_a_time:
             progress = JobProgress(visit.stop, tell)
             progress.check()
             yield visit, progress
 
+    def _find(self, name: str) -> _Visit:
+        if name not in self._visits:
+            raise ConfigError("this visit has ended; load the page again")
+        return self._visits[name]
+
     def _check(self, video: str | None, *sounds: str | None) -> None:
         """Raise where something is missing or longer than the limit."""
         if not video:
             raise ConfigError("give a video, a portrait or an avatar first")
         if not all(sounds):
-            raise ConfigError("give a sound first: a file, or record one")
+            raise ConfigError("give a sound first: a file, a recording, or a spoken text")
         media = [*sounds] if is_avatar(video) or probe(Path(video)).is_still else [video, *sounds]
         for file in media:
             minutes = _measure_s(Path(file)) / 60

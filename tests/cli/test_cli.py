@@ -68,7 +68,7 @@ def test_a_device_that_is_not_there_is_told_before_any_data_is_read(command, tmp
         (["dub", "PORTRAIT", "--audio", "PORTRAIT", "-o", "out.mp4"], "has no audio stream"),
         (["dub", "PORTRAIT", "-o", "out.mp4"], "no sound given: name an --audio, or one of the --speaker"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.xyz"], "must end in"),
-        (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--codec", "prores"], "codec must be one of"),
+        (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--codec", "prores"], "--codec must be one of"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--emphasis", "9"], "--emphasis must lie between"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--face", "ann"], "--face must be speaker, left"),
         (["dub", "PORTRAIT", "--audio", "VOICE", "-o", "out.mp4", "--weights", "none"], "unknown weights 'none'"),
@@ -103,8 +103,10 @@ def test_what_is_wrong_is_told_without_loading_a_network(
 
 
 def test_the_checks_import_no_torch():
-    code = "import sys, g4g.media.check, g4g.checkpoints, g4g.cli.parser; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+    code = "import sys, g4g.cli; words = ['dub', 'absent.mp4', '--audio', 'a.wav', '-o', 'b.mp4']\n"
+    code += "try: g4g.cli.main(words)\nexcept SystemExit as end: print(end.code, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "1 False\n" and "no such file: absent.mp4" in done.stderr
 
 
 def test_usage_errors_exit_with_2(capsys):

@@ -83,6 +83,10 @@ def test_an_avatar_file_keeps_what_was_learnt(models, grid_clip, voice_file, tmp
     nobody, out = dubbing.Dubber(models, learner=refuse), tmp_path / "a.mp4"
     report = nobody.dub(tmp_path / "ann.avatar", voice_file, out, start_s=0, end_s=0.4, adapt_minutes=2)
     assert "face 0 was learnt: much" in report.warnings
+    found = g4g.inspect(out)
+    assert found.dub["learnt"] == [{"face": 0, "sha256": kept.learnt.hash()}]
+    assert f"face 0: networks learnt from this person, sha256 {kept.learnt.hash()}" in str(found)
+    assert kept.learnt.hash() != replace(kept.learnt, tensors={name: -kept.learnt.tensors[name]}).hash()
 
 
 def test_what_an_avatar_file_lacks_is_learnt_once(models, grid_clip, voice_file, tmp_path, cache):

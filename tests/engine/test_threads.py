@@ -35,6 +35,15 @@ def test_every_library_of_a_worker_process_uses_them(repo_root):
     assert 1 <= told[4] <= 3, "OpenVINO itself takes no more than there are cores"
 
 
+def test_torch_that_is_imported_later_uses_them(repo_root):
+    code = "from g4g.threads import use_threads; use_threads(); import torch; print(torch.get_num_threads())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=repo_root, capture_output=True, text=True,
+        env={**os.environ, "G4G_THREADS": "1", "OMP_NUM_THREADS": "2"},
+    )  # fmt: skip
+    assert done.stdout == "1\n", done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system gives no affinity")
 def test_the_cores_that_the_system_gives_count(monkeypatch):
     monkeypatch.delenv("G4G_THREADS", raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from g4g.media import probe
+from g4g.provenance import INTACT, inspect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VOICE = ROOT / "examples" / "voice.wav"
@@ -72,6 +74,32 @@ def test_demo_prints_where_the_video_and_the_contact_sheet_lie(tmp_path: Path) -
     assert info.duration_s == pytest.approx(SOUND_S, abs=0.1)
     with Image.open(sheet) as picture:
         assert min(picture.size) > 100
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path: Path, monkeypatch) -> None:
+    pytest.importorskip("skimage", reason="needs the extra demo: pip install g4g[demo]")
+    nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel: pip install g4g[dev]")
+    nbformat = pytest.importorskip("nbformat")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    cut_voice(tmp_path / "voice.wav")
+    notebook = nbformat.read(ROOT / "examples" / "first_dub.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "clear the outputs before you commit"
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("g4g-small", "g4g-tiny")
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    said = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "10 of 10 frames dubbed" in said and "first_dub.mp4: intact" in said and "frame 4: " in said
+    assert probe(tmp_path / "first_dub.mp4").has_audio
+
+
+def test_the_video_of_the_readme_is_small_and_says_what_it_is() -> None:
+    video = ROOT / "examples" / "portrait_dubbed.mp4"
+    found, info = inspect(video), probe(video)
+    assert video.stat().st_size < 400_000 and info.has_audio and (info.width, info.height) == (512, 512)
+    assert found.state == INTACT and found.dub["weights"]["name"] == "g4g-small"
+    assert found.dub["sounds"] == [{"sha256": hashlib.sha256(VOICE.read_bytes()).hexdigest()}]
 
 
 def test_dub_video_dubs_and_refuses_an_existing_output(clip: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import g4g
 from g4g.cli import main
+from g4g.jobs.local import _tell
 from g4g.jobs.read import read_jobs
 from g4g.jobs.record import (
     check_replaceable,
@@ -219,3 +220,10 @@ def test_faults_of_the_machine_may_pass_and_those_of_files_do_not():
     assert may_pass(RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"))
     assert may_pass(RuntimeError("std::bad_alloc")) and not may_pass(RuntimeError("sizes do not match"))
     assert not may_pass(g4g.MediaError("no such file")) and not may_pass(PermissionError(13, "Permission denied"))
+
+
+def test_a_worker_that_is_ready_when_the_batch_has_ended_says_nothing():
+    ours, theirs = multiprocessing.Pipe()
+    assert _tell(theirs, "ready", None) and ours.recv() == ("ready", None)
+    ours.close()
+    assert not _tell(theirs, "ready", None)

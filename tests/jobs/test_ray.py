@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 import g4g
 from g4g.jobs.ray_engine import RayEngine
+from g4g.jobs.settings import Share
 from g4g.options import BatchOptions
 
 needs_ray = pytest.mark.skipif(
@@ -73,6 +76,49 @@ def test_ray_makes_the_same_dubs_and_a_killed_actor_costs_one_try(ffmpeg, grid_c
     dubber.dub(tmp_path / "talk.mp4", tmp_path / "fr.wav", tmp_path / "single.mp4", provenance=False)
     assert (tmp_path / "single.mp4").read_bytes() == (out / "fr.mp4").read_bytes()
     assert not (out / ".batch" / "work").exists()
+
+
+_HEAD = """
+import ray
+ray.init(num_cpus=3, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+print("cluster", ray.get_runtime_context().gcs_address, flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def cluster():
+    """The address of a cluster of one machine that another process holds."""
+    own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    own["PYTHONPATH"] = os.pathsep.join([str(Path(g4g.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    head = subprocess.Popen(
+        [sys.executable, "-c", _HEAD], env={**os.environ, **own}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    told = next((line.split() for line in head.stdout if line.startswith("cluster ")), None)
+    assert told is not None, "Ray did not start"
+    yield told[1]
+    head.communicate("\n", timeout=60)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_cluster_is_joined_by_its_address_and_left_as_it_was(
+    cluster, ffmpeg, portrait_file, voice_file, tmp_path, monkeypatch
+):
+    ffmpeg("-ss", 1, "-t", 0.2, "-i", voice_file, tmp_path / "de.wav")
+    jobs = [{"video": str(portrait_file), "audio": str(tmp_path / "de.wav"), "out": "de.mp4"}]
+    options = {"engine": "ray", "weights": "g4g-tiny", "memory_mb": 2048, "address": cluster}
+    with pytest.raises(g4g.ConfigError, match="leave `pin` out on a cluster"):
+        RayEngine(BatchOptions(**options, pin=True))
+    with pytest.raises(g4g.ConfigError, match="the cluster has 3 cores, .* which hold 3; take fewer"):
+        g4g.batch(jobs, tmp_path / "out", **options, workers=4)
+    assert g4g.batch(jobs, tmp_path / "out", **options).state.done == 1
+    (tmp_path / "out" / "de.mp4").unlink()
+    monkeypatch.setenv("RAY_ADDRESS", options.pop("address"))  # the same cluster: the first batch did not end it
+    result = g4g.batch(jobs, tmp_path / "out", **options)
+    assert result.state.done == 1 and result.share == Share(1, 1, 2**31), result
+    assert g4g.inspect(tmp_path / "out" / "de.mp4").state == "intact"
 
 
 @needs_ray

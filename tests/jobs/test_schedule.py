@@ -9,7 +9,7 @@ from g4g.errors import ConfigError, ResourceError
 from g4g.jobs.read import Job
 from g4g.jobs.record import DONE, FAILED, Outcome
 from g4g.jobs.schedule import Event, Scheduler
-from g4g.jobs.settings import Share, WorkerSettings, choose_share, share_cores
+from g4g.jobs.settings import Cluster, Share, WorkerSettings, choose_cluster_share, choose_share, share_cores
 from g4g.options import BatchOptions
 
 GB = 1024**3
@@ -128,6 +128,20 @@ def test_workers_are_as_many_as_cores_and_memory_allow():
     assert share(device="cuda").workers == 1
     with pytest.raises(ConfigError, match="3 workers need 12288 MB of memory, 9216 MB are free; take fewer"):
         share(workers=3, free=10 * GB, memory_mb=4096)
+
+
+def test_workers_of_a_cluster_are_as_many_as_all_its_machines_hold():
+    share = lambda cores=64, memory=640 * GB, gpus=0, jobs=99, **more: choose_cluster_share(  # noqa: E731
+        BatchOptions(engine="ray", **more), jobs, Cluster(cores, memory, gpus)
+    )
+    assert share() == Share(64, 1, 3 * GB) and share(jobs=5).workers == 5
+    assert share(memory=30 * GB).workers == 10 and share(threads=4) == Share(16, 4, 3 * GB)
+    assert share(workers=7, memory_mb=2048) == Share(7, 1, 2 * GB)
+    assert share(device="cuda", gpus=3).workers == 3
+    with pytest.raises(ConfigError, match="70 workers of 1 threads and 3072 MB on cpu .* 64 cores, .* which hold 64"):
+        share(workers=70)
+    with pytest.raises(ConfigError, match="0 GPUs free, which hold 0"):
+        share(device="cuda")
 
 
 def test_pinned_workers_have_cores_of_their_own():

@@ -1,6 +1,10 @@
 """espeak-ng's phonemes against the sound that it makes."""
 
+import os
+import subprocess
+import sys
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +25,18 @@ def read_sound(path) -> tuple[np.ndarray, int]:
 def loudness(sound: np.ndarray, rate: int, start_s: float, stop_s: float) -> float:
     part = sound[round(start_s * rate) : round(stop_s * rate)]
     return float(np.sqrt((part**2).mean()))
+
+
+def test_the_extra_speech_speaks_where_the_system_has_no_espeak(tmp_path):
+    pytest.importorskip("espeakng_loader", reason="needs the extra speech: pip install g4g[speech]")
+    script = "from g4g.metrics import espeak; espeak._LIBRARIES = (); "
+    script += f"print(''.join(p.symbol for p in espeak.speak('Papa', 'en', {str(tmp_path / 'a.wav')!r})))"
+    path = os.pathsep.join([str(Path(espeak.__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert done.stdout.strip().replace("\u02c8", "") == "p\u0250p\u0251\u02d0", done
+    assert read_sound(tmp_path / "a.wav")[0].any()
 
 
 @needs_espeak
@@ -79,10 +95,10 @@ def test_speed_and_wrong_wishes(tmp_path):
 
 def test_without_espeak_the_error_says_what_to_install(tmp_path, monkeypatch):
     espeak._load_library.cache_clear()
-    monkeypatch.setattr(espeak, "_LIBRARIES", ("libnone-such.so",))
+    monkeypatch.setattr(espeak, "_find_libraries", lambda: [("libnone-such.so", None)])
     try:
         assert not has_espeak()
-        with pytest.raises(MediaError, match="apt-get install espeak-ng"):
+        with pytest.raises(MediaError, match=r"pip install 'g4g\[speech\]'; Debian, Ubuntu: apt-get install espeak-ng"):
             speak("Papa", "en", tmp_path / "a.wav")
     finally:
         espeak._load_library.cache_clear()

@@ -40,6 +40,7 @@ def test_a_dub_states_source_sound_weights_span_and_face(tiny, portrait_file, so
     assert (found.state, found.trust, found.machine_made) == (INTACT, OWN, True)
     assert found.dub["source"] == {"sha256": hash_of(portrait_file)} and found.dub["weights"]["name"] == "g4g-tiny"
     assert found.dub["sounds"] == [{"sha256": hash_of(sound)}] and found.dub["faces"] == [{"number": 0}]
+    assert found.dub["learnt"] == [] and "learnt" not in str(found)
     (span,) = found.dub["spans"]
     assert (span["start_s"], span["end_s"]) == (0.0, pytest.approx(report.duration_s))
     assert "provenance: C2PA manifest in the file, signed by your own self-made certificate" in str(report)

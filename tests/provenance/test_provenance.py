@@ -228,6 +228,22 @@ def test_a_sidecar_in_the_way_is_told_before_the_work(config, source, tmp_path):
     assert inspect(sign(tmp_path / "dub.mkv", source, overwrite=True)).state == INTACT
 
 
+def test_a_video_that_cannot_be_replaced_keeps_its_sidecar(config, source, tmp_path, monkeypatch):
+    dub = sign(tmp_path / "dub.mkv", source)
+    before, replace_file = set(tmp_path.iterdir()), os.replace
+
+    def replace_sidecars(start, end):
+        if Path(end).suffix != ".c2pa":
+            raise OSError("no place left")
+        replace_file(start, end)
+
+    monkeypatch.setattr(os, "replace", replace_sidecars)
+    for name in ("dub.mkv", "new.mkv"):
+        with pytest.raises(OSError, match="no place left"):
+            sign(tmp_path / name, source, overwrite=True)
+    assert inspect(dub).state == INTACT and set(tmp_path.iterdir()) == before
+
+
 def test_files_without_or_with_a_broken_manifest(config, source, tmp_path):
     assert inspect(source).state == NONE
     (tmp_path / "text.mp4").write_text("not a video")

@@ -1,4 +1,4 @@
-"""The page in Debian's Chromium, without a screen: upload, dub, play; cancel; a bad file; consent; nothing fetched."""
+"""The page in Debian's Chromium, without a screen: upload, dub, play; stop; two visitors; a bad file; no fetches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from g4g.options import LoadOptions, ServeOptions
 from g4g.provenance import INTACT, inspect
+from g4g.serve.speech import has_espeak
 
 pytest.importorskip("gradio", reason="needs the extra serve: pip install g4g[serve]")
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -130,6 +131,39 @@ def test_stop_ends_the_job_and_the_next_one_works(tab, portrait_file, voice_file
     tab.click("#stop")
     wait_for(tab, "#status", "Stopped.")
     assert not tab.query_selector("#result video")
+    tab.click("#first")
+    wait_for(tab, "#status", "One frame is made.")
+
+
+def test_two_visitors_wait_for_each_other_and_see_only_their_own(browser, address, portrait_file, voice_file, short):
+    first, second = (browser.new_context().new_page() for _ in range(2))
+    for page, sound in ((first, voice_file), (second, short)):
+        page.goto(address[0])
+        page.wait_for_selector("#dub", timeout=WAIT_MS)
+        give(page, portrait_file, sound)
+        page.check("#consent input")
+    first.click("#dub")
+    wait_for(first, "body", "dubbing: ")
+    second.click("#dub")
+    wait_for(second, "body", "queue: 1/1")
+    wait_for(second, "#words textarea", "10 of 10 frames dubbed")
+    wait_for(first, "#words textarea", "117 of 117 frames dubbed")
+    shown = [page.get_attribute("#result video.dub", "src") for page in (first, second)]
+    assert len({Path(video).parent.parent for video in shown}) == 2
+    assert all(shown[other] not in page.content() for page, other in ((first, 1), (second, 0)))
+    first.context.close()
+    second.context.close()
+
+
+@pytest.mark.skipif(not has_espeak(), reason="needs espeak-ng: pip install g4g[speech]")
+def test_a_written_text_is_spoken_and_dubbed(tab, portrait_file):
+    tab.set_input_files("#video input[type=file]", str(portrait_file))
+    tab.click("#speak")
+    wait_for(tab, "body", "write the text first that is to be spoken")
+    tab.fill("#text textarea", "Hi.")
+    tab.click("#speak")
+    tab.wait_for_selector("#sound .waveform-container, #sound audio", state="attached", timeout=WAIT_MS)
+    tab.check("#consent input")
     tab.click("#first")
     wait_for(tab, "#status", "One frame is made.")
 

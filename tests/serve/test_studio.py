@@ -1,6 +1,7 @@
 """What the page can do, without a browser: limits, words of progress, an end when it is asked for, nothing left."""
 
 import threading
+import wave
 
 import pytest
 
@@ -10,6 +11,7 @@ from g4g.options import ServeOptions
 from g4g.provenance import INTACT, inspect
 from g4g.serve import Stopped, Studio
 from g4g.serve.progress import JobProgress
+from g4g.serve.speech import has_espeak
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,26 @@ def test_what_is_missing_or_too_long_is_told(studio, portrait_file, voice_file):
         studio.dub(name, str(portrait_file), None, None, quiet)
     with pytest.raises(ConfigError, match="takes up to 0.05 minutes, voice.wav has 0.1; cut it"):
         studio.dub(name, str(portrait_file), str(voice_file), None, quiet)
+
+
+@pytest.mark.skipif(not has_espeak(), reason="needs espeak-ng: pip install g4g[speech]")
+def test_a_text_is_read_aloud_in_its_language_and_its_limits_are_told(studio):
+    name = studio.open_visit()
+    english, german = (studio.speak(name, "Good morning, Bob.", language) for language in ("English", "German"))
+    lengths = []
+    for file in (english, german):
+        with wave.open(str(file)) as sound:
+            lengths.append(sound.getnframes() / sound.getframerate())
+    assert all(0.5 < length < 3 for length in lengths) and english.read_bytes() != german.read_bytes()
+    for text, language, words in (
+        (" ", "English", "write the text first"),
+        ("a" * 61, "English", "61 letters, the page's 0.05 minutes hold about 60; shorten it"),
+        ("Hello", "Klingon", "no such language"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            studio.speak(name, text, language)
+    studio.close_visit(name)
+    assert not english.exists()
 
 
 def test_a_stopped_job_ends_at_its_next_report():

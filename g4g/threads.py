@@ -10,6 +10,9 @@ from g4g.errors import ConfigError
 THREADS_VARIABLE = "G4G_THREADS"
 """Environment variable: threads of this process and, shared out, of those that it starts; unset: one for each core."""
 
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+"""Those of torch (the first two), numba and OpenCV."""
+
 
 def count_threads() -> int:
     """Tell how many threads this process may use: G4G_THREADS, else the cores that the system lets it run on.
@@ -28,12 +31,12 @@ def count_threads() -> int:
 
 def use_threads() -> int:
     """Set torch, numba and OpenCV to `count_threads()`, which is returned; OpenVINO and ONNX Runtime ask for it."""
-    import torch
-
     count = count_threads()
-    torch.set_num_threads(count)
     # A library that is imported later reads its variable, one that is there already is told.
-    os.environ["NUMBA_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = str(count)
+    for name in _VARIABLES:
+        os.environ[name] = str(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(count)
     if "numba" in sys.modules:
