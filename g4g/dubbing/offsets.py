@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from g4g.aligner import Aligner, Offset, measure_offset
+from g4g.avatar.window import Window
 from g4g.config import SCORE_FPS, CropConfig
 from g4g.dubbing.report import DubbedFrame
-from g4g.faces import FaceTrack, crop_face, make_backend, refine_crop
+from g4g.faces import FaceTrack, make_backend, refine_crop
+from g4g.media.picture import lay_patches
 
 SHORTEST_S, LONGEST_S = 2.8, 4.0
 """Seconds of dubbed frames that are looked at; in less, one offset looks like another."""
@@ -40,7 +42,8 @@ class OffsetMeter:
             return
         if item.frame_to_crop is not None:
             self.times_s.append(time_s)
-            self.pictures.append(crop_face(item.frame, _widen(item.frame_to_crop), _PICTURE_PX))
+            window = Window.around(_widen(item.frame_to_crop), _PICTURE_PX, item.picture.size)
+            self.pictures.append(window.crop(lay_patches(item.picture, item.patches, window.box)))
             self.is_full = self.length_s >= LONGEST_S
         elif self.has_enough:
             self.is_full = True
