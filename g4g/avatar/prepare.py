@@ -33,6 +33,7 @@ from g4g.faces import (
     place_head,
     refine_crop,
 )
+from g4g.faces.cuts import mark_cuts
 from g4g.media import MediaInfo, probe, read_frames, read_waveform
 from g4g.media.ahead import run_ahead
 from g4g.media.decode import raise_fault
@@ -130,7 +131,7 @@ class AvatarMaker:
             return kept[0], None
         faults: list[str] = []
         reading = read_frames(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
-        frames = report_each(run_ahead(reading, _AHEAD), "faces", info.frame_count, progress)
+        frames = report_each(run_ahead(mark_cuts(reading), _AHEAD), "faces", info.frame_count, progress)
         tracks = settle_tracks(follow_faces(frames, make_backend(self._backend)))
         return tracks, cache.save(video, self._backend, tracks, faults)
 
@@ -217,7 +218,7 @@ class AvatarMaker:
                 matrix = refine_crop(persons[face].head.frame_to_crop[row], persons[face].scale)
                 window = Window.around(matrix, size * persons[face].scale, picture.size)
                 libraries[face].crops[entry] = window.crop(picture.cut(window.box), "bicubic")
-        return {face: library.take(np.flatnonzero(find_sharp(library.crops))) for face, library in libraries.items()}
+        return {face: library.keep(find_sharp(library.crops)) for face, library in libraries.items()}
 
 
 def choose_scale(frame_to_crop: np.ndarray) -> int:

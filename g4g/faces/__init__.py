@@ -26,6 +26,6 @@ __all__ = [
     "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "HeadPose", "add_ring", "crop_face", "crop_mesh", "crop_scale",
     "describe_likeness", "eye_distance", "find_face", "find_runs", "find_turned", "fit_crop", "fit_pose",
     "fit_similarity", "follow_faces", "frame_corners", "head_yaw", "invert_affine", "lip_gap", "load_canonical",
-    "lower_half_mask", "make_backend", "mouth_shape", "place_head", "rasterise_mesh", "refine_crop",
-    "ring_triangles", "shift_crop", "steady_upper_face", "to_landmarks", "track_faces", "transform_points", "unit_row", "warp_frame",
+    "lower_half_mask", "make_backend", "mouth_shape", "place_head", "rasterise_mesh", "refine_crop", "ring_triangles",
+    "shift_crop", "steady_upper_face", "to_landmarks", "track_faces", "transform_points", "unit_row", "warp_frame",
 ]  # fmt: skip
