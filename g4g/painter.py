@@ -24,6 +24,9 @@ _OWN_RAMP = 0.3
 _TORN = 2.0
 """Between the lips a picture stretched so far, as log2 of areas, is hidden; half as far it still counts whole."""
 
+_LOST = -5
+"""Channel of `Painted.maps`: how much of the detail is lost."""
+
 
 @dataclass(frozen=True)
 class Canvas:
@@ -79,6 +82,12 @@ class Painted:
     def has_numbers(self) -> np.ndarray:
         """Whether the networks gave numbers for each frame, (B,)."""
         return np.isfinite(self.maps).all((1, 2, 3))
+
+    def sharpen(self, sharpening: float) -> Painted:
+        """Add fine detail once more by another `Finish.sharpening`, as if painted so."""
+        maps = self.maps.copy()
+        maps[..., _LOST] += sharpening
+        return replace(self, maps=maps)
 
     def draw(
         self, number: int, frame: np.ndarray, frame_to_crop: np.ndarray, result: np.ndarray, share: float = 1.0

@@ -10,7 +10,7 @@ from g4g.config import CropConfig
 from g4g.faces import add_ring, load_canonical, refine_crop
 from g4g.faces.canonical import INNER_LIPS
 from g4g.generator import draw_frames, make_sketch, sample_pictures
-from g4g.painter import Canvas, Painter, lay_out, reduce_picture, to_tensor, warp_picture
+from g4g.painter import Canvas, Finish, Painter, lay_out, reduce_picture, to_tensor, warp_picture
 from g4g.zoo import load
 
 SIZE, TOP = CropConfig().size, 48
@@ -128,6 +128,16 @@ def test_fusion_corrects_light():
     lighter, whole = draw(painted, canvas), enlarge(painted.taken[0], 2, least=True) == 1
     apart = lighter[whole].astype(float) - plain[whole]
     assert 20 < np.median(apart) < 30
+
+
+def test_what_is_painted_can_be_sharpened_afterwards():
+    models, canvas = load("g4g-tiny"), make_canvas(make_face(0.1))
+    with torch.no_grad():
+        models.fusion.light.bias[3:] = 0.2
+    painter = Painter(models.generator, models.fusion)
+    at_once, later = painter.paint(canvas, Finish(0.5, 0.3)), painter.paint(canvas, Finish(0.5)).sharpen(0.3)
+    np.testing.assert_allclose(later.maps, at_once.maps, atol=1e-6)
+    assert (draw(later, canvas) != draw(painter.paint(canvas, Finish(0.5)), canvas)).any()
 
 
 def test_a_face_off_the_picture_changes_nothing(painter):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import cv2
 import numpy as np
 
@@ -66,20 +68,27 @@ def try_finishes(painter: Painter, canvas: Canvas, crops: np.ndarray, frame_to_c
     real = _resize(crops, side)
     # The frames themselves are sharper: cutting crops out cost about as much as moving them by some of a pixel does.
     again = np.stack([warp_frame(crop, _SHIFT, (side, side), "bicubic") for crop in real])
-    wanted, mouths = np.maximum(_measure_energy(real, canvas), _FAINT), _cut(real, canvas)
-    kept = _measure_energy(again, canvas) / wanted
+    mouths = _cut(real, canvas)
+    wanted = np.maximum(_measure_energy(mouths), _FAINT)
+    kept = _measure_energy(_cut(again, canvas)) / wanted
 
-    def measure(finish: Finish) -> tuple[float, float]:
-        made = _draw(painter.paint(canvas, finish), real)
-        pairs = zip(_cut(made, canvas), mouths, strict=True)
-        errors = [np.square(ours.astype(np.float32) - theirs).mean() for ours, theirs in pairs]
-        return float(np.mean(errors)), float(np.median(_measure_energy(made, canvas) / wanted * kept))
+    def draw(painted: Painted) -> list[np.ndarray]:
+        return _cut(_draw(painted, real), canvas)
 
-    residual = min(_RESIDUALS, key=lambda share: measure(Finish(share))[0])
-    for sharpening in _SHARPENING:
-        if measure(Finish(residual, sharpening))[1] >= _CRISP_ENOUGH:
-            break
-    return Finish(residual, sharpening)
+    def is_crisp(painted: Painted) -> bool:
+        return float(np.median(_measure_energy(draw(painted)) / wanted * kept)) >= _CRISP_ENOUGH
+
+    painted = {residual: painter.paint(canvas, Finish(residual)) for residual in _RESIDUALS}
+    residual = min(_RESIDUALS, key=lambda residual: _compare(draw(painted[residual]), mouths))
+    # The more sharpening, the more energy: the least that is enough is found by halving.
+    least = bisect_left(_SHARPENING[:-1], True, key=lambda amount: is_crisp(painted[residual].sharpen(amount)))
+    return Finish(residual, _SHARPENING[least])
+
+
+def _compare(made: list[np.ndarray], real: list[np.ndarray]) -> float:
+    """Mean squared error of mouths."""
+    pairs = zip(made, real, strict=True)
+    return float(np.mean([np.square(ours.astype(np.float32) - theirs).mean() for ours, theirs in pairs]))
 
 
 def _resize(pictures: np.ndarray, side: int) -> np.ndarray:
@@ -105,7 +114,6 @@ def _cut(pictures: np.ndarray, canvas: Canvas) -> list[np.ndarray]:
     return mouths
 
 
-def _measure_energy(pictures: np.ndarray, canvas: Canvas) -> np.ndarray:
+def _measure_energy(mouths: list[np.ndarray]) -> np.ndarray:
     """Energy of the mouths' fine detail, the Laplacian's, (B,)."""
-    mouths = _cut(pictures, canvas)
     return np.array([np.square(cv2.Laplacian(mouth.astype(np.float32), cv2.CV_32F)).mean() for mouth in mouths])

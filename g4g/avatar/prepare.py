@@ -18,11 +18,11 @@ from g4g.avatar.packing import settle_tracks
 from g4g.avatar.person import HeadTrack, Person
 from g4g.avatar.retrieve import describe_entries
 from g4g.avatar.steady import steady_pose
+from g4g.avatar.window import Window
 from g4g.config import CropConfig
 from g4g.errors import FaceError, MediaError
 from g4g.faces import (
     FaceTracks,
-    crop_face,
     crop_scale,
     find_face,
     find_runs,
@@ -33,9 +33,11 @@ from g4g.faces import (
     place_head,
     refine_crop,
 )
-from g4g.media import MediaInfo, pick_frames, probe, read_frames, read_waveform
+from g4g.faces.cuts import mark_cuts
+from g4g.media import MediaInfo, probe, read_frames, read_waveform
 from g4g.media.ahead import run_ahead
 from g4g.media.decode import raise_fault
+from g4g.media.read import pick_pictures
 from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
 from g4g.zoo import Models
@@ -129,7 +131,7 @@ class AvatarMaker:
             return kept[0], None
         faults: list[str] = []
         reading = read_frames(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
-        frames = report_each(run_ahead(reading, _AHEAD), "faces", info.frame_count, progress)
+        frames = report_each(run_ahead(mark_cuts(reading), _AHEAD), "faces", info.frame_count, progress)
         tracks = settle_tracks(follow_faces(frames, make_backend(self._backend)))
         return tracks, cache.save(video, self._backend, tracks, faults)
 
@@ -210,12 +212,13 @@ class AvatarMaker:
             )  # fmt: skip
             for entry, (row, frame) in enumerate(zip(rows.tolist(), frames.tolist(), strict=True)):
                 wanted.setdefault(frame, []).append((face, entry, row))
-        picked = pick_frames(avatar.info.path, wanted, on_fault=pass_over)
-        for number, frame in report_each(run_ahead(picked, _AHEAD), "library", len(wanted), progress):
+        picked = pick_pictures(avatar.info.path, wanted, on_fault=pass_over)
+        for number, picture in report_each(run_ahead(picked, _AHEAD), "library", len(wanted), progress):
             for face, entry, row in wanted[number]:
                 matrix = refine_crop(persons[face].head.frame_to_crop[row], persons[face].scale)
-                libraries[face].crops[entry] = crop_face(frame, matrix, size * persons[face].scale, "bicubic")
-        return {face: library.take(np.flatnonzero(find_sharp(library.crops))) for face, library in libraries.items()}
+                window = Window.around(matrix, size * persons[face].scale, picture.size)
+                libraries[face].crops[entry] = window.crop(picture.cut(window.box), "bicubic")
+        return {face: library.keep(find_sharp(library.crops)) for face, library in libraries.items()}
 
 
 def choose_scale(frame_to_crop: np.ndarray) -> int:

@@ -27,6 +27,7 @@ from g4g.media import MediaInfo, VideoWriter
 from g4g.media.check import check_dub, check_video, list_sounds
 from g4g.media.encode import choose_encoding
 from g4g.media.mix import mixed_sound
+from g4g.media.picture import PlaneMaker
 from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
 from g4g.networks import use_engine
@@ -218,22 +219,25 @@ class Dubber:
 
     def _open_writer(self, out: Path, heard, dub: Dub, settings: DubOptions, alpha: bool, mark) -> VideoWriter:
         info, plan = dub.avatar.info, dub.plan
+        encoding = choose_encoding(out, settings.codec, settings.crf)
+        planar = info.is_planar and not alpha and encoding.stores_planes(info.width, info.height)
         return VideoWriter(
             out, info.width, info.height, info.fps, audio=heard, span_s=plan.span_s, mix=settings.mix,
             overwrite=settings.overwrite, codec=settings.codec, crf=settings.crf, colour=info.colour,
             pixel_aspect=info.pixel_aspect, alpha=alpha,
             times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
-            source=_find_source(info), mark=mark,
+            source=_find_source(info), mark=mark, planar=planar,
         )  # fmt: skip
 
     def _write(self, dub: Dub, frames, writer: VideoWriter, sheet, progress, meter, passed: list[str | None]) -> None:
         """Make and encode all frames; add to `passed` why each passed through, None where it was dubbed."""
         samples, count = [], len(dub.plan)
+        planes = PlaneMaker(dub.avatar.info.colour) if writer.planar else None
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
         with writer:
             for number, item in enumerate(frames):
                 with self._clock.timed("encode"):
-                    writer.write(np.concatenate([item.frame, item.alpha], axis=-1))
+                    writer.write(_lay_out(item, planes))
                 passed.append(item.passed)
                 if number < len(dub.avatar.tracks):  # afterwards it plays to and fro
                     meter.add(dub.plan.times_s[number], item)
@@ -276,6 +280,13 @@ def _tell(progress: Progress, stage: str, done: int) -> None:
     """Tell that a stage of one step begins (0) or ends (1)."""
     if progress:
         progress(stage, done, 1)
+
+
+def _lay_out(item: DubbedFrame, planes: PlaneMaker | None) -> np.ndarray:
+    """Make of a dubbed frame what the writer takes: planes, RGB or RGBA."""
+    if planes is not None:
+        return planes.make(item.picture, item.patches)
+    return np.concatenate([item.frame, item.alpha], axis=-1) if item.alpha.shape[-1] else item.frame
 
 
 def _find_source(info: MediaInfo) -> Path | None:

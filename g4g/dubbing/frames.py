@@ -11,6 +11,7 @@ import torch
 
 from g4g.avatar.clock import Clock
 from g4g.avatar.prepare import pass_over
+from g4g.avatar.window import Window
 from g4g.config import CropConfig
 from g4g.dubbing.dub import Dub
 from g4g.dubbing.motions import MouthMotion
@@ -18,9 +19,9 @@ from g4g.dubbing.plan import NO_NUMBERS
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.dubbing.voices import Voice
 from g4g.errors import ResourceError
-from g4g.faces import crop_face
 from g4g.media.ahead import run_ahead
-from g4g.media.ping_pong import ping_pong_frames
+from g4g.media.picture import Patch, Picture, lay_over
+from g4g.media.ping_pong import ping_pong_pictures
 from g4g.motion import frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter, join_painted
 from g4g.zoo import Models
@@ -48,13 +49,10 @@ class FrameMaker:
 
     def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[_Batch]:
         path, count, first = dub.avatar.info.path, len(dub.avatar.tracks), 0
-        frames = ping_pong_frames(path, count, len(dub.plan), alpha=alpha, on_fault=pass_over)
+        pictures = ping_pong_pictures(path, count, len(dub.plan), alpha=alpha, on_fault=pass_over)
         while True:
             with self._clock.timed("decode"):
-                read = [
-                    (number, np.ascontiguousarray(frame[..., :3]), frame[..., 3:])
-                    for number, frame in islice(frames, BATCH_FRAMES)
-                ]
+                read = list(islice(pictures, BATCH_FRAMES))
             if not read:
                 return
             yield _Batch(first, *zip(*read, strict=True))
@@ -68,25 +66,27 @@ class FrameMaker:
                 faces = voice.faces[list(batch.numbers)]
                 wanted = np.array([voice.plan.passed[batch.first + i] is None for i in range(len(batch.numbers))])
                 for face in np.unique(faces[wanted]).tolist():
-                    job = _Job(dub, voice, motion, face, batch, np.flatnonzero(wanted & (faces == face)))
+                    with self._clock.timed("crop"):
+                        job = _Job(dub, voice, motion, face, batch, np.flatnonzero(wanted & (faces == face)))
                     made.append((job, self._paint(job)))
             yield batch, made
 
     def _draw_batches(self, dub: Dub, batches: Iterator[tuple[_Batch, list]]) -> Iterator[list[DubbedFrame]]:
         for batch, made in batches:
-            results, faces = list(batch.frames), [[] for _ in batch.frames]
+            patches, faces = [[] for _ in batch.pictures], [[] for _ in batch.pictures]
             with self._clock.timed("draw"):
                 for job, painted in made:
                     for row in np.flatnonzero(painted.has_numbers).tolist():
                         place = int(job.places[row])
-                        results[place], face = job.draw(painted, row, results[place])
+                        patch, face = job.draw(painted, row, patches[place])
+                        patches[place].append(patch)
                         faces[place].append(face)
             yield [
                 DubbedFrame(
-                    batch.frames[i], results[i], batch.alphas[i], tuple(faces[i]),
+                    picture, tuple(patches[i]), tuple(faces[i]),
                     None if faces[i] else dub.plan.passed[batch.first + i] or NO_NUMBERS,
                 )
-                for i in range(len(results))
+                for i, picture in enumerate(batch.pictures)
             ]  # fmt: skip
 
     def _paint(self, job: _Job) -> Painted:
@@ -120,12 +120,11 @@ class FrameMaker:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Frames of a plan from number `first` on: `numbers` in the video, RGB `frames`, and `alphas` (H, W, 0 or 1)."""
+    """Frames of a plan from number `first` on: `numbers` in the video, and `pictures`."""
 
     first: int
     numbers: tuple[int, ...]
-    frames: tuple[np.ndarray, ...]
-    alphas: tuple[np.ndarray, ...]
+    pictures: tuple[Picture, ...]
 
 
 class _Job:
@@ -137,14 +136,17 @@ class _Job:
         self.places, self.numbers = places, batch.first + places
         self._rows = self.person.head.find_rows(np.array(batch.numbers)[places])
         self.frame_to_crop = self.person.head.frame_to_crop[self._rows]
+        pictures = [batch.pictures[place] for place in places]
+        self._windows = [
+            Window.around(matrix, CropConfig().size, picture.size)
+            for matrix, picture in zip(self.frame_to_crop, pictures, strict=True)
+        ]
+        self._shown = [picture.cut(window.box) for picture, window in zip(pictures, self._windows, strict=True)]
 
     def lay_canvas(self, part: slice, models: Models) -> Canvas:
         """Cut the crops of some of the frames and lay out what is painted over them."""
         person, rows, numbers = self.person, self._rows[part], self.numbers[part]
-        crops = [
-            crop_face(self.batch.frames[place], matrix, CropConfig().size)
-            for place, matrix in zip(self.places[part], self.frame_to_crop[part], strict=True)
-        ]
+        crops = [window.crop(shown) for window, shown in zip(self._windows[part], self._shown[part], strict=True)]
         degrees = person.head.pose.degrees[rows]
         shapes, closed = self.motion.shapes[numbers], self.motion.closed[numbers]
         laid = lay_shapes(models.motion, person.neutral, degrees, shapes, closed)
@@ -154,13 +156,17 @@ class _Job:
         speech = frame_speech(self.motion.speech, times_s, models.generator.config.speech_rows)
         return Canvas(np.stack(crops), own, targets, library.crops[entries], library.meshes[entries], speech)
 
-    def draw(self, painted: Painted, row: int, result: np.ndarray) -> tuple[np.ndarray, DubbedFace]:
-        """Draw the new face of one of the frames into what became of it so far, which is copied if it is the source."""
-        frame, matrix = self.batch.frames[self.places[row]], self.frame_to_crop[row]
+    def draw(self, painted: Painted, row: int, earlier: list[Patch]) -> tuple[Patch, DubbedFace]:
+        """Draw the new face of one of the frames over the faces that were drawn into it earlier."""
+        window, source = self._windows[row], self._shown[row]
         share = float(self.voice.plan.shares[self.numbers[row]])
-        result = result.copy() if result is frame else result
-        painted.draw(row, frame, matrix, result, share)
-        return result, DubbedFace(painted.taken[row] * np.float32(share), matrix)
+        result = source.copy()
+        lay_over(result, window.box[:2], earlier)
+        if result.size:
+            painted.draw(row, source, window.frame_to_crop, result, share)
+        return Patch(window.box, source, result), DubbedFace(
+            painted.taken[row] * np.float32(share), self.frame_to_crop[row]
+        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

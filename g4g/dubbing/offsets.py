@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from g4g.aligner import Aligner, Offset, measure_offset
+from g4g.avatar.window import Window
 from g4g.config import SCORE_FPS, CropConfig
 from g4g.dubbing.report import DubbedFrame
-from g4g.faces import FaceTrack, crop_face, make_backend, refine_crop
+from g4g.faces import FaceTrack, make_backend, refine_crop
+from g4g.faces.backends import FaceBackend
+from g4g.media.picture import lay_patches
 
 SHORTEST_S, LONGEST_S = 2.8, 4.0
 """Seconds of dubbed frames that are looked at; in less, one offset looks like another."""
@@ -33,6 +37,10 @@ class OffsetMeter:
     times_s: list[float] = field(default_factory=list)
     pictures: list[np.ndarray] = field(default_factory=list)
     is_full: bool = False
+    _meshes: list[Future] = field(default_factory=list)
+    _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    """Places the points, in order, while frames are made."""
+    _backend: FaceBackend | None = None
 
     def add(self, time_s: float, item: DubbedFrame) -> None:
         """Look at the next frame of the dub, shown at `time_s`."""
@@ -40,13 +48,18 @@ class OffsetMeter:
             return
         if item.frame_to_crop is not None:
             self.times_s.append(time_s)
-            self.pictures.append(crop_face(item.frame, _widen(item.frame_to_crop), _PICTURE_PX))
+            window = Window.around(_widen(item.frame_to_crop), _PICTURE_PX, item.picture.size)
+            self.pictures.append(window.crop(lay_patches(item.picture, item.patches, window.box)))
+            self._meshes.append(self._worker.submit(self._find, self.pictures[-1]))
             self.is_full = self.length_s >= LONGEST_S
         elif self.has_enough:
             self.is_full = True
         else:
             self.times_s.clear()
             self.pictures.clear()
+            while self._meshes:
+                self._meshes.pop().cancel()
+            self._worker.submit(self._forget)
 
     def tell_dubbed(self, aligner: Aligner, speech: np.ndarray, start_s: float) -> Offset | None:
         """Tell the offset between the dubbed face, whose points are placed anew, and the new sound.
@@ -58,13 +71,20 @@ class OffsetMeter:
         Returns:
             The offset; None where too few frames were gathered, or no face is found on them.
         """
-        backend = make_backend(self.faces)
-        meshes = [backend.find(picture) for picture in self.pictures] if self.has_enough else []
+        meshes = [mesh.result() for mesh in self._meshes] if self.has_enough else []
         seen = [number for number, mesh in enumerate(meshes) if mesh is not None]
         if not seen:
             return None
         times_s = np.array(self.times_s)[seen]
         return measure_offset(aligner, np.stack([meshes[number] for number in seen]), times_s, speech, start_s)
+
+    def _find(self, picture: np.ndarray) -> np.ndarray | None:
+        self._backend = self._backend or make_backend(self.faces)
+        return self._backend.find(picture)
+
+    def _forget(self) -> None:
+        if self._backend is not None:
+            self._backend.forget()
 
     @property
     def has_enough(self) -> bool:

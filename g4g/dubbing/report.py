@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from g4g.dubbing.people import Face
 from g4g.errors import MediaError
 from g4g.faces import FaceTracks, crop_face, eye_distance, head_yaw, warp_frame
 from g4g.media import pick_frames
+from g4g.media.picture import Patch, Picture, lay_patches
 from g4g.media.sheet import paste_columns
 
 _SHEET_TILE_PX = 256
@@ -34,14 +36,26 @@ class DubbedFrame:
     """One frame of a dub before encoding; where the source passed through, `faces` is empty and `passed` says why.
 
     `source` and `frame` are RGB (H, W, 3); `alpha` is (H, W, 1) where the output holds the source's transparency,
-    else (H, W, 0). `taken` and `frame_to_crop` are the first face's, or None.
+    else (H, W, 0). `taken` and `frame_to_crop` are the first face's, or None. It is made of the source's `picture` and
+    the `patches` that changed.
     """
 
-    source: np.ndarray
-    frame: np.ndarray
-    alpha: np.ndarray
+    picture: Picture
+    patches: tuple[Patch, ...]
     faces: tuple[DubbedFace, ...] = ()
     passed: str | None = None
+
+    @cached_property
+    def source(self) -> np.ndarray:
+        return self.picture.whole()
+
+    @cached_property
+    def frame(self) -> np.ndarray:
+        return lay_patches(self.picture, self.patches) if self.patches else self.source
+
+    @property
+    def alpha(self) -> np.ndarray:
+        return self.picture.alpha
 
     @property
     def taken(self) -> np.ndarray | None:

@@ -2,7 +2,17 @@
 
 from g4g.faces.backends import BACKENDS, make_backend
 from g4g.faces.canonical import lip_gap, load_canonical
-from g4g.faces.crop import crop_face, crop_mesh, crop_scale, find_runs, fit_crop, lower_half_mask, refine_crop
+from g4g.faces.crop import (
+    crop_face,
+    crop_mesh,
+    crop_scale,
+    find_runs,
+    fit_crop,
+    frame_corners,
+    lower_half_mask,
+    refine_crop,
+    shift_crop,
+)
 from g4g.faces.follow import FaceTracks, follow_faces
 from g4g.faces.landmarks import eye_distance, head_yaw, mouth_shape, steady_upper_face, to_landmarks
 from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
@@ -15,7 +25,7 @@ from g4g.faces.warp import fit_similarity, invert_affine, transform_points, warp
 __all__ = [
     "ALIKE", "BACKENDS", "FaceTrack", "FaceTracks", "HeadPose", "add_ring", "crop_face", "crop_mesh", "crop_scale",
     "describe_likeness", "eye_distance", "find_face", "find_runs", "find_turned", "fit_crop", "fit_pose",
-    "fit_similarity", "follow_faces", "head_yaw", "invert_affine", "lip_gap", "load_canonical", "lower_half_mask",
-    "make_backend", "mouth_shape", "place_head", "rasterise_mesh", "refine_crop", "ring_triangles",
-    "steady_upper_face", "to_landmarks", "track_faces", "transform_points", "unit_row", "warp_frame",
+    "fit_similarity", "follow_faces", "frame_corners", "head_yaw", "invert_affine", "lip_gap", "load_canonical",
+    "lower_half_mask", "make_backend", "mouth_shape", "place_head", "rasterise_mesh", "refine_crop", "ring_triangles",
+    "shift_crop", "steady_upper_face", "to_landmarks", "track_faces", "transform_points", "unit_row", "warp_frame",
 ]  # fmt: skip

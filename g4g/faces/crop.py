@@ -57,6 +57,19 @@ def refine_crop(frame_to_crop: np.ndarray, factor: float) -> np.ndarray:
     return result
 
 
+def shift_crop(frame_to_crop: np.ndarray, left: float, top: float) -> np.ndarray:
+    """Map a part of a frame that begins at (left, top) px to the same crop, affine (2, 3)."""
+    return np.column_stack([frame_to_crop[:, :2], frame_to_crop[:, :2] @ [left, top] + frame_to_crop[:, 2]])
+
+
+def frame_corners(frame_to_crop: np.ndarray, size: int) -> np.ndarray:
+    """Return the outer corners (4, 2), frame px, of a crop of `size`."""
+    low, high = -0.5, size - 0.5
+    return transform_points(
+        invert_affine(frame_to_crop), np.array([[low, low], [high, low], [low, high], [high, high]])
+    )
+
+
 def crop_mesh(frame_to_crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """Map meshes (T, N, 3) frame px to crop px by affines (T, 2, 3): depth is scaled alike; (T, N, 3), float32."""
     depth = mesh[..., 2:] * crop_scale(frame_to_crop)[:, None, None]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 from PIL import Image
 from scenedetect import FrameTimecode
@@ -10,6 +14,30 @@ from scenedetect.detectors import ContentDetector
 
 _WIDTH_PX = 128
 """Pictures are reduced to about this width: a cut changes all of a picture."""
+
+
+class TimedFrame(Protocol):
+    """A frame (H, W, 3) RGB uint8 and its time in seconds."""
+
+    time_s: float
+    frame: np.ndarray
+
+
+@dataclass(frozen=True)
+class MarkedFrame:
+    """A frame (H, W, 3) RGB uint8, its time in seconds, and whether a new scene begins with it."""
+
+    time_s: float
+    frame: np.ndarray
+    is_cut: bool
+
+
+def mark_cuts(frames: Iterable[TimedFrame | MarkedFrame]) -> Iterator[MarkedFrame]:
+    """Tell of each frame of a video, in order, whether a new scene begins; those that are marked pass as they are."""
+    detector = CutDetector()
+    for item in frames:
+        is_marked = isinstance(item, MarkedFrame)
+        yield item if is_marked else MarkedFrame(item.time_s, item.frame, detector.is_cut(item.frame))
 
 
 class CutDetector:

@@ -11,12 +11,12 @@ import numpy as np
 from g4g.config import CropConfig
 from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
 from g4g.faces.crop import crop_face, find_runs, fit_crop
-from g4g.faces.cuts import CutDetector
+from g4g.faces.cuts import MarkedFrame, TimedFrame, mark_cuts
 from g4g.faces.facemesh import POINTS
 from g4g.faces.landmarks import to_landmarks
 from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
 from g4g.faces.occlusion import find_occluded, measure_light, sample_places
-from g4g.faces.track import FaceTrack, TimedFrame
+from g4g.faces.track import FaceTrack
 
 MOST_FACES = 8
 """So many faces are followed at once, the largest."""
@@ -76,7 +76,9 @@ class FaceTracks:
         return FaceTrack(self.times_s, mesh, found, frame_to_crop, self.cuts)
 
 
-def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: CropConfig = CropConfig()) -> FaceTracks:
+def follow_faces(
+    frames: Iterable[TimedFrame | MarkedFrame], backend: FaceBackend, config: CropConfig = CropConfig()
+) -> FaceTracks:
     """Follow all faces through a video; memory holds 6 KB per frame and face, never the frames.
 
     A face that was lost, left, or comes back after a cut keeps its number where it looks alike (`describe_likeness`);
@@ -84,18 +86,18 @@ def follow_faces(frames: Iterable[TimedFrame], backend: FaceBackend, config: Cro
     new mouths are made.
 
     Args:
-        frames: the video in order.
+        frames: the video in order; cuts are looked for here where `mark_cuts` has not.
         backend: as `make_backend` builds it.
     Returns:
         The tracks; without any face they have no rows.
     Source:
         Our choice.
     """
-    times_s, cuts, detector, follower = [], [], CutDetector(), _Follower(backend)
-    for number, item in enumerate(frames):
+    times_s, cuts, follower = [], [], _Follower(backend)
+    for number, item in enumerate(mark_cuts(frames)):
         times_s.append(item.time_s)
-        cuts.append(detector.is_cut(item.frame))
-        follower.step(number, item.frame, cuts[-1])
+        cuts.append(item.is_cut)
+        follower.step(number, item.frame, item.is_cut)
     pieces = follower.pieces
     owners = _join(pieces)
     frames_of = np.array([n for p in pieces for n in range(p.start, p.stop)], np.int32)

@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from g4g.config import CropConfig
 from g4g.faces.backends import FaceBackend
 from g4g.faces.crop import find_runs, fit_crop
-from g4g.faces.cuts import CutDetector
+from g4g.faces.cuts import TimedFrame, mark_cuts
 from g4g.faces.facemesh import POINTS
 from g4g.faces.landmarks import to_landmarks
 from g4g.faces.warp import transform_points
-
-
-class TimedFrame(Protocol):
-    """A frame (H, W, 3) RGB uint8 and its time in seconds."""
-
-    time_s: float
-    frame: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -68,10 +60,10 @@ def track_faces(
     Returns:
         The track; frames without a face have found = False.
     """
-    times_s, meshes, cuts, detector = [], [], [], CutDetector()
-    for item in frames:
+    times_s, meshes, cuts = [], [], []
+    for item in mark_cuts(frames):
         times_s.append(item.time_s)
-        cuts.append(detector.is_cut(item.frame))
+        cuts.append(item.is_cut)
         if cuts[-1]:
             backend.forget()
         meshes.append(backend.find(item.frame))

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from g4g.faces import invert_affine, transform_points
+from g4g.generator.lanes import BYTES, LANES, mix_maps, sample_cubic
 
 _LEAST_SHARE = 1 / 256
 """A picture with a smaller share is passed over: it would not move a pixel by one level."""
@@ -35,78 +36,97 @@ def draw_onto(
     corners = transform_points(back, corners)
     left, first = np.maximum(np.floor(corners.min(0)).astype(int), 0).tolist()
     right, last = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, [frame.shape[1], frame.shape[0]]).tolist()
-    _draw(result, frame, references, maps, frame_to_maps, back, (left, right, first, last), size, top)
+    channels = maps.shape[-1]
+    padded = np.zeros((*maps.shape[:2], -(-channels // LANES) * LANES), np.float32)
+    padded[..., :channels] = maps
+    pictures = np.ascontiguousarray(references), np.ascontiguousarray(frame)[None]
+    _draw(result, *pictures, padded, channels, frame_to_maps, back, (left, right, first, last), size, top)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _draw(result, frame, references, maps, there, back, box, size, top):
-    height, width, channels = maps.shape
-    count, finer = len(references), references.shape[1] / size
-    shares, rest = 2 * (count + 1), 3 * (count + 1)
-    m, blend, sample = np.empty(channels, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
+def _draw(result, references, frames, maps, channels, there, back, box, size, top):
+    height, width, count = maps.shape[0], maps.shape[1], len(references)
+    shares, rest, last = 2 * (count + 1), 3 * (count + 1), channels - 1
+    finer, half, zero = np.float32(references.shape[1] / size), np.float32(0.5), np.float32(_ZERO)
+    m = np.empty(maps.shape[2], np.float32)
     for y in range(box[2], box[3]):
         for x in range(box[0], box[1]):
             u = there[0, 0] * x + there[0, 1] * y + there[0, 2]
             v = there[1, 0] * x + there[1, 1] * y + there[1, 2] - top
             if u < 0 or v < 0 or u > width - 1 or v > height - 1:
                 continue
-            taken = _interpolate(maps, u, v, rest + 8, m)
+            i, j = min(int(v), height - 2), min(int(u), width - 2)
+            near = _weigh_corners(np.float32(u - j), np.float32(v - i))
+            taken = near[0] * maps[i, j, last] + near[1] * maps[i, j + 1, last]
+            taken += near[2] * maps[i + 1, j, last] + near[3] * maps[i + 1, j + 1, last]
             if taken <= 0:
                 continue
-            _interpolate(maps, u, v, 0, m)
-            blend[:] = 0
+            _interpolate(maps, i, j, near, m)
+            r, g, b = np.float32(0), np.float32(0), np.float32(0)
             for k in range(count):
                 if m[shares + k] >= _LEAST_SHARE:
-                    _sample(references[k], (m[2 * k] + 0.5) * finer - 0.5, (m[2 * k + 1] + 0.5) * finer - 0.5, sample)
-                    for c in range(3):
-                        blend[c] += m[shares + k] * (sample[c] - _ZERO)
-            detail = m[rest + 4] * ((blend[0] + blend[1] + blend[2]) / 3 - m[rest + 3])
+                    p, q = (m[2 * k] + half) * finer - half, (m[2 * k + 1] + half) * finer - half
+                    red, green, blue = _sample(references, k, p, q)
+                    r += m[shares + k] * (red - zero)
+                    g += m[shares + k] * (green - zero)
+                    b += m[shares + k] * (blue - zero)
+            detail = m[rest + 4] * ((r + g + b) / 3 - m[rest + 3])
+            r, g, b = r + detail + m[rest], g + detail + m[rest + 1], b + detail + m[rest + 2]
             own = m[shares + count]
             if own > 0:
                 p, q = m[2 * count], m[2 * count + 1]
-                _sample(
-                    frame, back[0, 0] * p + back[0, 1] * q + back[0, 2], back[1, 0] * p + back[1, 1] * q + back[1, 2],
-                    sample,
-                )  # fmt: skip
-            for c in range(3):
-                value = blend[c] + detail + m[rest + c]
-                if own > 0:
-                    value += own * (sample[c] - _ZERO - value)
-                value += m[rest + 5 + c] + _ZERO
-                value = min(max(value, 0.0), 255.0)
-                result[y, x, c] = np.uint8(result[y, x, c] + taken * (value - result[y, x, c]) + 0.5)
+                p, q = back[0, 0] * p + back[0, 1] * q + back[0, 2], back[1, 0] * p + back[1, 1] * q + back[1, 2]
+                red, green, blue = _sample(frames, 0, p, q)
+                r, g, b = r + own * (red - zero - r), g + own * (green - zero - g), b + own * (blue - zero - b)
+            _put(result, y, x, taken, r + m[rest + 5] + zero, g + m[rest + 6] + zero, b + m[rest + 7] + zero)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _interpolate(maps, u, v, first, out):
-    """Read the maps (h, w, C) from number `first` on at a place inside, bilinear; return the last."""
-    height, width, channels = maps.shape
-    i, j = min(int(v), height - 2), min(int(u), width - 2)
-    fv, fu = np.float32(v - i), np.float32(u - j)
-    a, b = (1 - fv) * (1 - fu), (1 - fv) * fu
-    c, d = fv * (1 - fu), fv * fu
-    for k in range(first, channels):
-        out[k] = a * maps[i, j, k] + b * maps[i, j + 1, k] + c * maps[i + 1, j, k] + d * maps[i + 1, j + 1, k]
-    return out[channels - 1]
+def _put(result, y, x, taken, *colour):
+    """Take so much of a colour at a pixel."""
+    for c in range(3):
+        old = np.float32(result[y, x, c])
+        result[y, x, c] = np.uint8(old + taken * (min(max(colour[c], 0.0), 255.0) - old) + np.float32(0.5))
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _sample(picture, x, y, out):
-    """Read a picture (H, W, 3) at a place, bicubic (Keys 1981, a = -0.75 as in torch), its edge held beyond."""
-    height, width = picture.shape[:2]
-    left, first = int(np.floor(x)), int(np.floor(y))
-    across, down = _weigh(np.float32(x - left)), _weigh(np.float32(y - first))
+def _weigh_corners(x, y):
+    """Bilinear weights of four neighbours, row by row, at a share (x, y) of the way from the first to the last."""
+    one = np.float32(1)  # with a plain 1 numba would count in float64
+    return (one - y) * (one - x), (one - y) * x, y * (one - x), y * x
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _interpolate(maps, i, j, near, out):
+    """Read all channels of the maps (h, w, C), a multiple of LANES, between four neighbours."""
+    _, width, channels = maps.shape
+    step, first = 4 * channels, maps.ctypes.data + 4 * channels * (i * width + j)
+    for byte in range(0, step, 4 * LANES):
+        a = first + byte
+        corners = np.uintp(a), np.uintp(a + step), np.uintp(a + step * width), np.uintp(a + step * (width + 1))
+        mix_maps(np.uintp(out.ctypes.data + byte), corners, near)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _sample(pictures, k, x, y):
+    """Read picture k of (K, H, W, 3), contiguous, at a place, bicubic, its edge held beyond."""
+    height, width = pictures.shape[1:3]
+    left, first = np.floor(x), np.floor(y)
+    across, down = np.float32(x - left), np.float32(y - first)
+    column, row = int(left) - 1, int(first) - 1
+    if column >= 0 and row >= 0 and 3 * column + BYTES <= 3 * width and row < height - 3:
+        address = pictures.ctypes.data + 3 * ((k * height + row) * width + column)
+        return sample_cubic(np.uintp(address), np.uintp(3 * width), across, down)
+    across_weights, down_weights = _weigh(across), _weigh(down)
     r, g, b = np.float32(0), np.float32(0), np.float32(0)
-    inside = left >= 1 and first >= 1 and left < width - 2 and first < height - 2
     for i in range(4):
-        row = first - 1 + i if inside else min(max(first - 1 + i, 0), height - 1)
+        h = min(max(row + i, 0), height - 1)
         for j in range(4):
-            column = left - 1 + j if inside else min(max(left - 1 + j, 0), width - 1)
-            weight = down[i] * across[j]
-            r += weight * picture[row, column, 0]
-            g += weight * picture[row, column, 1]
-            b += weight * picture[row, column, 2]
-    out[0], out[1], out[2] = r, g, b
+            w, weight = min(max(column + j, 0), width - 1), down_weights[i] * across_weights[j]
+            r += weight * pictures[k, h, w, 0]
+            g += weight * pictures[k, h, w, 1]
+            b += weight * pictures[k, h, w, 2]
+    return r, g, b
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -54,6 +54,11 @@ def read_colour(decoded: DecodedFrame, is_picture: bool) -> Colour:
     return Colour(matrix, decoded.color_primaries or UNTAGGED, decoded.color_trc or UNTAGGED, full_range)
 
 
+def means_colour(decoded: DecodedFrame) -> bool:
+    """Tell whether `read_colour` gives the colour that a frame's own samples mean, its matrix being known."""
+    return decoded.colorspace in KNOWN_MATRICES | {UNTAGGED} and decoded.color_trc not in HDR_TRANSFERS
+
+
 def guess_matrix(decoded: DecodedFrame, is_picture: bool) -> int:
     """Guess the matrix of an untagged frame as players do: BT.601 for pictures and small video, else BT.709.
 

@@ -29,8 +29,9 @@ class Codec:
 
 
 # The encoders' speeds are our choice: about as fast as the networks on two cores, files about as large as H.264's.
+# subq 1 takes a fifth of its time from x264, for files 3 % larger at 0.15 dB less.
 CODECS = {
-    "h264": Codec(("-c:v", "libx264", "-preset", "veryfast"), crf=18),
+    "h264": Codec(("-c:v", "libx264", "-preset", "veryfast", "-subq", "1"), crf=18),
     "hevc": Codec(("-c:v", "libx265", "-preset", "veryfast", "-x265-params", "log-level=error"), crf=20),
     "vp9": Codec(
         ("-c:v", "libvpx-vp9", "-b:v", "0", "-cpu-used", "5"),
@@ -101,27 +102,35 @@ class Encoding:
         """True where transparency can be stored."""
         return self.container.muxer in self.codec.alpha_muxers
 
+    def stores_planes(self, width: int, height: int) -> bool:
+        """True where a picture without transparency is stored as yuv420p of even size."""
+        return width % 2 == height % 2 == 0 and self.codec.pixels == "yuv420p"
+
     def picture_arguments(
-        self, width: int, height: int, colour: Colour, pixel_aspect: Fraction, alpha: bool
+        self, width: int, height: int, colour: Colour, pixel_aspect: Fraction, alpha: bool, planar: bool = False
     ) -> list[str]:
-        """List the arguments that turn RGB frames into the stored picture.
+        """List the arguments that turn frames into the stored picture.
 
         Args:
             width: in pixels.
             height: in pixels.
             colour: how to store them.
             pixel_aspect: width of one pixel over its height.
-            alpha: the frames are RGBA.
+            alpha: the frames are RGBA, else RGB.
+            planar: they are yuv420p in the stored colour.
         Returns:
             filters and encoder.
         """
         pixels = self.codec.pixels if width % 2 == height % 2 == 0 else self.codec.odd_pixels
         pixels = self.codec.alpha_pixels if alpha else pixels
         sample_range = "pc" if colour.full_range and self.codec.full_range else "tv"
-        filters = [
+        convert = [
             f"scale=out_color_matrix={colour.matrix}:out_range={sample_range}"
             ":flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp",
             f"format={pixels}",
+        ]
+        filters = [
+            *([] if planar else convert),
             f"setparams=colorspace={colour.matrix}:color_primaries={colour.primaries}:color_trc={colour.transfer}"
             f":range={sample_range}",
             f"setsar={pixel_aspect.numerator}/{pixel_aspect.denominator}",

@@ -8,22 +8,28 @@ from pathlib import Path
 
 import numpy as np
 
-from g4g.media.read import read_frames
+from g4g.media.picture import Picture
+from g4g.media.read import read_pictures
 
 _BUFFER_BYTES = 256 * 1024 * 1024
 """Backwards, a stretch of this size is held at a time; each stretch decodes the video once more from its start."""
 
 
-def ping_pong_frames(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (frame number in the source, frame (H, W, 3)) forwards, backwards, forwards ... `wanted` times.
+def ping_pong_pictures(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, Picture]]:
+    """Yield (frame number in the source, picture) forwards, backwards, forwards ... `wanted` times.
 
     Args:
         path: a video or a still picture.
         count: frames in it.
         wanted: frames to yield; fewer than `count` cuts the video.
-        reading: how, as for `read_frames`.
+        reading: how, as for `read_pictures`.
     """
     return islice(_swing(path, count, reading), wanted)
+
+
+def ping_pong_frames(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield frames (H, W, 3) RGB, otherwise as `ping_pong_pictures` does."""
+    return ((number, picture.whole()) for number, picture in ping_pong_pictures(path, count, wanted, **reading))
 
 
 def ping_pong_numbers(count: int, wanted: int) -> np.ndarray:
@@ -35,16 +41,16 @@ def ping_pong_numbers(count: int, wanted: int) -> np.ndarray:
 
 def _swing(path: str | Path, count: int, reading: dict) -> Iterator[tuple[int, np.ndarray]]:
     if count == 1:
-        frame = next(iter(read_frames(path, **reading))).frame
+        picture = next(iter(read_pictures(path, **reading))).picture
         while True:
-            yield 0, frame
+            yield 0, picture
     while True:
         stretch = 1
-        for number, item in enumerate(islice(read_frames(path, **reading), count)):
-            stretch = max(_BUFFER_BYTES // item.frame.nbytes, 1)
-            yield number, item.frame
+        for number, item in enumerate(islice(read_pictures(path, **reading), count)):
+            stretch = max(_BUFFER_BYTES // item.picture.nbytes, 1)
+            yield number, item.picture
         # Turning points are shown once: backwards from the last but one to frame 1, then forwards from 0.
         for stop in range(count - 1, 0, -stretch):
             start = max(stop - stretch, 1)
-            held = [item.frame for item in islice(read_frames(path, **reading), start, stop)]
+            held = [item.picture for item in islice(read_pictures(path, **reading), start, stop)]
             yield from ((start + i, held[i]) for i in reversed(range(len(held))))

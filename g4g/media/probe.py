@@ -12,10 +12,11 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame as DecodedFrame
 from av.video.stream import VideoStream
 
-from g4g.media.colour import Colour, read_colour
-from g4g.media.correct import describe_changes, has_alpha
+from g4g.media.colour import Colour, means_colour, read_colour
+from g4g.media.correct import describe_changes, has_alpha, list_corrections
 from g4g.media.decode import check_input, decode_first, find_video, is_picture_file, open_media
 from g4g.media.folder import list_pictures
+from g4g.media.picture import PLANAR_FORMATS
 
 STILL_FPS = 25.0
 """Frames per second given to a still picture (our choice: the rate at which lips and sound are compared)."""
@@ -29,7 +30,8 @@ class MediaInfo:
     """What `probe` found: sizes in pixels as displayed, times in seconds, `rotation` in degrees clockwise (done).
 
     `pixel_aspect` is the width of one displayed pixel over its height; `colour` is how a dub of it is stored;
-    `has_alpha`: some pixel of the first frame is not opaque; `changes`: in a sentence each, what reading alters.
+    `has_alpha`: some pixel of the first frame is not opaque; `is_planar`: frames are read as planes that a dub may
+    store as they are; `changes`: in a sentence each, what reading alters.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class MediaInfo:
     pixel_aspect: Fraction
     colour: Colour
     has_alpha: bool
+    is_planar: bool
     changes: tuple[str, ...]
 
 
@@ -101,6 +104,7 @@ def probe(path: str | os.PathLike) -> MediaInfo:
         swap = read_orientation(frame).swap_axes
         fps, duration_s, frame_count = _measure_time(container, stream, path)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
+        is_picture = is_picture_file(container)
         return MediaInfo(
             path=path,
             width=frame.height if swap else frame.width,
@@ -112,8 +116,9 @@ def probe(path: str | os.PathLike) -> MediaInfo:
             is_still=frame_count == 1,
             rotation=read_rotation(frame),
             pixel_aspect=1 / aspect if swap else aspect,
-            colour=read_colour(frame, is_picture_file(container)),
+            colour=read_colour(frame, is_picture),
             has_alpha=has_alpha(frame),
+            is_planar=is_planar(frame, is_picture) and means_colour(frame),
             changes=tuple(describe_changes(frame)),
         )
 
@@ -138,6 +143,15 @@ def read_orientation(frame: DecodedFrame) -> Orientation:
     if abs(a) >= abs(b):
         return Orientation(False, a < 0, d < 0)
     return Orientation(True, c < 0, b < 0)
+
+
+def is_planar(frame: DecodedFrame, is_picture: bool) -> bool:
+    """Tell whether a frame is yuv420p of even size and is displayed as it is stored."""
+    is_even = frame.width % 2 == frame.height % 2 == 0
+    upright = read_orientation(frame) == Orientation()
+    return (
+        frame.format.name in PLANAR_FORMATS and is_even and upright and not is_picture and not list_corrections(frame)
+    )
 
 
 def read_rotation(frame: DecodedFrame) -> int:

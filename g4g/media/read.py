@@ -29,7 +29,8 @@ from g4g.media.decode import (
 )
 from g4g.media.ffmpeg import input_arguments, run_ffmpeg
 from g4g.media.folder import list_pictures
-from g4g.media.probe import STILL_FPS, read_orientation
+from g4g.media.picture import Picture, PlanarPicture, PlaneColours, RgbPicture
+from g4g.media.probe import STILL_FPS, is_planar, read_orientation
 from g4g.media.truncation import count_missing_bytes
 
 FILL_GAPS = "aresample=async=1:first_pts=0"
@@ -49,6 +50,14 @@ class VideoFrame:
     frame: np.ndarray
 
 
+@dataclass(frozen=True)
+class TimedPicture:
+    """One picture and its time after the first frame in seconds."""
+
+    time_s: float
+    picture: Picture
+
+
 def read_frames(
     path: str | os.PathLike, *, alpha: bool = False, is_exact: bool = True,
     on_fault: Callable[[str], None] = raise_fault,
@@ -66,12 +75,34 @@ def read_frames(
     Raises:
         MediaError: as `probe`; while streaming, when the file is damaged further on.
     """
+    pictures = read_pictures(path, alpha=alpha, is_exact=is_exact, on_fault=on_fault)
+    return (VideoFrame(item.time_s, _join(item.picture)) for item in pictures)
+
+
+def read_pictures(
+    path: str | os.PathLike, *, alpha: bool = False, is_exact: bool = True,
+    on_fault: Callable[[str], None] = raise_fault,
+) -> Iterator[TimedPicture]:  # fmt: skip
+    """Stream the frames of a video as `read_frames` does; they become RGB where and when they are looked at.
+
+    Args:
+        path, alpha, is_exact, on_fault: as for `read_frames`.
+    Returns:
+        iterator over TimedPicture: planar where the video is yuv420p of even size and is shown as it is stored.
+    Raises:
+        MediaError: as `read_frames`.
+    """
     if os.path.isdir(path):
-        return _folder_frames(list_pictures(Path(path)), alpha)
-    return _stream_frames(check_input(path), "rgba" if alpha else "rgb24", is_exact, on_fault)
+        return _folder_pictures(list_pictures(Path(path)), alpha)
+    return _stream_pictures(check_input(path), "rgba" if alpha else "rgb24", is_exact, on_fault)
 
 
 def pick_frames(path: str | os.PathLike, numbers: Iterable[int], **reading: object) -> Iterator[tuple[int, np.ndarray]]:
+    """Read some frames of a video, (H, W, 3) or (H, W, 4), otherwise as `pick_pictures` does."""
+    return ((number, _join(picture)) for number, picture in pick_pictures(path, numbers, **reading))
+
+
+def pick_pictures(path: str | os.PathLike, numbers: Iterable[int], **reading: object) -> Iterator[tuple[int, Picture]]:
     """Read some frames of a video by their numbers; none after the last of them is decoded.
 
     Args:
@@ -79,34 +110,42 @@ def pick_frames(path: str | os.PathLike, numbers: Iterable[int], **reading: obje
         numbers: of the frames wanted, from 0, in any order.
         reading: how, as for `read_frames`.
     Returns:
-        iterator over (number, frame (H, W, 3)) in the video's order, each once.
+        iterator over (number, picture) in the video's order, each once.
     Raises:
         MediaError: as `read_frames`.
     """
     wanted = {int(number) for number in numbers}
-    for number, item in enumerate(islice(read_frames(path, **reading), max(wanted, default=-1) + 1)):
+    for number, item in enumerate(islice(read_pictures(path, **reading), max(wanted, default=-1) + 1)):
         if number in wanted:
-            yield number, item.frame
+            yield number, item.picture
 
 
-def _folder_frames(pictures: list[Path], alpha: bool) -> Iterator[VideoFrame]:
-    shape = None
-    for number, picture in enumerate(pictures):
-        frame = next(_stream_frames(check_input(picture), "rgba" if alpha else "rgb24", True, raise_fault)).frame
-        shape = shape or frame.shape
-        if frame.shape != shape:
+def _join(picture: Picture) -> np.ndarray:
+    """Colours and transparency of a picture in one array, (H, W, 3) or (H, W, 4)."""
+    return np.concatenate([picture.whole(), picture.alpha], -1) if picture.alpha.shape[-1] else picture.whole()
+
+
+def _folder_pictures(files: list[Path], alpha: bool) -> Iterator[TimedPicture]:
+    size = None
+    for number, file in enumerate(files):
+        reading = _stream_pictures(check_input(file), "rgba" if alpha else "rgb24", True, raise_fault)
+        picture = next(reading).picture
+        size = size or picture.size
+        if picture.size != size:
             raise MediaError(
-                f"{picture} has {frame.shape[1]} x {frame.shape[0]} px, the first picture of its folder {shape[1]} x "
-                f"{shape[0]}; make them one size"
+                f"{file} has {picture.size[1]} x {picture.size[0]} px, the first picture of its folder {size[1]} x "
+                f"{size[0]}; make them one size"
             )
-        yield VideoFrame(number / STILL_FPS, frame)
+        yield TimedPicture(number / STILL_FPS, picture)
 
 
-def _stream_frames(path: Path, pixels: str, is_exact: bool, on_fault: Callable[[str], None]) -> Iterator[VideoFrame]:
+def _stream_pictures(
+    path: Path, pixels: str, is_exact: bool, on_fault: Callable[[str], None]
+) -> Iterator[TimedPicture]:  # fmt: skip
     with open_media(path) as container:
         stream = find_video(container, path)
         is_picture = is_picture_file(container)
-        to_rgb = _RgbConverter(is_picture, pixels, _EXACT if is_exact else Interpolation.BILINEAR)
+        make_picture = _PictureMaker(is_picture, pixels, _EXACT if is_exact else Interpolation.BILINEAR)
         step_s = 1 / float(stream.average_rate or STILL_FPS)
         start, count, time_s = None, 0, -step_s
         for decoded in correct_frames(decode_frames(container, stream, path, on_fault), stream):
@@ -116,7 +155,7 @@ def _stream_frames(path: Path, pixels: str, is_exact: bool, on_fault: Callable[[
             else:
                 time_s = float((decoded.pts - start) * decoded.time_base)
             count += 1
-            yield VideoFrame(time_s, to_rgb(decoded))
+            yield TimedPicture(time_s, make_picture(decoded))
             if is_picture:
                 return
         if count == 0:
@@ -125,27 +164,35 @@ def _stream_frames(path: Path, pixels: str, is_exact: bool, on_fault: Callable[[
             on_fault(f"{path} is cut off after {time_s:.2f} s ({count} frames): its last {missing} bytes are missing")
 
 
-class _RgbConverter:
-    """Decoded frames to displayed RGB: stated colour matrix (or the usual guess), first frame's size, rotation."""
+class _PictureMaker:
+    """Decoded frames to displayed ones: stated colour matrix (or the usual guess), first frame's size, rotation."""
 
     def __init__(self, is_picture: bool, pixels: str, interpolation: Interpolation) -> None:
         self._is_picture, self._pixels, self._interpolation = is_picture, pixels, interpolation
         self._reformatter = VideoReformatter()
         self._size: tuple[int, int] | None = None
+        self._kind, self._colours = None, None
 
-    def __call__(self, decoded: DecodedFrame) -> np.ndarray:
+    def __call__(self, decoded: DecodedFrame) -> Picture:
         self._size = self._size or (decoded.width, decoded.height)
         is_untagged = decoded.colorspace == UNTAGGED
-        rgb = self._reformatter.reformat(
-            decoded,
-            *self._size,
-            format=self._pixels,
-            src_colorspace=Colorspace(guess_matrix(decoded, self._is_picture)) if is_untagged else None,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=self._interpolation,
-            threads=1,
-        )
-        return read_orientation(decoded).apply(rgb.to_ndarray())
+        reading = {
+            "format": self._pixels, "dst_color_range": ColorRange.JPEG, "interpolation": self._interpolation,
+            "src_colorspace": Colorspace(guess_matrix(decoded, self._is_picture)) if is_untagged else None,
+            "threads": 1,
+        }  # fmt: skip
+        orientation = read_orientation(decoded)
+        if (
+            is_planar(decoded, self._is_picture)
+            and (decoded.width, decoded.height) == self._size
+            and self._pixels == "rgb24"
+        ):
+            kind = decoded.format.name, decoded.colorspace, decoded.color_range
+            if kind != self._kind:
+                self._kind, self._colours = kind, PlaneColours(decoded, **reading)
+            return PlanarPicture(decoded.to_ndarray(), self._colours)
+        rgb = self._reformatter.reformat(decoded, *self._size, **reading)
+        return RgbPicture(orientation.apply(rgb.to_ndarray()))
 
 
 def read_waveform(

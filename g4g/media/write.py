@@ -78,6 +78,7 @@ class VideoWriter:
         times_s: when each frame is shown, in seconds, rising from 0; None: they follow each other at `fps`.
         colour: how the picture is stored.
         pixel_aspect: width of one pixel over its height.
+        planar: frames are planes in this colour; size and codec must fit, see `Encoding.stores_planes`.
         alpha: frames are RGBA; codec and container must hold it (prores in .mov, vp9 in .webm, both in .mkv).
         source: video whose other sound tracks, subtitles, chapters and metadata come along; `warnings` names the rest.
         mark: what the file says of its making; None: nothing.
@@ -91,10 +92,10 @@ class VideoWriter:
         span_s: tuple[float, float] | None = None, mix: str = "replace", overwrite: bool = False,
         codec: str | None = None, crf: int | None = None, times_s: np.ndarray | None = None,
         colour: Colour = VIDEO_COLOUR, pixel_aspect: Fraction = Fraction(1), alpha: bool = False,
-        source: str | os.PathLike | None = None, mark: Mark | None = None,
+        source: str | os.PathLike | None = None, mark: Mark | None = None, planar: bool = False,
     ) -> None:  # fmt: skip
         self.path = Path(path)
-        self.width, self.height, self.overwrite = width, height, overwrite
+        self.width, self.height, self.overwrite, self.planar = width, height, overwrite, planar
         self.fps = Fraction(fps).limit_denominator(MAX_FPS_DENOMINATOR) if np.isfinite(fps) else Fraction(0)
         self.warnings: tuple[str, ...] = ()
         if width < 1 or height < 1 or self.fps <= 0:
@@ -108,8 +109,10 @@ class VideoWriter:
         self._mark = mark
         if mark is not None and mark.sidecar is not None:
             check_output(mark.sidecar, overwrite)
-        self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha)
+        self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha, planar)
         self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
+        if planar:
+            self._shape, self._pixels = (3 * height // 2, width), "yuv420p"
         self._picture_muxer = self._encoding.picture_muxer(alpha)
         self.frame_count, self._last_time, self._times_s = 0, -1, times_s
         self._time_base = 1 / self.fps if times_s is None else FINE_TIME_BASE
@@ -149,7 +152,8 @@ class VideoWriter:
         """Append one frame.
 
         Args:
-            frame: RGB uint8, shape (height, width, 3); with alpha RGBA, (height, width, 4).
+            frame: RGB uint8, shape (height, width, 3); with alpha RGBA, (height, width, 4); planar: Y, below it U and
+                V, (1.5 height, width).
         Raises:
             ShapeError: another shape or dtype.
             MediaError: used outside its with block, or ffmpeg gave up; its words are in the message.

@@ -71,6 +71,15 @@ def test_nobody_to_be_met_is_one_sentence(tiny, tmp_path):
         make_avatar(tiny, tmp_path / "absent.mp4")
 
 
+class _Sharpened(Painted):
+    """Sharpening shows more of the frame's own picture."""
+
+    def sharpen(self, sharpening):
+        maps = self.maps.copy()
+        maps[..., 11] = np.minimum(maps[..., 11] + sharpening / 0.32, 1)
+        return replace(self, maps=maps)
+
+
 def test_the_generators_colour_is_taken_and_mouths_are_sharpened_as_far_as_it_helps(tiny, grid_clip, monkeypatch):
     avatar = make_avatar(tiny, grid_clip)
     painter, person, space = Painter(tiny.generator, tiny.fusion), avatar.persons[0], tiny.motion.space
@@ -83,8 +92,8 @@ def test_the_generators_colour_is_taken_and_mouths_are_sharpened_as_far_as_it_he
             maps[..., 6], maps[..., 7] = np.arange(128), np.arange(48, 128)[:, None]
             maps[..., 17:20] = 40 * abs(finish.residual - residual)
             if soft:  # half of the picture, half of a flat colour, as far as it is not sharpened
-                maps[..., 11] = np.minimum(0.5 + finish.sharpening / 0.32, 1)
-            return Painted(maps, canvas.references, maps[..., -1])
+                maps[..., 11] = 0.5
+            return _Sharpened(maps, canvas.references, maps[..., -1])
 
         monkeypatch.setattr(painter, "paint", paint)
         finish = choose_finish(painter, person, space, avatar.speech)

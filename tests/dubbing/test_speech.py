@@ -12,6 +12,7 @@ from g4g.dubbing.offsets import OffsetMeter, describe_offset, tell_source
 from g4g.dubbing.people import list_appearances
 from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.faces import FaceTrack, FaceTracks, load_canonical
+from g4g.media.picture import RgbPicture
 from g4g.zoo import load
 
 _LOWER_LIP = (17, 84, 314, 14, 87, 317, 88, 178, 402, 318)
@@ -96,7 +97,8 @@ def test_the_offset_of_a_source_comes_with_its_peak():
 def test_a_dub_of_blank_pictures_has_no_offset():
     meter = OffsetMeter()
     assert meter.tell_dubbed(_Opening(), _speech(1), 0.0) is None
-    blank = SimpleNamespace(frame=np.zeros((128, 128, 3), np.uint8), frame_to_crop=np.eye(2, 3))
+    picture = RgbPicture(np.zeros((128, 128, 3), np.uint8))
+    blank = SimpleNamespace(picture=picture, patches=(), frame_to_crop=np.eye(2, 3))
     for number in range(75):
         meter.add(number / 25, blank)
     assert meter.has_enough and meter.pictures[0].shape == (256, 256, 3)
