@@ -25,7 +25,7 @@ from g4g.training.stages import train_stage
 from g4g.zoo import build_models, load, save_models
 
 SHARES = {"aligner": 0.25, "motion": 0.0, "generator": 0.85, "fusion": 1.0}
-"""Of the time that is left when each begins; motion is solved and takes what it takes."""
+"""Of the time that is left when each begins; motion is fitted and takes what it takes."""
 _LEAST_MINUTES = 0.01
 
 

@@ -145,7 +145,7 @@ def _make_tiny() -> Models:
             "audio_channels": 8,
             "geometry_channels": 8,
         },
-        "motion": {"speech": 16, "read": 8, "components": 8, "taps": (-2, 0, 2)},
+        "motion": {"speech": 16, "read": 8, "components": 8, "taps": (-2, 0, 2), "bends": 8, "closing": 8},
         "generator": {"speech": 16, "style": 8, "channels": (8, 8, 8)},
         "fusion": {"channels": (4, 4, 8)},
     }

@@ -18,8 +18,8 @@ def add(commands) -> None:
     parser.set_defaults(run=run)
     parser.add_argument(
         "stage", choices=_STAGES,
-        help="in this order; speech only where Whisper's encoder shall be replaced by a causal one; motion is solved, "
-        "not trained; the judge only scores sync and stands apart",
+        help="in this order; speech only where Whisper's encoder shall be replaced by a causal one; motion is fitted "
+        "in a minute; the judge only scores sync and stands apart",
     )  # fmt: skip
     parser.add_argument("data", help="folder that g4g prepare wrote; for speech: g4g.training.speech_data")
     parser.add_argument("-o", "--out", required=True, help="weight file; all but the judge share one")

@@ -9,12 +9,12 @@ from g4g.faces.canonical import LOWER_INNER_LIP, UPPER_INNER_LIP
 from g4g.motion.model import Motion, frame_rows, sample_rows
 from g4g.motion.neutral import NeutralFace
 
-_SURE, _UNSURE = 0.5, 0.25
+_SURE, _UNSURE = 0.95, 0.5
 """From the first probability on closed lips meet; below the second nothing is done about them."""
 _FEWEST_FRAMES = 50
 _CLEAR = 0.35
 """Where real mouths follow predicted ones by a smaller correlation, the sound is another's or out of sync."""
-USUAL_GAIN = 1.15
+USUAL_GAIN = 1.05
 """A regression answers an uncertain sound with the mean mouth: people move theirs this much further."""
 _LEAST_GAIN, _MOST_GAIN = 0.6, 1.7
 

@@ -94,17 +94,15 @@ def average_sounds(pairs: list[tuple[KnownSound, np.ndarray]]) -> dict[str, np.n
     return {key: np.mean(rows, 0) for key, rows in seen.items() if len(key) > 1 or len(rows) >= _FEWEST}
 
 
-def expect_shapes(known: KnownSound, means: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Tell what a mouth does at known sounds: shapes (S, C), rest in pauses, and whether the lips are closed (S,)."""
-    size = len(next(iter(means.values())))
-    shapes, shut = np.zeros((len(known.speech), size)), np.zeros(len(known.speech), bool)
+def expect_shapes(known: KnownSound, means: dict[str, np.ndarray]) -> np.ndarray:
+    """Tell what a mouth does at known sounds: shapes (S, C), rest in pauses."""
+    shapes = np.zeros((len(known.speech), len(next(iter(means.values())))))
     for phoneme in known.phonemes:
         span = slice(round(phoneme.start_s * SPEECH_RATE), max(round(phoneme.stop_s * SPEECH_RATE), 1))
         mean = means.get(phoneme.letters[:1], means.get(_class_of(phoneme)))
         if mean is not None:
             shapes[span] = mean
-        shut[span] = phoneme.is_closure
-    return gaussian_filter1d(shapes, _BLUR_S * SPEECH_RATE, axis=0), shut
+    return gaussian_filter1d(shapes, _BLUR_S * SPEECH_RATE, axis=0)
 
 
 def _class_of(phoneme: Phoneme) -> str:

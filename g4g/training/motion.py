@@ -1,4 +1,4 @@
-"""Motion is fitted, not trained: ridge regression on speech features, with people's gains and clips' offsets."""
+"""Motion: a ridge regression on speech features, with people's gains and clips' offsets, then what bends and closes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 
 from g4g.config import SCORE_FPS
 from g4g.errors import DataError
@@ -27,49 +26,31 @@ from g4g.motion import (
     move_mouth,
     sample_rows,
 )
+from g4g.training.closures import CLOSED_GAP, label_gaps, label_sounds
 from g4g.training.data import Shot, speaker_chances
 from g4g.training.known_speech import Spoken, align_shapes, average_sounds, expect_shapes
+from g4g.training.motion_network import Lessons, learn_bends, learn_closures
 
-CLOSED_GAP = 0.03
-"""Lips count as closed below this gap, over the distance of the outer eye corners."""
-_RIDGE, _CLOSED_RIDGE = 0.03, 0.3
-"""Ridge over the inputs' mean variance, times the taps; of the closures, over the frames."""
-_NEVER = -10.0
-"""The logit of closed lips where none are seen."""
+_RIDGE = 0.03
+"""Ridge over the inputs' mean variance, times the taps."""
 _ROUNDS = 3
 """After each fit but the last, offsets and gains are measured anew."""
 _OFFSETS_S = np.round(np.arange(-0.16, 0.161, 0.02), 2)
 _LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
 _SPACE_SHOTS = 400
-_SPOKEN_SHARE = 0.5
+_SPOKEN_SHARE = 1.0
 """Spoken text counts as much as this share of the clips."""
 
 
 @dataclass
 class _Speaking:
-    """A shot as motion learns from it: `inputs` (frames, taps * read) for each offset; shapes, closures, weight."""
+    """A shot as motion learns from it: `inputs` (frames, taps * read) for each offset; shapes and weight."""
 
     shot: Shot
     inputs: dict[float, np.ndarray]
     shapes: np.ndarray
-    shut: np.ndarray
     weight: float
     offset_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Lessons:
-    """What is fitted: `inputs` (N, taps * read), `shapes` (N, C), `shut` (N,) bool, `weights` (N,)."""
-
-    inputs: np.ndarray
-    shapes: np.ndarray
-    shut: np.ndarray
-    weights: np.ndarray
-
-    @classmethod
-    def join(cls, parts: list[_Lessons]) -> _Lessons:
-        """Put several one after the other."""
-        return cls(*(np.concatenate(part) for part in zip(*(vars(p).values() for p in parts), strict=True)))
 
 
 def fit_motion(
@@ -87,7 +68,7 @@ def fit_motion(
     Raises:
         DataError: no shot has speech features of the config's width.
     Source:
-        Our choice; alternating least squares.
+        Our choice; alternating least squares, then `learn_bends` and `learn_closures`, seeded by torch's seed.
     """
     if not shots or any(shot.speech is None or shot.speech.shape[1] != config.speech for shot in shots):
         raise DataError(f"motion learns from shots with speech features of {config.speech} columns")
@@ -104,16 +85,19 @@ def fit_motion(
         if number < _ROUNDS - 1:
             gains = _measure_people(motion, learnt, gains, lips)
         log(f"round {number + 1}: gains {', '.join(f'{k} {v:.2f}' for k, v in gains.items())}")
+    real = lessons
     if spoken:
-        lessons = _Lessons.join([lessons, _learn_sounds(motion, learnt, gains, spoken, lessons.weights.sum())])
+        lessons = Lessons.join([lessons, _learn_sounds(motion, learnt, gains, spoken, lessons.weights.sum())])
         _fit_shapes(motion, lessons)
-    _fit_closed(motion, lessons)
+    _measure_doubts(motion, real)
+    learn_bends(motion, lessons)
+    learn_closures(motion, lessons)
     offset_s = float(np.mean([abs(one.offset_s) for one in learnt]))
     notes = {"gains": {k: round(v, 2) for k, v in gains.items()}, "mean_offset_s": round(offset_s, 3)}
     return motion.eval(), notes | {"spoken": len(spoken)}
 
 
-def _learn_sounds(motion: Motion, learnt: list[_Speaking], gains, spoken: Sequence[Spoken], weight: float) -> _Lessons:
+def _learn_sounds(motion: Motion, learnt: list[_Speaking], gains, spoken: Sequence[Spoken], weight: float) -> Lessons:
     """Teach known sounds what real mouths do: carried over from clips that say the same, else their means."""
     space, pairs = motion.space, []
     clips = {one.shot.name: one for one in learnt}
@@ -130,11 +114,11 @@ def _learn_sounds(motion: Motion, learnt: list[_Speaking], gains, spoken: Sequen
         means[key] = means[key] + space.close_lips(face + space.decode(means[key][None]))[0]
     parts, carried = [], {id(known): shapes for known, shapes in pairs}
     for one in spoken:
-        expected, shut = expect_shapes(one.known, means)
         inputs = motion.gather_taps(torch.from_numpy(one.known.speech[None]))[0].numpy()
-        shapes = carried.get(id(one.known), expected)
-        parts.append(_Lessons(inputs, shapes, shut, np.ones(len(inputs))))
-    lessons = _Lessons.join(parts)
+        shapes = carried.get(id(one.known), expect_shapes(one.known, means))
+        shut, counts = label_sounds(one.known.phonemes, len(inputs))
+        parts.append(Lessons(inputs, shapes, shut, np.ones(len(inputs)), counts, np.zeros(len(inputs), bool)))
+    lessons = Lessons.join(parts)
     return replace(lessons, weights=lessons.weights * (_SPOKEN_SHARE * weight / len(lessons.weights)))
 
 
@@ -149,13 +133,13 @@ def adapt_motion(motion: Motion, shots: list[Shot], strength_s: float) -> Motion
     Returns:
         A network with other shapes; when lips close is the base's opinion still.
     Source:
-        Our choice: ridge regression of what the base leaves over, after the person's gain, in closed form.
+        Our choice: ridge regression of what the base leaves over, after the person's gain, in closed form; the line
+        takes it up.
     """
     learnt = [_measure(motion, shot, 1.0) for shot in shots]
     lessons = _gather(learnt, {shot.speaker: 1.0 for shot in shots})
     inputs, real = lessons.inputs, lessons.shapes
-    weight, bias = (part.double().numpy() for part in (motion.shape.weight, motion.shape.bias))
-    made = inputs @ weight.T + bias
+    made = motion.bend_shapes(torch.from_numpy(inputs).float()).double().numpy()
     gain = fit_gain(made, real, motion)
     left = real - gain * made
     middle, mean = inputs.mean(0), left.mean(0)
@@ -164,8 +148,11 @@ def adapt_motion(motion: Motion, shots: list[Shot], strength_s: float) -> Motion
     gram += strength_s * SCORE_FPS * inputs.var(0).mean() * np.eye(len(gram))
     change = np.linalg.solve(gram, inputs.T @ (left - mean))
     adapted = copy.deepcopy(motion)
-    adapted.shape.weight.copy_(torch.from_numpy(gain * weight + change.T))
-    adapted.shape.bias.copy_(torch.from_numpy(gain * bias + mean - middle @ change))
+    for layer in (adapted.shape, adapted.bend):
+        layer.weight *= gain
+        layer.bias *= gain
+    adapted.shape.weight += torch.from_numpy(change.T)
+    adapted.shape.bias += torch.from_numpy(mean - middle @ change)
     return adapted
 
 
@@ -208,22 +195,22 @@ def _measure(motion: Motion, shot: Shot, weight: float, offsets_s: Iterable[floa
         float(by): sample_rows(read, torch.from_numpy(frame_rows(shot.times_s + by)).float()[None])[0].numpy()
         for by in offsets_s
     }
-    return _Speaking(shot, inputs, space.encode(off), shot.lip_gap < CLOSED_GAP, weight)
+    return _Speaking(shot, inputs, space.encode(off), weight)
 
 
-def _gather(learnt: list[_Speaking], gains: dict[str, float]) -> _Lessons:
+def _gather(learnt: list[_Speaking], gains: dict[str, float]) -> Lessons:
     """What clips teach at their offsets, over their speakers' gains."""
-    return _Lessons.join([
-        _Lessons(
-            one.inputs[one.offset_s], one.shapes / gains[one.shot.speaker], one.shut,
-            np.full(len(one.shot), one.weight),
-        )
-        for one in learnt
-    ])  # fmt: skip
+    parts = []
+    for one in learnt:
+        count, shapes = len(one.shot), one.shapes / gains[one.shot.speaker]
+        shut, counts = label_gaps(one.shot.lip_gap)
+        follows = np.arange(count) < count - 1
+        parts.append(Lessons(one.inputs[one.offset_s], shapes, shut, np.full(count, one.weight), counts, follows))
+    return Lessons.join(parts)
 
 
 @torch.no_grad()
-def _fit_shapes(motion: Motion, lessons: _Lessons) -> None:
+def _fit_shapes(motion: Motion, lessons: Lessons) -> None:
     weights = lessons.weights
     middle, mean = lessons.inputs.mean(0), np.average(lessons.shapes, axis=0, weights=weights)
     inputs = lessons.inputs - middle
@@ -250,27 +237,8 @@ def _measure_people(motion: Motion, learnt: list[_Speaking], gains: dict[str, fl
 
 
 @torch.no_grad()
-def _fit_closed(motion: Motion, lessons: _Lessons) -> None:
-    """Fit the closures: logistic regression, closed and open frames of equal weight."""
-    inputs, weights, shut = lessons.inputs, lessons.weights / lessons.weights.mean(), lessons.shut.astype(np.float64)
-    share = np.average(shut, weights=weights)
-    if not 0 < share < 1:  # these lips never close, or never open: nothing tells one from the other
-        motion.closed.weight.zero_()
-        motion.closed.bias.fill_(_NEVER if share == 0 else -_NEVER)
-        return
-    weights = weights * np.where(shut > 0, 0.5 / share, 0.5 / (1 - share))
-    middle, scale = inputs.mean(0), inputs.std()
-    x = ((inputs - middle) / scale).astype(np.float64)
-
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        logits = x @ parameters[:-1] + parameters[-1]
-        told = 1 / (1 + np.exp(-logits))
-        off = weights * (told - shut) / len(x)
-        cost = (weights * (np.logaddexp(0, logits) - shut * logits)).mean()
-        ridge = _CLOSED_RIDGE / x.shape[1]
-        cost += ridge * np.square(parameters[:-1]).sum() / 2
-        return cost, np.append(x.T @ off + ridge * parameters[:-1], off.sum())
-
-    found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 100}).x
-    motion.closed.weight.copy_(torch.from_numpy(found[None, :-1] / scale))
-    motion.closed.bias.copy_(torch.tensor([found[-1] - middle @ found[:-1] / scale]))
+def _measure_doubts(motion: Motion, lessons: Lessons) -> None:
+    """Measure how much of each coefficient the line leaves open."""
+    left = lessons.shapes - motion.shape(torch.from_numpy(lessons.inputs).float()).numpy()
+    doubts = np.average(np.square(left), axis=0, weights=lessons.weights)
+    motion.doubts.copy_(torch.from_numpy(doubts / max(doubts.mean(), 1e-9)))

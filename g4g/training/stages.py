@@ -42,7 +42,7 @@ def train_stage(
         stage: one of STAGES, best in their order.
         data: folder that `prepare` wrote; for "speech" the one that `g4g.training.speech_data` wrote.
         out: weight file; where it exists, training starts from its networks.
-        plan: length, rate, seed and device; "motion" is solved in closed form, whatever it says.
+        plan: length, rate, seed and device; "motion" is fitted in a minute and takes nothing but the seed.
         weights: start from these instead.
         without: speakers whose clips are left out, so that what is learnt can be measured on new people.
         speech: name of features in DATA/speech; None: the bundle's encoder computes those that are not there.
@@ -57,7 +57,7 @@ def train_stage(
     check_device(plan.device)
     if plan.starts_others:
         if stage == "motion":
-            raise ConfigError("motion is solved, not trained, by one process; leave out devices and nodes")
+            raise ConfigError("motion is fitted by one process; leave out devices and nodes")
         return launch(
             train_stage, plan, stage, data, out, weights=weights, without=without, speech=speech, resume=resume
         )

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from motion import correlate, measure, measure_faces
+from motion import correlate, measure, measure_faces, measure_points
 
 from g4g.faces import load_canonical
 from g4g.faces.canonical import LOWER_INNER_LIP, UPPER_INNER_LIP
+from g4g.metrics.judge import load_judge
 from g4g.motion.predict import USUAL_GAIN
 
 
@@ -33,7 +34,13 @@ def test_what_never_moves_correlates_with_nothing():
     assert correlate(np.ones(5), np.arange(5.0)) == 0 and correlate(np.arange(5.0), -np.arange(5.0)) == -1
 
 
+def test_the_judge_scores_real_points_as_real_ones(real_clip):
+    figures = measure_points(real_clip.shot.canonical, real_clip, load_judge())
+    assert figures["as dubbed: LSE-C"] == pytest.approx(figures["as dubbed: LSE-C of the real points"], abs=0.03)
+    assert figures["as dubbed: opening, correlation"] > 0.99
+
+
 def test_a_group_is_measured_with_the_tiny_networks(real_clip, tiny_models):
-    figures = {figure.name: figure for figure in measure(tiny_models.motion, [real_clip], "s1")}
+    figures = {figure.name: figure for figure in measure(tiny_models.motion, [real_clip], "s1", load_judge())}
     assert figures["gain"].value == USUAL_GAIN, "37 frames are too few to tell"
     assert np.isfinite(figures["opening, correlation"].value)

@@ -97,7 +97,7 @@ def test_sure_closures_close_and_others_do_not(motion):
     faces = _open(np.linspace(0, 0.1, 60))
     neutral = fit_neutral(faces, np.zeros((60, 3)), motion.space)
     shapes = motion.space.encode(np.repeat(_open([0.12]) - neutral.face, 3, axis=0))
-    laid = lay_shapes(motion, neutral, np.zeros((3, 3)), shapes, np.array([0.0, 0.3, 0.9]))
+    laid = lay_shapes(motion, neutral, np.zeros((3, 3)), shapes, np.array([0.0, 0.6, 0.9]))
     gaps = (laid[:, LOWER_INNER_LIP, 1] - laid[:, UPPER_INNER_LIP, 1]).mean(1)
     assert gaps[0] > gaps[1] > gaps[2] and gaps[2] < 0.02 < gaps[0]
 
