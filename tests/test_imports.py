@@ -32,7 +32,7 @@ LAYERS = (
     ("painter",),
     ("avatar",),
     ("dubbing", "metrics"),
-    ("training",),
+    ("training", "live"),
     ("adapting",),
     ("jobs", "serve"),
     ("cli",),
