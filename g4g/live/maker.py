@@ -48,6 +48,7 @@ class LiveMaker:
         self, models: Models, device: str, avatar: Avatar, options: StreamOptions, loop: LoopPlan, places: Places
     ) -> None:  # fmt: skip
         self._models, self._options, self._loop, self._places = models, options, loop, places
+        self.size = loop.size
         self._times_s, own = avatar.tracks.times_s, (avatar.info.height, avatar.info.width)
         self._actors = {
             face: Actor(avatar.persons[face], models, device, own, loop.size)

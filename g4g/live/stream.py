@@ -66,6 +66,10 @@ class Stream:
 
     The stream's clock begins with the first item that is asked for; from then on frames come at `fps`, speech or not.
     Sound may be pushed from any thread; items are taken by one, or by one coroutine with `async for`.
+
+    Attributes:
+        size: of the frames, (height, width) px; `fps`, their rate; `sample_rate`, Hz, of the sound that comes out.
+        look_ahead_s: so much sound after a frame's beginning is waited for.
     """
 
     def __init__(self, maker: LiveMaker, options: StreamOptions, clock: WallClock | None = None) -> None:
@@ -82,6 +86,7 @@ class Stream:
         self._restart: int | None = None
         self._frames, self._late_s = 0, 0.0
         self._is_closed, self._error = False, None
+        self.size, self.fps, self.sample_rate = maker.size, options.fps, options.sample_rate
         self.look_ahead_s = maker.needs_s(0)
 
     def push_audio(self, samples: np.ndarray, sample_rate: int) -> float:

@@ -22,7 +22,7 @@ class PlantedMaker:
     def __init__(self) -> None:
         self.state = MouthState(np.zeros(1), 1.0)
         self.heard, self.start_s, self.restarts = np.zeros(0, np.float32), 0.0, []
-        self.takes_s, self.clock = 0.0, None
+        self.takes_s, self.clock, self.size = 0.0, None, (1, 1)
 
     @property
     def heard_s(self) -> float:
