@@ -301,6 +301,11 @@ class ServeOptions:
     """Longest video or sound, in minutes."""
     max_waiting: int = setting(20, "jobs that may wait (%(default)s)", metavar="N")
     """Jobs that may wait; one runs at a time."""
+    live: str | Path | None = setting(
+        None, "instead, let the browser's microphone drive this avatar, for one visitor at a time (extra live)",
+        metavar="AVATAR",
+    )  # fmt: skip
+    """A file of `g4g avatar`: instead of the page that dubs, one on which the browser's microphone drives it."""
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -21,6 +21,7 @@ from g4g.live.maker import LiveMaker, MadeFrame
 from g4g.live.plan import plan_places
 from g4g.live.resample import read_chunk
 from g4g.live.timeline import Timeline
+from g4g.motion.model import FRAME_MIDDLE_S
 from g4g.options import TINY_LIVE_WEIGHTS, StreamOptions
 from g4g.zoo import Models
 
@@ -69,7 +70,7 @@ class Stream:
 
     Attributes:
         size: of the frames, (height, width) px; `fps`, their rate; `sample_rate`, Hz, of the sound that comes out.
-        look_ahead_s: so much sound after a frame's beginning is waited for.
+        look_ahead_s: so much sound after that which a frame shows, its middle, is waited for.
     """
 
     def __init__(self, maker: LiveMaker, options: StreamOptions, clock: WallClock | None = None) -> None:
@@ -87,7 +88,8 @@ class Stream:
         self._frames, self._late_s = 0, 0.0
         self._is_closed, self._error = False, None
         self.size, self.fps, self.sample_rate = maker.size, options.fps, options.sample_rate
-        self.look_ahead_s = maker.needs_s(0)
+        self._needs_s = maker.needs_s(0)
+        self.look_ahead_s = self._needs_s - FRAME_MIDDLE_S
 
     def push_audio(self, samples: np.ndarray, sample_rate: int) -> float:
         """Append sound to the segment, which begins with it where none is open.
@@ -276,7 +278,7 @@ class Stream:
         if not self._options.paced or self._started_s is None:
             return self._timeline.end_s
         at_s = self._clock.now_s() - self._started_s
-        return max(at_s, 0.0) + self.look_ahead_s + self._options.jitter_s
+        return max(at_s, 0.0) + self._needs_s + self._options.jitter_s
 
     def _waiting_s(self) -> float:
         return max(self._timeline.end_s - (self._given + 1) / self._options.fps, 0.0)
