@@ -34,7 +34,7 @@ LAYERS = (
     ("dubbing", "metrics"),
     ("training", "live"),
     ("adapting",),
-    ("jobs", "serve"),
+    ("jobs", "serve", "integrations"),
     ("cli",),
     ("__main__",),
 )

@@ -17,6 +17,7 @@ class LiveFrame:
         sound: mono int16, (N,): from the end of the last frame's to the end of this one's, skipped frames included.
         sample_rate: of the sound, Hz.
         number: of the frame; numbers that are missing were skipped.
+        is_speaking: some of the sound belongs to a segment.
         late_s: how much later than it was due it was given; 0 where nothing paces it.
         passed: why the source's own picture is shown, None where a mouth was made.
     """
@@ -26,6 +27,7 @@ class LiveFrame:
     sound: np.ndarray
     sample_rate: int
     number: int
+    is_speaking: bool = False
     late_s: float = 0.0
     passed: str | None = None
 

@@ -217,12 +217,11 @@ class Stream:
         self._given, self._state, self._late_s = made.number, made.state, late_s
         self._frames += 1
         sound = self._timeline.show(from_s, until_s)
-        ends_s = self._timeline.ends_s
-        while ends_s and ends_s[0] <= until_s:
-            self._events.append(SegmentEnd(ends_s.popleft()))
+        is_speaking, ends_s = self._timeline.take_ends(until_s)
+        self._events.extend(map(SegmentEnd, ends_s))
         self._lock.notify_all()
         rate, time_s = self._options.sample_rate, made.number / fps
-        return LiveFrame(made.frame, time_s, sound, rate, made.number, late_s, made.passed)
+        return LiveFrame(made.frame, time_s, sound, rate, made.number, is_speaking, late_s, made.passed)
 
     def _run(self) -> None:
         """Make frames until the stream is closed."""

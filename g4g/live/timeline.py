@@ -30,6 +30,7 @@ class Timeline:
         self._resamplers: tuple[Resampler, Resampler] | None = None
         self.is_open, self._asked_s, self._spoken_s = False, 0.0, 0.0
         self.ends_s: deque[float] = deque()
+        self._starts_s: deque[float] = deque()
         self.starved, self.starved_s = 0, 0.0
 
     @property
@@ -64,6 +65,8 @@ class Timeline:
             self._fill(earliest_s)
             self.starved += self.is_open
             self.starved_s += (self.end_s - self._spoken_s) * self.is_open
+        if not self.is_open:
+            self._starts_s.append(self.end_s)
         for track, resampler in zip((self._heard, self._shown), self._resamplers, strict=True):
             track.append(resampler.convert(samples))
         self.is_open, self._spoken_s = True, self.end_s
@@ -87,11 +90,20 @@ class Timeline:
             track.cut(from_s)
         self._resamplers, self.is_open, self._asked_s = None, False, from_s
         self.ends_s.clear()
+        self._starts_s.clear()
         return was_speaking
 
     def hear(self, from_s: float, until_s: float) -> np.ndarray:
         """Take sound as the networks hear it, float32 in [-1, 1], as far as it is settled."""
         return self._heard.take(from_s, until_s)
+
+    def take_ends(self, until_s: float) -> tuple[bool, list[float]]:
+        """Tell whether any segment is heard before a time and was not over before, and which ends come until then."""
+        is_speaking, ends_s = bool(self._starts_s) and self._starts_s[0] < until_s, []
+        while self.ends_s and self.ends_s[0] <= until_s:
+            ends_s.append(self.ends_s.popleft())
+            self._starts_s.popleft()
+        return is_speaking, ends_s
 
     def show(self, from_s: float, until_s: float) -> np.ndarray:
         """Take sound as it comes out, int16, of the last second before `until_s`, and forget what lies before it."""

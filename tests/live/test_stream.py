@@ -87,6 +87,9 @@ def test_fast_sound_is_played_at_its_own_speed_to_its_end(run):
     assert end.time_s == pytest.approx((first + 33_000) / 16_000) and first / 16_000 < 0.3
     order = [item for _, item in one.items]
     after = order[order.index(end) - 1]
+    speaking = [item.time_s for _, item in one.frames() if item.is_speaking]
+    assert speaking[-1] == after.time_s and speaking[0] <= first / 16_000 < speaking[0] + 0.04
+    assert len(speaking) == round((speaking[-1] - speaking[0]) * 25) + 1
     assert after.time_s < end.time_s <= after.time_s + 0.04 + 1e-9
 
 
@@ -117,7 +120,7 @@ def test_an_interruption_is_silent_at_once_and_drops_the_rest(run):
     assert end.is_interrupted and one.maker.restarts[-1] == given
     later = one.frames()[given:]
     assert not joined(later).any() and len(later) in (12, 13)
-    assert all(not item.frame.any() for _, item in later) and later[0][0] - cut_s < 0.05
+    assert not any(item.frame.any() or item.is_speaking for _, item in later) and later[0][0] - cut_s < 0.05
     one.stream.push_audio(np.full(1_600, 7_000, np.int16), 16_000)
     one.stream.end_segment()
     one.wait(1.0)
