@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from g4g.avatar import Person, Wanted
@@ -28,10 +30,10 @@ class Actor:
         self._beam = ReferenceBeam(person.library, self._space, self._painter.references)
         self._frame_to_crop = scale_crops(person.head.frame_to_crop, own, size)
 
-    def draw(
+    def paint(
         self, frame: np.ndarray, number: int, time_s: float, move: Move, before: np.ndarray | None, share: float
-    ) -> tuple[np.ndarray | None, np.ndarray]:  # fmt: skip
-        """Draw a mouth.
+    ) -> tuple[Callable[[], np.ndarray] | None, np.ndarray]:  # fmt: skip
+        """Paint a mouth.
 
         Args:
             frame: (H, W, 3) uint8, in which the person is seen.
@@ -40,7 +42,8 @@ class Actor:
             before: entries of the mouth library of the frame before, (K,); None: it showed something else.
             share: how much of the new mouth is shown, 0 to 1.
         Returns:
-            The new frame, None where the networks gave no numbers, and the entries that it is made of, (K,).
+            What draws the new frame, which any thread may do, None where the networks gave no numbers; and the entries
+            that it is made of, (K,).
         """
         person, library, matrix = self.person, self.person.library, self._frame_to_crop
         row = person.head.find_rows(np.array([number]))
@@ -59,8 +62,10 @@ class Actor:
             ),
             person.finish,
         )
-        if not painted.has_numbers[0]:
-            return None, entries
-        result = frame.copy()
-        painted.draw(0, frame, matrix[row[0]], result, share)
-        return result, entries
+
+        def draw() -> np.ndarray:
+            result = frame.copy()
+            painted.draw(0, frame, matrix[row[0]], result, share)
+            return result
+
+        return draw if painted.has_numbers[0] else None, entries

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,16 +35,16 @@ class MouthState:
 
 @dataclass(frozen=True)
 class MadeFrame:
-    """A frame (H, W, 3) of this `number`; `passed` as for `LiveFrame`."""
+    """A frame of this `number`; `draw` waits until it is drawn, (H, W, 3); `passed` as for `LiveFrame`."""
 
     number: int
-    frame: np.ndarray
+    draw: Callable[[], np.ndarray]
     passed: str | None
     state: MouthState
 
 
 class LiveMaker:
-    """Makes frames in the order of time; one thread uses it."""
+    """Makes frames in the order of time; one thread uses it, and while another draws a frame it paints the next one."""
 
     def __init__(
         self, models: Models, device: str, avatar: Avatar, options: StreamOptions, loop: LoopPlan, places: Places
@@ -54,7 +56,7 @@ class LiveMaker:
             face: Actor(avatar.persons[face], models, device, own, loop.size)
             for face in np.unique(places.faces[places.faces >= 0]).tolist()
         }
-        self._frames = FrameLoop(avatar, loop)
+        self._frames, self._drawer = FrameLoop(avatar, loop), ThreadPoolExecutor(1, "g4g-draw")
         self._unheard = LiveMouth(models.speech, find_last_tap(models.motion), models.generator.config.speech_rows)
         self.state = MouthState(np.zeros(models.motion.config.components, np.float32), 1.0)
         self._mouth, self._left, self._restarted = self._unheard.begin_at(0.0), self.state, -math.inf
@@ -86,19 +88,20 @@ class LiveMaker:
         place = self._loop.find_place(time_s)
         actor = self._actors.get(int(self._places.faces[place]))
         move = self._fade(number, self._move(actor, time_s))
-        frame, passed, entries = self._draw(place, move)
+        draw, passed, entries = self._paint(place, move)
         self.state = MouthState(move.shape, move.closed, int(self._places.faces[place]), entries)
-        return MadeFrame(number, frame, passed, self.state)
+        return MadeFrame(number, self._drawer.submit(draw).result, passed, self.state)
 
     def close(self) -> None:
-        """Remove what lies on disk."""
+        """End the thread, and remove what lies on disk."""
+        self._drawer.shutdown()
         self._frames.close()
 
     def _warm_up(self) -> None:
-        """Draw a frame that nobody sees: networks are compiled when they are first used."""
+        """Make a frame that nobody sees: networks are compiled when they are first used."""
         place = int(np.flatnonzero(self._places.faces >= 0)[0])
         rows, columns = self._models.generator.config.speech_rows, self._models.generator.config.speech
-        self._draw(place, Move(self.state.shape, self.state.closed, np.zeros((rows, columns), np.float32)))
+        self._paint(place, Move(self.state.shape, self.state.closed, np.zeros((rows, columns), np.float32)))[0]()
 
     def _move(self, actor: Actor | None, time_s: float) -> Move:
         if actor is None:
@@ -114,13 +117,13 @@ class LiveMaker:
         shape = left * self._left.shape + (1 - left) * move.shape
         return replace(move, shape=shape, closed=left * self._left.closed + (1 - left) * move.closed)
 
-    def _draw(self, place: int, move: Move) -> tuple[np.ndarray, str | None, np.ndarray | None]:
-        """Draw the frame of a place; return it, why it passed, and the entries that it is made of."""
+    def _paint(self, place: int, move: Move) -> tuple[Callable[[], np.ndarray], str | None, np.ndarray | None]:
+        """Paint the frame of a place; return what draws it, why it passed, and the entries that it is made of."""
         number, face = self._loop.find_frame(place), int(self._places.faces[place])
         frame, passed = self._frames.read(number), self._places.passed[place]
         if passed is not None:
-            return frame, passed, None
+            return lambda: frame, passed, None
         before = self.state.entries if self.state.face == face else None
         share = float(self._places.shares[place])
-        made, entries = self._actors[face].draw(frame, number, float(self._times_s[number]), move, before, share)
-        return (frame, NO_NUMBERS, None) if made is None else (made, None, entries)
+        draw, entries = self._actors[face].paint(frame, number, float(self._times_s[number]), move, before, share)
+        return (lambda: frame, NO_NUMBERS, None) if draw is None else (draw, None, entries)

@@ -162,7 +162,7 @@ class Stream:
         return self
 
     def __next__(self) -> LiveFrame | SegmentEnd:
-        item = self._take()
+        item = self._finish()
         if item is None:
             raise StopIteration
         return item
@@ -171,13 +171,23 @@ class Stream:
         return self
 
     async def __anext__(self) -> LiveFrame | SegmentEnd:
-        item = await asyncio.to_thread(self._take)
+        item = await asyncio.to_thread(self._finish)
         if item is None:
             raise StopAsyncIteration
         return item
 
-    def _take(self) -> LiveFrame | SegmentEnd | None:
-        """Wait for the next item; None: the stream was closed."""
+    def _finish(self) -> LiveFrame | SegmentEnd | None:
+        """Wait for the next item, and until it is drawn; None: the stream was closed."""
+        taken = self._take()
+        if not isinstance(taken, tuple):
+            return taken
+        made, due_s, told = taken
+        frame = made.draw()
+        self._late_s = max(self._clock.now_s() - due_s, 0.0)
+        return LiveFrame(frame=frame, number=made.number, passed=made.passed, late_s=self._late_s, **told)
+
+    def _take(self) -> tuple[MadeFrame, float, dict] | SegmentEnd | None:
+        """Wait for the next frame that is due, and what is told of it, or for another item."""
         with self._lock:
             if self._thread is None and not self._is_closed:
                 self._started_s = self._clock.now_s()
@@ -190,7 +200,7 @@ class Stream:
                     return self._events.popleft()
                 wait_s = self._skip_stale()
                 if wait_s is not None and wait_s <= 0:
-                    return self._give(self._made.popleft()[0], -wait_s)
+                    return self._give(self._made.popleft()[0])
                 self._clock.wait(self._lock, wait_s)
         return None
 
@@ -211,17 +221,19 @@ class Stream:
             self._lock.notify_all()
         return None
 
-    def _give(self, made: MadeFrame, late_s: float) -> LiveFrame:
+    def _give(self, made: MadeFrame) -> tuple[MadeFrame, float, dict]:
+        """Count a frame as shown; return it, when it was due, and the sound that belongs to it."""
         fps = self._options.fps
         from_s, until_s = ((number + 1) / fps for number in (self._given, made.number))
-        self._given, self._state, self._late_s = made.number, made.state, late_s
+        self._given, self._state = made.number, made.state
         self._frames += 1
         sound = self._timeline.show(from_s, until_s)
         is_speaking, ends_s = self._timeline.take_ends(until_s)
         self._events.extend(map(SegmentEnd, ends_s))
         self._lock.notify_all()
-        rate, time_s = self._options.sample_rate, made.number / fps
-        return LiveFrame(made.frame, time_s, sound, rate, made.number, is_speaking, late_s, made.passed)
+        due_s = self._due_s(made.number) if self._options.paced else math.inf
+        told = {"time_s": made.number / fps, "sound": sound, "sample_rate": self.sample_rate}
+        return made, due_s, told | {"is_speaking": is_speaking}
 
     def _run(self) -> None:
         """Make frames until the stream is closed."""
@@ -262,7 +274,7 @@ class Stream:
         if not self._options.paced:
             return 0.0 if is_known or not self._timeline.is_open else None
         now_s = self._clock.now_s()
-        if now_s > self._due_s(self._next):  # the next one that can be given in time is made instead
+        if now_s > self._due_s(self._next + 1):  # the next one that can be given in time is made instead
             self._next = math.ceil((now_s - self._started_s - LEAD_S / 2) * self._options.fps)
             is_known = False
         if self._timeline.is_speaking and is_known:

@@ -42,7 +42,8 @@ class PlantedMaker:
         at = round((number / 25 - self.start_s) * 16_000)
         loud = np.abs(self.heard[at : at + 640]).max(initial=0)
         self.state = MouthState(np.array([loud]), 0.0)
-        return MadeFrame(number, np.full((1, 1, 3), round(200 * loud), np.uint8), None, self.state)
+        frame = np.full((1, 1, 3), round(200 * loud), np.uint8)
+        return MadeFrame(number, lambda: frame, None, self.state)
 
     def close(self) -> None:
         self.closed = True
