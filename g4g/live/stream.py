@@ -29,6 +29,8 @@ LEAD_S = 0.08
 """A frame is begun so long before it is due."""
 _MOST_MADE = 2
 """Frames that wait to be taken."""
+_MOST_LATE_FRAMES = 1
+"""A frame that would come later than this is skipped."""
 _STALE_FRAMES = 2
 """A frame that waited so long for a caller who was away is skipped."""
 
@@ -274,7 +276,7 @@ class Stream:
         if not self._options.paced:
             return 0.0 if is_known or not self._timeline.is_open else None
         now_s = self._clock.now_s()
-        if now_s > self._due_s(self._next + 1):  # the next one that can be given in time is made instead
+        if now_s > self._due_s(self._next + _MOST_LATE_FRAMES):  # one that can be given in time is made instead
             self._next = math.ceil((now_s - self._started_s - LEAD_S / 2) * self._options.fps)
             is_known = False
         if self._timeline.is_speaking and is_known:

@@ -152,7 +152,7 @@ def test_a_machine_that_is_too_slow_skips_and_stays_in_time(run):
     one.wait(3.0)
     frames = one.frames()
     assert 0.35 < len(frames) / 75 < 0.75 and one.stats().skipped > 15
-    assert all(at_s - LEAD_S - item.time_s < 0.12 for at_s, item in frames)
+    assert all(at_s - LEAD_S - item.time_s < 0.16 for at_s, item in frames)
 
 
 def test_bad_chunks_are_left_out_and_the_stream_goes_on(run):
