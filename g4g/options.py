@@ -18,6 +18,8 @@ DEFAULT_WEIGHTS = "g4g-small"
 """The shipped weights that dub where none are named."""
 TINY_WEIGHTS = "g4g-tiny"
 """Seeded random networks, for tests."""
+TINY_LIVE_WEIGHTS = "g4g-tiny-live"
+"""Such networks that can be streamed: their speech encoder hears little of what comes later."""
 FACE_BACKENDS = ("mediapipe", "face-alignment")
 """What can find faces."""
 FACES = FACE_BACKENDS[0]
@@ -209,6 +211,49 @@ def make_options(given: dict[str, Any]) -> DubOptions:
 
 
 @dataclass(frozen=True)
+class StreamOptions:
+    """How a live stream looks and sounds."""
+
+    fps: float = setting(25.0, "frames per second (%(default)s)")
+    """Frames per second, 5 to 60; the video plays at its own speed."""
+    size: tuple[int, int] | None = None
+    """Of the frames, (height, width) px, of the video's shape; None: the video's own."""
+    face: str | int | tuple[float, float] | None = setting(None, "whose mouth moves, as for g4g dub", metavar="WHO")
+    """Whose mouth moves, as for `Dubber.dub`."""
+    emphasis: float = setting(EMPHASIS, "how far the mouth moves, 0 to 2.5 (%(default)s)", metavar="E")
+    """How far the mouth moves, as for `Dubber.dub`."""
+    sample_rate: int = 48_000
+    """Of the sound that comes out, Hz, a multiple of 100; what goes in may have any."""
+    jitter_s: float = setting(0.04, "chunks of sound may come so many seconds late (%(default)s)", metavar="S")
+    """Chunks may come so much later than their sound is long; the picture waits as much longer."""
+    paced: bool = True
+    """Frames come when they are due; False gives them as fast as they are made, as far as there is sound."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        parse_face(self.face)
+        if not 5 <= self.fps <= 60:
+            raise ConfigError(f"`fps` must lie between 5 and 60, got {self.fps:g}")
+        if self.size is not None and min(self.size) < 64:
+            raise ConfigError(f"`size` is (height, width) of at least 64 px, got {self.size}")
+        if not 0 <= self.emphasis <= MOST_EMPHASIS:
+            raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
+        if not 8000 <= self.sample_rate <= 192_000 or self.sample_rate % 100:
+            raise ConfigError(f"`sample_rate` must be a multiple of 100 from 8000 to 192000, got {self.sample_rate}")
+        if not 0 <= self.jitter_s <= 1:
+            raise ConfigError(f"`jitter_s` must lie between 0 and 1, got {self.jitter_s:g}")
+
+
+def make_stream_options(**given: Any) -> StreamOptions:
+    """Make StreamOptions of arguments by name. Raises ConfigError where there is none of a name, or a value misfits."""
+    unknown = sorted(given.keys() - StreamOptions.__dataclass_fields__.keys())
+    if unknown:
+        known = ", ".join(StreamOptions.__dataclass_fields__)
+        raise ConfigError(f"stream has no argument {', '.join(unknown)}; it has {known}")
+    return StreamOptions(**given)
+
+
+@dataclass(frozen=True)
 class BatchOptions(LoadOptions):
     """How a list of jobs is worked off, and with which networks."""
 
@@ -270,6 +315,11 @@ class ServeOptions:
     """Longest video or sound, in minutes."""
     max_waiting: int = setting(20, "jobs that may wait (%(default)s)", metavar="N")
     """Jobs that may wait; one runs at a time."""
+    live: str | Path | None = setting(
+        None, "instead, let the browser's microphone drive this avatar, for one visitor at a time (extra live)",
+        metavar="AVATAR",
+    )  # fmt: skip
+    """A file of `g4g avatar`: instead of the page that dubs, one on which the browser's microphone drives it."""
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -17,7 +17,7 @@ from g4g.fusion import Fusion, FusionConfig
 from g4g.generator import Generator, GeneratorConfig
 from g4g.motion import Motion, MotionConfig
 from g4g.nn import channels_last, find_device
-from g4g.options import DEFAULT_WEIGHTS, TINY_WEIGHTS
+from g4g.options import DEFAULT_WEIGHTS, TINY_LIVE_WEIGHTS, TINY_WEIGHTS
 
 KIND = "g4g"
 SPEECH_KINDS = {"whisper": (WhisperEncoder, WhisperConfig), "causal": (SpeechEncoder, SpeechConfig)}
@@ -30,6 +30,7 @@ _PARTS = {
     "fusion": (Fusion, FusionConfig),
 }
 """Networks and their usual configs by the prefix of their tensors, in the order of training."""
+_TINY_WHISPER = {"kind": "whisper", "size": 16, "width": 16, "layers": 1, "heads": 2}
 _INT8 = ("speech.conv", "speech.layers.")
 """Weights stored as int8: of Whisper's 13 million values; its projection and every other network stay float16."""
 
@@ -85,7 +86,8 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
     """Load networks ready to run.
 
     Args:
-        name: a name of the manifest, "g4g-tiny" (seeded random networks for tests), or a file.
+        name: a name of the manifest, "g4g-tiny" or "g4g-tiny-live" (seeded random networks for tests; the second can be
+            streamed), or a file.
         device: torch device, or "auto": an accelerator where there is one.
     Returns:
         The networks in evaluation mode.
@@ -94,8 +96,8 @@ def load(name: str | Path = DEFAULT_WEIGHTS, device: str = "cpu") -> Models:
         ConfigError: no such device here.
     """
     device = find_device(device)
-    if str(name) == TINY_WEIGHTS:
-        models = _make_tiny()
+    if str(name) in (TINY_WEIGHTS, TINY_LIVE_WEIGHTS):
+        models = _make_tiny(str(name))
     else:
         file = find_weights(name)
         checkpoint = load_checkpoint(file, KIND)
@@ -134,10 +136,11 @@ def save_models(path: str | Path, models: Models) -> None:
     save_checkpoint(path, tensors, config, KIND, models.info, half=True, int8=_INT8)
 
 
-def _make_tiny() -> Models:
+def _make_tiny(name: str) -> Models:
     small = (4, 8, 8, 8)
+    causal = {"kind": "causal", "size": 16, "width": 16, "inner": 8, "dilations": (1, 2, 4), "centred_blocks": (0, 1)}
     config = {
-        "speech": {"kind": "whisper", "size": 16, "width": 16, "layers": 1, "heads": 2},
+        "speech": causal if name == TINY_LIVE_WEIGHTS else _TINY_WHISPER,
         "aligner": {
             "speech": 16,
             "embedding": 16,
@@ -151,7 +154,7 @@ def _make_tiny() -> Models:
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        models = build_models(TINY_WEIGHTS, config)
+        models = build_models(name, config)
         torch.nn.init.normal_(models.motion.shape.weight)
     models.motion.components.copy_(_make_simple_shapes(models.motion.config.components))
     return models

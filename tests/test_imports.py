@@ -32,9 +32,9 @@ LAYERS = (
     ("painter",),
     ("avatar",),
     ("dubbing", "metrics"),
-    ("training",),
+    ("training", "live"),
     ("adapting",),
-    ("jobs", "serve"),
+    ("jobs", "serve", "integrations"),
     ("cli",),
     ("__main__",),
 )
@@ -43,6 +43,8 @@ CARD_PACKAGES = ("torch", "torchvision", "face_alignment", "librosa", "kornia", 
 IMPORT_NAMES = {"face-alignment": "face_alignment", "imageio-ffmpeg": "imageio_ffmpeg", "pillow": "PIL"}
 IMPORT_NAMES |= {"lightning-fabric": "lightning_fabric", "scikit-image": "skimage", "dlib-bin": "dlib"}
 IMPORT_NAMES |= {"c2pa-python": "c2pa", "opencv-python": "cv2", "espeakng-loader": "espeakng_loader"}
+IMPORT_NAMES |= {"livekit-agents": "livekit", "pipecat-ai": "pipecat"}
+_EXTRAS = ("demo", "identity", "onnx", "perceptual", "voices", "ray", "serve", "speech", "live", "livekit", "pipecat")
 HEAVY = ("torch", "numpy", "kornia", "librosa", "openvino", "av", "matplotlib", "lightning_fabric", "face_alignment")
 HEAVY += ("c2pa", "cryptography")
 
@@ -142,7 +144,7 @@ def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
     declared += [
         name
-        for extra in ("demo", "identity", "onnx", "perceptual", "voices", "ray", "serve", "speech")
+        for extra in _EXTRAS
         for name in read_setup("options.extras_require", extra)
     ]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]

@@ -23,8 +23,9 @@ SPEECH_AUDIO = AudioConfig(n_fft=400, hop_length=160, window_mel_steps=20)
 MOST_LOOK_AHEAD_S = 0.2
 """A row may depend on no later sound than this: live dubbing waits for it."""
 
-_STEPS_PER_ROW = round(SPEECH_AUDIO.mel_rate / SPEECH_RATE)
-_STEM_STEPS = 2
+STEPS_PER_ROW = round(SPEECH_AUDIO.mel_rate / SPEECH_RATE)
+"""Mel steps from one row to the next."""
+STEM_STEPS = 2
 """Mel steps that the stem sees on either side of a row's own."""
 _CHUNK_ROWS = 1000
 
@@ -65,7 +66,7 @@ class SpeechConfig:
     @property
     def look_ahead_s(self) -> float:
         """The latest sound that a row depends on, in seconds after the row's time, the mel's window included."""
-        steps = self.rows_ahead * _STEPS_PER_ROW + _STEM_STEPS
+        steps = self.rows_ahead * STEPS_PER_ROW + STEM_STEPS
         return steps / SPEECH_AUDIO.mel_rate + SPEECH_AUDIO.n_fft / 2 / SPEECH_AUDIO.sample_rate
 
 
@@ -80,7 +81,7 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.stem = nn.ModuleList(
-            [nn.Conv1d(SPEECH_AUDIO.n_mels, config.width, 3), nn.Conv1d(config.width, config.width, 3, _STEPS_PER_ROW)]
+            [nn.Conv1d(SPEECH_AUDIO.n_mels, config.width, 3), nn.Conv1d(config.width, config.width, 3, STEPS_PER_ROW)]
         )
         self.blocks = nn.ModuleList(
             _Block(config.width, config.inner, dilation, number in config.centred_blocks)
@@ -91,17 +92,21 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Encode (B, n_mels, steps), as `mel_span` says for the rows wanted, to (B, rows, size)."""
-        for conv in self.stem:
-            mel = functional.gelu(conv(mel))
-        rows = mel.transpose(1, 2)
+        rows = self.enter(mel)
         for block in self.blocks:
             rows = block(rows)
         return self.head(self.norm(rows))
 
+    def enter(self, mel: Tensor) -> Tensor:
+        """Bring (B, n_mels, steps) to what the first block takes, (B, rows, width); 2 steps at either end have none."""
+        for conv in self.stem:
+            mel = functional.gelu(conv(mel))
+        return mel.transpose(1, 2)
+
     def mel_span(self, first_row: int, rows: int) -> tuple[int, int]:
         """Say which mel steps rows depend on: (first step, how many)."""
-        first = (first_row - self.config.rows_back) * _STEPS_PER_ROW - _STEM_STEPS
-        last = (first_row + rows - 1 + self.config.rows_ahead) * _STEPS_PER_ROW + _STEM_STEPS
+        first = (first_row - self.config.rows_back) * STEPS_PER_ROW - STEM_STEPS
+        last = (first_row + rows - 1 + self.config.rows_ahead) * STEPS_PER_ROW + STEM_STEPS
         return first, last - first + 1
 
     @torch.no_grad()

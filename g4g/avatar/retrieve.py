@@ -28,11 +28,11 @@ SWITCH = 1.5
 """What it costs to go on with a picture that is no neighbour, in UNIT."""
 STEPS = {1: 0.0, 0: 0.1, 2: 0.15, -1: 0.3, -2: 0.4}
 """What it costs to go so many frames of the video further on: its own successor is free."""
-_NEAR_S = 0.1
+NEAR_S = 0.1
 """Second and third pictures are not so near to an earlier one."""
 _STRETCH, _AHEAD = 1000, 100
 """So many frames of a dub are decided at a time, looking so many ahead: memory does not grow with its length."""
-_EXCLUDED = 1e4
+EXCLUDED = 1e4
 """The cost of a picture that should not be taken; small libraries have no other."""
 
 
@@ -76,11 +76,11 @@ def find_references(
         part = wanted.take(slice(first, first + _STRETCH + _AHEAD))
         costs = cost_entries(library, part, space)
         if apart_s > 0:
-            costs[np.abs(part.times_s[:, None] - library.times_s) < apart_s] += _EXCLUDED
+            costs[np.abs(part.times_s[:, None] - library.times_s) < apart_s] += EXCLUDED
         for k in range(count):
             before = int(chosen[first - 1, k]) if first else None
             path = follow_cheapest(costs, neighbours, part.starts, before)
-            costs[np.abs(library.times_s[path][:, None] - library.times_s) < _NEAR_S] += _EXCLUDED
+            costs[np.abs(library.times_s[path][:, None] - library.times_s) < NEAR_S] += EXCLUDED
             chosen[first : first + _STRETCH, k] = path[:_STRETCH]
     return chosen
 
@@ -143,7 +143,7 @@ def follow_cheapest(
     came_from = np.zeros(costs.shape, np.int32)
     best = np.zeros(costs.shape[1])
     if before is not None:
-        best += _EXCLUDED
+        best += EXCLUDED
         best[before] = 0
     for t, cost in enumerate(costs):
         cheapest, is_free = int(best.argmin()), starts[t] or (t == 0 and before is None)

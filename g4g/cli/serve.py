@@ -9,7 +9,8 @@ from g4g.options import DubOptions, LoadOptions, ServeOptions
 
 _ABOUT = (
     "Show a page in the browser: video or portrait and sound in, dub out. One job at a time; uploads are removed "
-    "at the end; every dub carries its provenance. Nothing is sent anywhere. Needs the extra serve."
+    "at the end; every dub carries its provenance. Nothing is sent anywhere. Needs the extra serve, --live the extra "
+    "live."
 )
 _LIKE_DUB = ("sign",)
 

@@ -55,7 +55,7 @@ class Dubber:
         if not isinstance(models, Models):
             raise ConfigError(f"a Dubber takes loaded networks, got {models!r}; write Dubber.from_pretrained(...)")
         device = find_device(device)
-        self._models, self._faces, self._clock = models, faces, Clock()
+        self._models, self._faces, self._device, self._clock = models, faces, device, Clock()
         self._maker = AvatarMaker(models, faces, self._clock, device)
         self._learning = PersonLearning(models, self._maker, self._clock, learner)
         self._planner = DubPlanner(models, self._maker, self._clock, self._learning)

@@ -15,7 +15,7 @@ from g4g.errors import ShapeError
 from g4g.faces.canonical import FACE_POINTS
 from g4g.motion.shape import ShapeSpace
 
-_FRAME_MIDDLE_S = 0.5 / SCORE_FPS
+FRAME_MIDDLE_S = 0.5 / SCORE_FPS
 """A frame shown at t shows the mouth of t and a little later: its middle counts."""
 
 
@@ -93,12 +93,12 @@ class Motion(nn.Module):
 
 def frame_rows(times_s: np.ndarray) -> np.ndarray:
     """Tell which row of the speech features shows in frames at `times_s` (T,): fractions of rows, (T,)."""
-    return (np.asarray(times_s) + _FRAME_MIDDLE_S) * SPEECH_RATE
+    return (np.asarray(times_s) + FRAME_MIDDLE_S) * SPEECH_RATE
 
 
 def frame_speech(speech: np.ndarray, times_s: np.ndarray, count: int) -> np.ndarray:
     """Cut the features (T, count, D) around frames at `times_s` (T,) out of a sound's (S, D), 1/50 s apart."""
-    return features_at(speech, np.asarray(times_s) + _FRAME_MIDDLE_S, count, SPEECH_RATE)
+    return features_at(speech, np.asarray(times_s) + FRAME_MIDDLE_S, count, SPEECH_RATE)
 
 
 def sample_rows(sequence: Tensor, rows: Tensor) -> Tensor:

@@ -40,10 +40,16 @@ def serve(load: LoadOptions, limits: ServeOptions, sign=None, *, wait: bool = Tr
         load: networks, face backend and device.
         limits: where, and what visitors may give.
         sign: certificate and key, as for `Dubber.dub`.
-        wait: False returns at once: (page, folder), for the caller to close.
+        wait: False returns at once: (page, folder), or the live server, for the caller to close.
     Raises:
         ConfigError: the extra is not installed, or the port is taken.
     """
+    if limits.live is not None:
+        try:
+            from g4g.serve.live import serve_live
+        except ImportError as error:
+            raise ConfigError("g4g serve --live needs the extra live: pip install 'g4g[live]'") from error
+        return serve_live(load, limits, wait=wait)
     folder = tempfile.TemporaryDirectory(prefix="g4g-serve-")
     os.environ["GRADIO_TEMP_DIR"] = str(Path(folder.name) / "uploads")
     try:

@@ -13,6 +13,7 @@ from g4g.audio.causal import (
     save_speech_encoder,
 )
 from g4g.audio.features import SPEECH_RATE, count_speech_rows, encode_speech, features_at
+from g4g.audio.streaming import SpeechStream
 from g4g.errors import CheckpointError, ConfigError, ShapeError
 
 RATE_HZ = SPEECH_AUDIO.sample_rate
@@ -140,3 +141,31 @@ def test_a_wrong_window_is_refused(count, rate):
 def test_windows_need_features():
     with pytest.raises(ShapeError, match="rows"):
         features_at(np.zeros((0, 2)), np.zeros(1), 1, 25.0)
+
+
+@pytest.mark.parametrize("chunk", [1, 160, 801, 5000, 40_000])
+@pytest.mark.parametrize("config", [TINY, SpeechConfig(width=16, inner=8)])
+def test_a_sound_in_chunks_gives_the_rows_of_the_whole(waveform, config, chunk):
+    torch.manual_seed(0)
+    encoder = SpeechEncoder(config).eval()
+    sound = waveform[: 3000 if chunk == 1 else 40_001]
+    stream = SpeechStream(encoder)
+    parts = [stream.push(sound[first : first + chunk]) for first in range(0, len(sound), chunk)]
+    known = sum(map(len, parts))
+    late = np.floor((len(sound) / RATE_HZ - config.look_ahead_s) * SPEECH_RATE + 1e-6) + 1
+    assert known == max(late, 0), "a row comes as soon as it may"
+    rows = np.concatenate([*parts, stream.push(np.zeros(RATE_HZ, np.float32))])
+    whole = encode_speech(encoder, sound)
+    assert len(rows) > len(whole)
+    np.testing.assert_allclose(rows[: len(whole)], whole, atol=1e-5)
+
+
+def test_a_stream_of_sound_holds_no_more_after_a_minute(waveform):
+    stream = SpeechStream(SpeechEncoder(TINY).eval())
+    sizes = []
+    for _ in range(20):
+        stream.push(waveform[: 3 * RATE_HZ])
+        sizes.append(len(stream._samples) + sum(past.numel() for past in stream._past))
+    assert max(sizes) == min(sizes) < RATE_HZ
+    with pytest.raises(ShapeError, match="mono"):
+        stream.push(np.zeros((10, 2), np.float32))
