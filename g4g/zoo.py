@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -61,7 +62,8 @@ def build_models(name: str, config: dict | None = None) -> Models:
         CheckpointError: no such kind of speech encoder.
     """
     config = config or {}
-    return Models(name, **{part: _build_part(part, config.get(part, {})) for part in _PARTS})
+    parts: dict[str, Any] = {part: _build_part(part, config.get(part, {})) for part in _PARTS}
+    return Models(name, **parts)
 
 
 def _build_part(part: str, config: dict) -> nn.Module:
@@ -77,7 +79,7 @@ def _build_part(part: str, config: dict) -> nn.Module:
     return network(settings(**settings_from_json(config)))
 
 
-def _describe_part(network: nn.Module) -> dict:
+def _describe_part(network: Any) -> dict:
     kinds = [kind for kind, (encoder, _) in SPEECH_KINDS.items() if isinstance(network, encoder)]
     return ({"kind": kinds[0]} if kinds else {}) | asdict(network.config)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ class Dubber:
         settings = make_options(options)
         sounds = check_dub(video, audio, out, settings)
         encoding = choose_encoding(Path(out), settings.codec, settings.crf)
-        heard_files = [file for file in (audio, *sounds.values()) if file is not None]
+        heard_files = [Path(file) for file in (audio, *sounds.values()) if file is not None]
         marker = Marker(Path(out), settings, [video, *heard_files])
         dub = self._plan(video, audio, sounds, settings, progress)
         info = dub.avatar.info
@@ -263,7 +264,7 @@ class Dubber:
         return {name: round(float(offset.frames), 2) for name, offset in told.items() if offset and offset.is_clear}
 
     def _report(
-        self, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple, **named: object
+        self, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple, **named: Any
     ) -> DubReport:
         why = Counter(reason for reason in passed if reason)
         plan, tracks, sheet = dub.plan, dub.avatar.tracks, settings.sheet

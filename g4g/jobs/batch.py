@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -123,7 +124,8 @@ def batch(
     Source:
         Our choice.
     """
-    settings, found, out = BatchOptions(**options), read_jobs(jobs), Path(out).absolute()
+    given: dict[str, Any] = options
+    settings, found, out = BatchOptions(**given), read_jobs(jobs), Path(out).absolute()
     if str(settings.weights) not in (TINY_WEIGHTS, *read_manifest()):
         settings = replace(settings, weights=find_weights(settings.weights).absolute())
     if settings.device == "auto":

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from g4g.errors import G4GError
 from g4g.jobs.read import Job
 from g4g.jobs.schedule import Event
-from g4g.jobs.settings import WorkerSettings
+from g4g.jobs.settings import Cluster, WorkerSettings
 
 _END_S = 10.0
 """A worker that is told to end does so within this time, or is killed."""
@@ -29,7 +29,7 @@ class _Process:
 class LocalEngine:
     """Processes on this machine. They are spawned: a fork of a process with threads may hang."""
 
-    cluster = None
+    cluster: Cluster | None = None
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")

@@ -125,7 +125,7 @@ def evaluate(
         scores = known.get(stamp)
         if scores is None:
             network = network or load_judge(judge)
-            scores = _measure(job, network, faces, extras, sounds.get(file, []))
+            scores = _measure(job, network, faces, extras, sounds[file] if file else [])
             scores.stamp = stamp
         elif extras.fid is not None:
             extras = replace(extras, fid=None)
@@ -221,7 +221,7 @@ def _measure(
     try:
         return measure_clip(output, reference, judge, audio, faces=faces, extras=extras, phonemes=phonemes)
     except G4GError as error:
-        return ClipScores(str(output), str(reference), audio and str(audio), error=str(error))
+        return ClipScores(str(output), str(reference), str(audio) if audio else None, error=str(error))
 
 
 def _match_phonemes(dubs: list[Path], outputs: Sequence, phonemes: Sequence[str | Path]) -> list[Path | None]:
@@ -243,9 +243,9 @@ def _partners(dubs: list[Path], outputs: Sequence, others: Sequence, what: str) 
     candidates = _list_files(others)
     if len(candidates) == len(dubs) and not any(Path(path).is_dir() for path in [*outputs, *others]):
         return candidates
-    partners = [_find_by_name(dub, candidates) for dub in dubs]
-    lonely = [dub.name for dub, partner in zip(dubs, partners, strict=True) if partner is None]
-    if lonely:
+    partners = [partner for dub in dubs if (partner := _find_by_name(dub, candidates))]
+    if len(partners) < len(dubs):
+        lonely = [dub.name for dub in dubs if not _find_by_name(dub, candidates)]
         raise DataError(
             f"no {what} for {', '.join(lonely[:3])}{' ...' if len(lonely) > 3 else ''} among {len(candidates)} files; "
             "give as many files in the same order, or files of the same name"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class Extras:
 
     syncnet: SyncNet | None = None
     lpips: Callable[[np.ndarray, np.ndarray], float] | None = None
-    fid: torch.nn.Module | None = None
+    fid: Any = None
     identity: Embedder | None = None
     missing: list[str] = field(default_factory=list)
 

@@ -57,6 +57,7 @@ class Motion(nn.Module):
             nn.Linear(width, config.closing), nn.GELU(), nn.Linear(config.closing, config.closing), nn.GELU(),
             nn.Linear(config.closing, 1),
         )  # fmt: skip
+        self.components: Tensor
         self.register_buffer("components", torch.zeros(config.components, FACE_POINTS, 3))
         self.register_buffer("doubts", torch.ones(config.components))
 

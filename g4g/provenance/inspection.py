@@ -115,10 +115,11 @@ def _has_watermark(file: Path) -> bool:
 def _inspect_manifest(file: Path, trust: Iterable[str | Path]) -> Inspection:
     anchors = "\n".join(_read_anchors(Path(path)) for path in trust)
     sidecar, comment = sidecar_of(file), _read_comment(file)
-    has_sidecar = sidecar is not None and sidecar.is_file()
-    place = sidecar if has_sidecar else file
+    if sidecar is not None and not sidecar.is_file():
+        sidecar = None
+    place = sidecar or file
     try:
-        table = _read_manifest(file, sidecar if has_sidecar else None, make_context(anchors, read_own_authority()))
+        table = _read_manifest(file, sidecar, make_context(anchors, read_own_authority()))
     except c2pa.C2paError as error:
         if isinstance(error, c2pa.C2paError.ManifestNotFound | c2pa.C2paError.NotSupported):
             return Inspection(file, NONE, comment=comment, problems=(f"no C2PA manifest in {file.name} or beside it",))
