@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -10,13 +11,19 @@ import threading
 
 def main(arguments: list[str] | None = None) -> None:
     """Run `g4g`; exits with 0, 1 (one line on stderr) or 2 (usage)."""
+    _take_end_for_interrupt()
+    if status := _run(sys.argv[1:] if arguments is None else arguments):
+        # Only now is all let go that the error's traceback held: threads that still work end before Python does.
+        gc.collect()
+        sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
     from g4g.cli.flags import name_flags
     from g4g.cli.parser import make_parser
     from g4g.errors import G4GError
     from g4g.threads import use_threads
 
-    arguments = sys.argv[1:] if arguments is None else arguments
-    _take_end_for_interrupt()
     try:
         options = make_parser().parse_args(arguments)
         use_threads()
@@ -25,10 +32,11 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in arguments:
             raise
         print(f"g4g: {name_flags(str(error))}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
         print("g4g: interrupted", file=sys.stderr)
-        sys.exit(130)
+        return 130
+    return 0
 
 
 def _take_end_for_interrupt() -> None:

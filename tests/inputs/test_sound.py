@@ -8,6 +8,7 @@ from g4g.dubbing.offsets import OffsetMeter
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.faces import crop_face, make_backend, refine_crop, to_landmarks
 from g4g.media import probe
+from g4g.media.picture import RgbPicture
 from g4g.metrics import mouth_opening
 
 MOUTH = (slice(None), slice(120, 236), slice(64, 192))
@@ -104,7 +105,7 @@ def test_offsets_are_measured_in_one_stretch_that_is_long_enough():
     for number in range(250):
         is_dubbed = number not in (30, 110)
         faces = (DubbedFace(frame[..., 0], matrix),) if is_dubbed else ()
-        item = DubbedFrame(frame, frame, frame[..., :0], faces)
+        item = DubbedFrame(RgbPicture(frame), (), faces)
         meter.add(number / 25, item)
     assert meter.times_s == [number / 25 for number in range(31, 110)] and meter.has_enough
     assert len(meter.pictures) == 79
