@@ -221,7 +221,8 @@ class Dubber:
     def _open_writer(self, out: Path, heard, dub: Dub, settings: DubOptions, alpha: bool, mark) -> VideoWriter:
         info, plan = dub.avatar.info, dub.plan
         encoding = choose_encoding(out, settings.codec, settings.crf)
-        planar = info.is_planar and not alpha and encoding.stores_planes(info.width, info.height)
+        is_rgb = alpha or (mark is not None and mark.draw is not None)
+        planar = info.is_planar and not is_rgb and encoding.stores_planes(info.width, info.height)
         return VideoWriter(
             out, info.width, info.height, info.fps, audio=heard, span_s=plan.span_s, mix=settings.mix,
             overwrite=settings.overwrite, codec=settings.codec, crf=settings.crf, colour=info.colour,

@@ -53,7 +53,7 @@ class Mark:
         comment: for the metadata; a comment of the source's own stands before it.
         seal: called with the whole file before it appears; changes it in place, or returns what `sidecar` is to hold.
         sidecar: the file that appears beside the output; None: the output holds all.
-        draw: takes each frame, returns it with a mark in its pixels; None: frames stay as they are.
+        draw: takes each frame, RGB or RGBA, returns it with a mark in its pixels; None: frames stay as they are.
     """
 
     comment: str

@@ -5,7 +5,7 @@ import pytest
 
 from g4g.cli import main
 from g4g.errors import ConfigError
-from g4g.media import read_frames
+from g4g.media import probe, read_frames
 from g4g.options import DubOptions
 from g4g.provenance import INTACT, NONE, inspect
 from g4g.provenance.watermark import AMPLITUDE, LEAST_SCORE, add_watermark, score_watermark
@@ -38,6 +38,13 @@ def test_the_report_says_so_and_pixels_change_by_little(dubs):
     marked, plain = (next(read_frames(dubs[wanted].output)).frame.astype(float) for wanted in (True, False))
     assert "and a watermark in all pixels" in dubs[True].provenance and "watermark" not in dubs[False].provenance
     assert 0.5 * AMPLITUDE < np.std(marked - plain) < 2 * AMPLITUDE
+
+
+def test_a_video_whose_frames_are_planes_carries_it(tiny, data_dir, tmp_path):
+    clip, out = data_dir / "grid/s1/bbaf2n.mp4", tmp_path / "out.mp4"
+    assert probe(clip).is_planar
+    tiny.dub(clip, clip, out, watermark=True)
+    assert inspect(out, watermark=True).watermark and not inspect(clip, watermark=True).watermark
 
 
 @pytest.mark.parametrize("shape", [(120, 160, 3), (270, 480, 4), (64, 36, 3)])
