@@ -17,7 +17,7 @@ EXTRAS ?= dev,demo,docs,onnx
 help:
 	@echo "make venv    virtual environment in $(VENV) with g4g and all it needs: 3 to 5 min, once"
 	@echo "make demo    dub the bundled portrait with the bundled voice into demo-output/: under 1 min (+ venv, once)"
-	@echo "make test    run all tests: about 10 minutes on two cores (+ venv, once); fewer: PYTEST_ARGS='-m \"not slow\"'"
+	@echo "make test    run all tests: 10 to 14 minutes on two cores (+ venv, once); fewer: PYTEST_ARGS='-m \"not slow\"'"
 	@echo "make lint    check style and types with ruff and mypy: half a minute (+ venv, once)"
 	@echo "make docs    build the documentation into site/: 5 s (+ venv, once)"
 	@echo "make wheel   build dist/g4g-*.whl, trained weights included: 10 s (+ venv, once)"
@@ -39,7 +39,7 @@ demo: venv
 	$(BIN)/python examples/demo.py
 
 test: venv
-	@echo "Running all tests: about 10 minutes on two cores."
+	@echo "Running all tests: 10 to 14 minutes on two cores."
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: venv

@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("avatar", help="file of `g4g avatar --weights ...`, or a video")
     parser.add_argument("audio")
     parser.add_argument("out", nargs="?", help="video to write; without it a window shows the frames, unheard")
-    parser.add_argument("--weights", required=True, help="such that can stream, see docs/live.md")
+    parser.add_argument("--weights", required=True, help="g4g-live, or others that can stream (docs/live.md)")
     options = parser.parse_args()
     try:
         waveform = read_waveform(options.audio)

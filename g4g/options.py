@@ -6,7 +6,7 @@ for the API alone. The text below a field explains the argument, `help` explains
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +183,7 @@ class DubOptions:
         parse_face(self.face)
         if self.watermark and not self.provenance:
             raise ConfigError("`watermark` belongs to the provenance that was asked away; leave one of the two out")
-        if not 0 <= self.emphasis <= MOST_EMPHASIS:
-            raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
+        _check_emphasis(self.emphasis)
         if self.speakers and (self.voice is not None or self.face is not None):
             raise ConfigError("`speakers` name faces and their sounds; leave out `face` and `voice`")
         if self.sign is not None and not self.provenance:
@@ -203,11 +202,19 @@ def make_options(given: dict[str, Any]) -> DubOptions:
     Raises:
         ConfigError: there is no argument of a name, or a value does not fit.
     """
-    unknown = sorted(given.keys() - DubOptions.__dataclass_fields__.keys())
-    if unknown:
-        known = ", ".join(DubOptions.__dataclass_fields__)
-        raise ConfigError(f"dub has no argument {', '.join(unknown)}; it has {known}")
+    _check_names("dub", DubOptions, given)
     return DubOptions(**given)
+
+
+def _check_names(function: str, options: Any, given: dict[str, Any]) -> None:
+    known = [field.name for field in fields(options)]
+    if unknown := sorted(given.keys() - known):
+        raise ConfigError(f"{function} has no argument {', '.join(unknown)}; it has {', '.join(known)}")
+
+
+def _check_emphasis(emphasis: float) -> None:
+    if not 0 <= emphasis <= MOST_EMPHASIS:
+        raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {emphasis:g}")
 
 
 @dataclass(frozen=True)
@@ -236,8 +243,7 @@ class StreamOptions:
             raise ConfigError(f"`fps` must lie between 5 and 60, got {self.fps:g}")
         if self.size is not None and min(self.size) < 64:
             raise ConfigError(f"`size` is (height, width) of at least 64 px, got {self.size}")
-        if not 0 <= self.emphasis <= MOST_EMPHASIS:
-            raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {self.emphasis:g}")
+        _check_emphasis(self.emphasis)
         if not 8000 <= self.sample_rate <= 192_000 or self.sample_rate % 100:
             raise ConfigError(f"`sample_rate` must be a multiple of 100 from 8000 to 192000, got {self.sample_rate}")
         if not 0 <= self.jitter_s <= 1:
@@ -246,10 +252,7 @@ class StreamOptions:
 
 def make_stream_options(**given: Any) -> StreamOptions:
     """Make StreamOptions of arguments by name. Raises ConfigError where there is none of a name, or a value misfits."""
-    unknown = sorted(given.keys() - StreamOptions.__dataclass_fields__.keys())
-    if unknown:
-        known = ", ".join(StreamOptions.__dataclass_fields__)
-        raise ConfigError(f"stream has no argument {', '.join(unknown)}; it has {known}")
+    _check_names("stream", StreamOptions, given)
     return StreamOptions(**given)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from g4g.fusion import Fusion
 from g4g.generator import Generator, Layout, draw_coarse, enlarge_maps, make_sketch, sample_pictures
 from g4g.generator.native import draw_onto
 
+T = TypeVar("T", "Canvas", "Painted")
 _MOST_STRETCH = 4.0
 """log2 of areas is cut here."""
 _OWN_RAMP = 0.3
@@ -108,9 +110,9 @@ class Painted:
         draw_onto(result, frame, self.references[number], maps, frame_to_crop, size, size - len(maps))
 
 
-def join_painted(parts: list[Painted]) -> Painted:
-    """Join what was painted for one canvas after another."""
-    return Painted(*(np.concatenate(part) for part in zip(*(vars(p).values() for p in parts), strict=True)))
+def join_parts(parts: list[T]) -> T:
+    """Join canvases of one resolution, or what was painted for them, frame by frame."""
+    return type(parts[0])(*(np.concatenate(part) for part in zip(*(vars(p).values() for p in parts), strict=True)))
 
 
 class Painter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ class Dubber:
             passed = list(dub.plan.passed) if settings.dry_run else []
             mark = marker.make(self._models, dub, heard_files, passed)
             writer = self._open_writer(Path(out), heard, dub, settings, alpha, mark)
-            frames = maker.make_frames(dub, alpha)
+            frames = stack.enter_context(closing(maker.make_frames(dub, alpha)))
             if not settings.dry_run:
                 self._write(dub, frames, writer, settings.sheet, progress, meter, passed)
         offsets = self._tell_offsets(dub, meter, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,7 +23,7 @@ from g4g.media.ahead import run_ahead
 from g4g.media.picture import Patch, Picture, lay_over
 from g4g.media.ping_pong import ping_pong_pictures
 from g4g.motion import frame_speech, lay_shapes
-from g4g.painter import Canvas, Painted, Painter, join_painted
+from g4g.painter import Canvas, Painted, Painter, join_parts
 from g4g.zoo import Models
 
 BATCH_FRAMES = 8
@@ -37,7 +37,7 @@ class FrameMaker:
         self._own_painters: dict[int, Painter] = {}
         self.batch_frames = BATCH_FRAMES
 
-    def make_frames(self, dub: Dub, alpha: bool = False) -> Iterator[DubbedFrame]:
+    def make_frames(self, dub: Dub, alpha: bool = False) -> Generator[DubbedFrame, None, None]:
         """Yield the frames of a dub before encoding; `alpha`: with the source's transparency.
 
         The video is read, faces are painted, and drawn into their frames, each by a thread that runs a little ahead.
@@ -106,7 +106,7 @@ class FrameMaker:
                 if self.batch_frames == 1:
                     raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
                 self.batch_frames //= 2
-        return join_painted(parts)
+        return join_parts(parts)
 
     def _find_painter(self, job: _Job) -> Painter:
         """Take the person's own painter where one was learnt."""

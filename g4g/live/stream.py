@@ -22,7 +22,7 @@ from g4g.live.plan import plan_places
 from g4g.live.resample import read_chunk
 from g4g.live.timeline import Timeline
 from g4g.motion.model import FRAME_MIDDLE_S
-from g4g.options import TINY_LIVE_WEIGHTS, StreamOptions
+from g4g.options import StreamOptions
 from g4g.zoo import Models
 
 LEAD_S = 0.08
@@ -40,7 +40,7 @@ def check_streamable(models: Models) -> None:
     if not isinstance(models.speech, SpeechEncoder):
         raise ConfigError(
             f"the weights {models.name} cannot stream: their speech encoder hears up to 20 s of what comes later; use "
-            f"weights with a causal one, as docs/live.md tells how to make them ({TINY_LIVE_WEIGHTS} for a test)"
+            "g4g-live, or weights of your own with a causal one (docs/live.md)"
         )
 
 

@@ -10,8 +10,7 @@ from torch import Tensor
 from g4g.audio import encode_speech
 from g4g.generator import Generator, GeneratorConfig, Maps
 from g4g.motion import ShapeSpace
-from g4g.painter import Canvas
-from g4g.training.example_batch import join_canvases
+from g4g.painter import Canvas, join_parts
 from g4g.training.examples import Subject
 from g4g.training.generator import draw_canvas, stack_pictures
 from g4g.zoo import Models
@@ -46,7 +45,7 @@ class BaseTeacher:
         """
         if rng.integers(_EVERY):
             return {}
-        canvas = join_canvases([self._draw(generator.config, rng) for _ in range(_FRAMES)])
+        canvas = join_parts([self._draw(generator.config, rng) for _ in range(_FRAMES)])
         pictures = stack_pictures(canvas, next(generator.parameters()).device)
         with torch.no_grad():
             told = draw_canvas(self._base, canvas, pictures)[1]

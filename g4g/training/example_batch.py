@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from g4g.faces.landmarks import MESH_TO_68
 from g4g.generator import Layout
-from g4g.painter import Canvas, lay_out, mask_lower_face
+from g4g.painter import Canvas, join_parts, lay_out, mask_lower_face
 
 _AHEAD = 3
 """Batches that each worker has ready."""
@@ -41,7 +41,7 @@ class Examples:
     @classmethod
     def of(cls, drawn: list[tuple[Canvas, np.ndarray]], top: int) -> Examples:
         """Lay out canvases of one frame each, of one resolution, beside their real frames; rows from `top` down."""
-        canvas = join_canvases([canvas for canvas, _ in drawn])
+        canvas = join_parts([canvas for canvas, _ in drawn])
         masks = [mask_lower_face(mesh, target) for mesh, target in zip(canvas.meshes, canvas.targets, strict=True)]
         pictures = np.concatenate([canvas.references, canvas.crops[:, None]], 1)
         return cls(
@@ -49,11 +49,6 @@ class Examples:
             torch.from_numpy(canvas.speech), torch.from_numpy(canvas.targets[:, MESH_TO_68]).float(),
             torch.from_numpy(np.stack(masks)[:, None, top:]),
         )  # fmt: skip
-
-
-def join_canvases(canvases: list[Canvas]) -> Canvas:
-    """Join canvases of one resolution frame by frame."""
-    return Canvas(*(np.concatenate([getattr(c, f.name) for c in canvases]) for f in fields(Canvas)))
 
 
 def draw_ahead(draw: Callable[[np.random.Generator], Examples], workers: int, seed: int) -> Iterator[Examples]:

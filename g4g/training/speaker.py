@@ -17,10 +17,9 @@ from g4g.faces.landmarks import MESH_TO_68, MOUTH
 from g4g.generator import Generator
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.motion import Motion, frame_speech
-from g4g.painter import Canvas
+from g4g.painter import Canvas, join_parts
 from g4g.training.base_teacher import BaseTeacher
 from g4g.training.data import Shot
-from g4g.training.example_batch import join_canvases
 from g4g.training.examples import Subject
 from g4g.training.generator import (
     GeneratorStage,
@@ -97,7 +96,7 @@ class HeldOut:
             cost += _POSE_WEIGHT * np.square(degrees - subject.degrees[frame]).sum(1)
             chosen = [places[j] for j in np.resize(np.argsort(cost), generator.config.references)]
             canvases.append(_make_canvas(subject, frame, chosen, generator.config.speech_rows))
-        self._canvas, self.perceptual = join_canvases(canvases), perceptual
+        self._canvas, self.perceptual = join_parts(canvases), perceptual
         points = self._canvas.targets[:, MESH_TO_68][:, MOUTH]
         self._mouths = torch.from_numpy(points)
         self._boxes = [mouth_box(mouth - [0, generator.top], generator.crop.size) for mouth in points]

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from g4g.motion import ShapeSpace
+from g4g.painter import join_parts
 from g4g.training.data import load_shots
-from g4g.training.example_batch import Examples, draw_ahead, join_canvases
+from g4g.training.example_batch import Examples, draw_ahead
 from g4g.training.examples import Subject, draw_example
 from g4g.training.fusion import mend_seams, plant_seams
 from g4g.training.generator import change_colours, cut_boxes, cut_mouths, stack_pictures
@@ -39,7 +40,7 @@ def test_references_are_of_other_moments_and_alike(subject):
 def test_an_example_is_nearly_true_to_its_frame(subject, space):
     rng = np.random.default_rng(0)
     drawn = [draw_example(subject, space, 3, 9, rng) for _ in range(6)]
-    canvas = join_canvases([canvas for canvas, _ in drawn])
+    canvas = join_parts([canvas for canvas, _ in drawn])
     assert canvas.crops.shape == (6, 160, 160, 3) and canvas.references.shape == (6, 3, 160, 160, 3)
     assert canvas.speech.shape == (6, 9, 4) and canvas.targets.shape == (6, 504, 2)
     moved = [np.abs(canvas.targets[i] - subject.points).max((1, 2)).min() for i in range(6)]
@@ -73,7 +74,7 @@ def test_mouths_are_cut_out_where_they_are():
 
 def test_a_person_changes_colour_as_a_whole(subject, space):
     rng = np.random.default_rng(1)
-    canvas = join_canvases([draw_example(subject, space, 3, 9, rng)[0] for _ in range(8)])
+    canvas = join_parts([draw_example(subject, space, 3, 9, rng)[0] for _ in range(8)])
     pictures = stack_pictures(canvas)
     changed, real = change_colours(pictures, pictures[:, -1], rng)
     torch.testing.assert_close(changed[:, -1], real, msg="the frame's own picture has the frame's light")
