@@ -202,14 +202,14 @@ def make_options(given: dict[str, Any]) -> DubOptions:
     Raises:
         ConfigError: there is no argument of a name, or a value does not fit.
     """
-    _check_names("dub", DubOptions, given)
+    _check_names("dub has no argument", DubOptions, given)
     return DubOptions(**given)
 
 
-def _check_names(function: str, options: Any, given: dict[str, Any]) -> None:
+def _check_names(fault: str, options: Any, given: dict[str, Any]) -> None:
     known = [field.name for field in fields(options)]
     if unknown := sorted(given.keys() - known):
-        raise ConfigError(f"{function} has no argument {', '.join(unknown)}; it has {', '.join(known)}")
+        raise ConfigError(f"{fault} {', '.join(unknown)}; it has {', '.join(known)}")
 
 
 def _check_emphasis(emphasis: float) -> None:
@@ -252,7 +252,7 @@ class StreamOptions:
 
 def make_stream_options(**given: Any) -> StreamOptions:
     """Make StreamOptions of arguments by name. Raises ConfigError where there is none of a name, or a value misfits."""
-    _check_names("stream", StreamOptions, given)
+    _check_names("stream has no argument", StreamOptions, given)
     return StreamOptions(**given)
 
 
