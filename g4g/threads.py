@@ -10,8 +10,10 @@ from g4g.errors import ConfigError
 THREADS_VARIABLE = "G4G_THREADS"
 """Environment variable: threads of this process and, shared out, of those that it starts; unset: one for each core."""
 
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-"""Those of torch (the first two), numba and OpenCV."""
+_VARIABLES = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OPENBLAS_NUM_THREADS",
+)  # fmt: skip
+"""Those of torch (the first two), numba, OpenCV and numpy."""
 
 
 def count_threads() -> int:
@@ -30,7 +32,7 @@ def count_threads() -> int:
 
 
 def use_threads() -> int:
-    """Set torch, numba and OpenCV to `count_threads()`, which is returned; OpenVINO and ONNX Runtime ask for it."""
+    """Set torch, numba, OpenCV and numpy to `count_threads()`, which is returned; OpenVINO, ONNX Runtime ask for it."""
     count = count_threads()
     # A library that is imported later reads its variable, one that is there already is told.
     for name in _VARIABLES:
@@ -41,6 +43,10 @@ def use_threads() -> int:
         sys.modules["cv2"].setNumThreads(count)
     if "numba" in sys.modules:
         _set_numba(count)
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(count, "blas")
     return count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -96,7 +97,7 @@ def load_avatar(path: Path, models: Models) -> StoredAvatar:
         path: a file of `save_avatar`.
         models: networks, which must be those that made it.
     Raises:
-        MediaError: the file is damaged, of another version, or made with other weights.
+        MediaError: the file is damaged, of another version, or made with other weights; or the disk is full.
     """
     folder = tempfile.TemporaryDirectory(prefix="g4g-")
     try:
@@ -114,6 +115,8 @@ def load_avatar(path: Path, models: Models) -> StoredAvatar:
         persons = {face: _read_person(arrays, header, tracks, face) for face in header["faces"]}
     except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, SafetensorError, EOFError) as error:
         folder.cleanup()
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise MediaError(f"{path} is unpacked into {folder.name}: {error.strerror}; make room there") from error
         raise MediaError(f"{path} is damaged ({error}); make it again with `g4g avatar`") from error
     except BaseException:
         folder.cleanup()

@@ -33,9 +33,8 @@ from g4g.jobs.record import (
     stamp_file,
 )
 from g4g.jobs.settings import WorkerSettings
+from g4g.threads import limit_threads
 
-THREADS_VARIABLES = ("G4G_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""Environment variables from which libraries take their number of threads."""
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN)
 """Faults of the machine, not of the job."""
 _PASSING_WORDS = tuple(os.strerror(number) for number in _PASSING)
@@ -206,10 +205,10 @@ def _check(path: Path) -> Path:
 
 def _take_over(settings: WorkerSettings) -> None:
     """Fit this process to its share of the machine, before the networks' libraries are loaded."""
-    for name in THREADS_VARIABLES:
-        os.environ[name] = str(settings.threads)
+    limit_threads(settings.threads)
     if settings.cores:
-        os.sched_setaffinity(0, settings.cores)
+        for thread in os.listdir("/proc/self/task"):  # a script that imported numpy has some already
+            os.sched_setaffinity(int(thread), settings.cores)
     # Private memory, not address space: libraries map far more than they touch.
     resource.setrlimit(resource.RLIMIT_DATA, (settings.memory_bytes, settings.memory_bytes))
     temporary = settings.work / "tmp"

@@ -173,16 +173,20 @@ def test_an_output_is_made_anew_when_anything_it_was_made_of_changed(tmp_path):
 
 def test_a_worker_gets_its_share_of_threads_cores_and_memory_and_no_more(tmp_path, repo_root):
     code = f"""
-import os, tempfile
+import os, tempfile, threading
 from pathlib import Path
 from g4g.jobs.settings import WorkerSettings
 from g4g.jobs.worker import _take_over
 from g4g.options import BatchOptions
 out = Path({str(tmp_path)!r})
 core = sorted(os.sched_getaffinity(0))[-1]
+waits = threading.Event()
+other = threading.Thread(target=waits.wait, daemon=True)
+other.start()
 _take_over(WorkerSettings(0, out, out / "work", out, BatchOptions(), {{}}, 3, 2**28, (core,)))
 threads = os.environ["G4G_THREADS"], os.environ["OMP_NUM_THREADS"]
-print(*threads, os.sched_getaffinity(0) == {{core}}, tempfile.gettempdir())
+held = [os.sched_getaffinity(thread) == {{core}} for thread in (0, other.native_id)]
+print(*threads, *held, tempfile.gettempdir())
 small = bytearray(2**26)
 try:
     bytearray(2**29)
@@ -190,7 +194,7 @@ except MemoryError:
     print("refused")
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=repo_root, capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["3", "3", "True", str(tmp_path / "work" / "tmp"), "refused"]
+    assert run.stdout.split() == ["3", "3", "True", "True", str(tmp_path / "work" / "tmp"), "refused"]
 
 
 def test_two_batches_never_write_into_one_folder(tmp_path):
@@ -206,6 +210,43 @@ def test_a_log_that_the_disk_refuses_ends_the_batch_with_a_sentence(tmp_path):
     (tmp_path / "batch.jsonl").symlink_to("/dev/full")
     with pytest.raises(g4g.MediaError, match="batch.jsonl: No space left on device; make room"):
         g4g.batch([{"video": "v.mp4", "out": "o.mp4"}], tmp_path, **SETTINGS)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 40 MB in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk: Path, left: int) -> Path:
+    """Write one file that leaves so many bytes free."""
+    place = os.statvfs(disk)
+    (disk / "filler").write_bytes(bytes(place.f_bavail * place.f_bsize - left))
+    return disk / "filler"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
+def test_a_full_disk_costs_the_jobs_that_it_cannot_hold_and_nothing_else(jobs, small_disk):
+    first, second = _read_good(jobs)
+    out = small_disk / "out"
+    assert g4g.batch([first], out, workers=1, **SETTINGS).state.done == 1
+    before = list_files(out)
+    filler = fill(small_disk, left=64 * 1024)
+    result = g4g.batch([first, second], out, workers=1, retries=1, **SETTINGS)
+    assert [outcome.state for _, outcome in result.rows] == ["skipped", "failed"]
+    refused = result.rows[1][1]
+    assert "No space left on device" in refused.sentence and refused.tries == 2
+    assert list_files(out) == before and not list(out.glob(".batch/work/*"))
+    filler.unlink()
+    state = g4g.batch([first, second], out, workers=1, **SETTINGS).state
+    assert (state.skipped, state.done) == (1, 1) and list_files(out) == WHOLE
 
 
 def test_faults_of_the_machine_may_pass_and_those_of_files_do_not():
