@@ -121,7 +121,7 @@ class Stream:
             self._lock.notify_all()
 
     def interrupt(self) -> None:
-        """Drop all that was not yet shown: frames given from now on are silent, and within 0.2 s the mouth is at rest."""
+        """Drop all that was not yet shown: frames given from now on are silent, and at rest within 0.2 s."""
         with self._lock:
             self._check_open()
             self._interrupted = self._given
