@@ -1,10 +1,11 @@
-"""Measure a live stream: how late a sound is seen, frames that are skipped, drift, memory, and likeness to a dub.
+"""Measure a live stream: how late a sound is seen, frames skipped, drift, memory, interruptions, likeness to a dub.
 
-python benchmarks/live.py AVATAR --weights FILE [--audio SOUND] [--minutes 1] [--chunk-ms 20] [--load 0.5] [--out DIR]
+python benchmarks/live.py AVATAR --weights FILE [--audio SOUND] [--minutes 1] [--chunk-ms 20] [--load 0.5]
+    [--interrupts 6] [--no-dub] [--out DIR]
 
 The sound is pushed as fast as it is spoken, over and over. Delays are counted from when a sample is spoken to when the
-frame that shows it is given; with --load another process takes this share of a core. AVATAR is a file of `g4g avatar`,
-or a video.
+frame that shows it is given; with --load another process takes this share of a core. Afterwards a stream of its own is
+interrupted in the middle of sentences that were pushed whole. AVATAR is a file of `g4g avatar`, or a video.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from clips import DATA
+from interrupts import describe_interrupts, measure_interrupts
 
 import g4g
 from g4g.config import CropConfig
@@ -184,6 +186,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--chunk-ms", type=int, default=20)
     parser.add_argument("--load", type=float, default=0.0, help="share of a core that another process takes")
+    parser.add_argument("--interrupts", type=int, default=6, help="sentences that are interrupted (%(default)s)")
     parser.add_argument("--no-dub", action="store_true", help="do not compare with a dub")
     parser.add_argument("--out", type=Path, help="folder for live.json")
     arguments = parser.parse_args()
@@ -194,9 +197,10 @@ def main() -> int:
         other.start()
     chunk = arguments.chunk_ms * RATE_HZ // 1000
     figures = measure_stream(dubber, arguments.avatar, sound, 60 * arguments.minutes, chunk)
+    breaks = measure_interrupts(dubber, arguments.avatar, sound, arguments.interrupts) if arguments.interrupts else None
     for other in others:
         other.kill()
-    rows = describe(figures)
+    rows = describe(figures) + (describe_interrupts(breaks) if breaks else [])
     if not arguments.no_dub:
         alike = compare_with_dub(dubber, arguments.avatar, arguments.audio)
         rows += [
@@ -205,11 +209,12 @@ def main() -> int:
         ]
     print(f"{arguments.avatar.name}, {arguments.minutes:g} minutes, {os.cpu_count()} cores, load {arguments.load:g}")
     for name, figure, reached in rows:
-        print(f"{name:<40}{figure:>24}  {'' if reached is None else 'reached' if reached else 'MISSED'}")
+        print(f"{name:<44}{figure:>24}  {'' if reached is None else 'reached' if reached else 'MISSED'}")
     print(draw_histogram(figures.delays_s))
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         told = asdict(figures) | {"delays_s": np.round(figures.delays_s, 4).tolist()}
+        told |= {name: values.tolist() for name, values in vars(breaks).items()} if breaks else {}
         (arguments.out / "live.json").write_text(json.dumps(told))
     return int(any(reached is False for _, _, reached in rows))
 

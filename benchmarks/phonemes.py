@@ -1,11 +1,12 @@
 """Measure whether lips do what known sounds ask for: espeak-ng tells the time of every phoneme, so nobody has to judge.
 
 python benchmarks/phonemes.py [--weights g4g-small ...] [--languages en de es fr it pt] [--faces NAME|FILE ...]
-    [--data ../shared/data] [--sentences 3] [--out DIR] [--reuse]
+    [--data ../shared/data] [--sentences 3] [--stream] [--out DIR] [--reuse]
 
 Each language is one wav of 6 to 8 s; each face is dubbed with it, played to and fro, and the lips are measured in the
-written file. The row "undubbed" is the face's own video, so what doing nothing reaches. --reuse takes sounds and
-dubs that lie in DIR already.
+written file. With --stream each face also says it in a live stream, a row of its own, and it is told how far both are
+apart. The row "undubbed" is the face's own video, so what doing nothing reaches. --reuse takes sounds, avatars and dubs
+that lie in DIR already.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from clips import DATA
 from sentences import SENTENCES
+from streams import Streamer
 
+from g4g.adapting import Dubber
 from g4g.checkpoints.atomic import write_whole
-from g4g.dubbing import Dubber
 from g4g.errors import DataError, G4GError
 from g4g.metrics.espeak import speak
 from g4g.metrics.mouth import MouthTrace, trace_mouth
@@ -46,6 +49,10 @@ PORTRAITS = {"smiling": "yes", "calm": "no"}
 _PORTRAITS_EACH = 2
 _MOST_YAW_DEG = 8.0
 _UNDUBBED = "undubbed"
+_STREAMED = " stream"
+"""Follows the name of the weights in the row of their streams."""
+MOST_APART_POINTS = 3.0
+"""Our goal: each figure of streams is at most so far from that of dubs."""
 
 COLUMNS = {
     "closed": ("closed_share", "{:.0%}"),
@@ -58,6 +65,8 @@ COLUMNS = {
     "AUC rounded": ("rounding_auc", "{:.3f}"),
 }
 """Column -> figure and how it is written; the means over dubs."""
+COMPARED = ("closed", "AUC p b m", "of middles", "AUC f v", "AUC rounded")
+"""Columns in which streams are compared with dubs."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +159,46 @@ def tabulate(results: Sequence[Result], by: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def compare_streams(results: Sequence[Result]) -> list[str]:
+    """Tell how far streams are from dubs of the same faces and sounds: a sentence per weights."""
+    scores = {(r.weights, r.language, r.face): r.score for r in results if r.score}
+    pairs: dict[str, list[tuple[PhonemeScore, PhonemeScore]]] = {}
+    for (weights, *where), dubbed in scores.items():
+        streamed = scores.get((weights + _STREAMED, *where))
+        if streamed:
+            pairs.setdefault(weights, []).append((dubbed, streamed))
+    return [_describe_pairs(weights, some) for weights, some in pairs.items()]
+
+
+def _describe_pairs(weights: str, pairs: Sequence[tuple[PhonemeScore, PhonemeScore]]) -> str:
+    """Say by how many points streams are above dubs, and whether our goal is reached: all columns have a figure."""
+    words, far = [], []
+    for column in COMPARED:
+        figures = [[getattr(score, COLUMNS[column][0]) for score in pair] for pair in pairs]
+        above = [100 * (streamed - dubbed) for dubbed, streamed in figures if None not in (dubbed, streamed)]
+        words.append(f"{column} {_format_mean(above, '{:+.1f}')}")
+        if not above or abs(np.mean(above)) > MOST_APART_POINTS:
+            far.append(column)
+    goal = f"MISSED by {', '.join(far)}" if far else "reached"
+    return (
+        f"{weights}: {len(pairs)} streams are above dubs by so many points: {', '.join(words)}; "
+        f"at most {MOST_APART_POINTS:g} either way: {goal}"
+    )
+
+
 def write_results(path: Path, results: Sequence[Result], settings: dict) -> None:
     """Write all scores, and what was run, as JSON."""
     rows = [asdict(result) for result in results]
     write_whole(path, (json.dumps({"settings": settings, "results": rows}, indent=1) + "\n").encode())
+
+
+def list_ways(weights: str, out: Path, stream: bool, reuse: bool) -> dict[str, Callable[[Path, Path, Path], object]]:
+    """List how weights make a face say a sound: row of the table -> what takes video, sound and the file to write."""
+    dubber, name = Dubber.from_pretrained(weights), Path(weights).stem
+    ways: dict[str, Callable[[Path, Path, Path], object]] = {name: partial(dubber.dub, overwrite=True)}
+    if stream:
+        ways[name + _STREAMED] = Streamer(dubber, out / (name + _STREAMED), reuse).write
+    return ways
 
 
 def run(options: argparse.Namespace) -> list[Result]:
@@ -166,15 +211,16 @@ def run(options: argparse.Namespace) -> list[Result]:
     results: list[Result] = []
     sources = {}
     for weights in options.weights:
-        dubber = Dubber.from_pretrained(weights)
-        for (face, video), (language, (wav, phonemes)) in itertools.product(faces.items(), speech.items()):
-            name = Path(weights).stem
+        ways = list_ways(weights, out, options.stream, options.reuse)
+        for (face, video), (language, (wav, phonemes)), (name, make) in itertools.product(
+            faces.items(), speech.items(), ways.items()
+        ):
             dub = out / name / wav.stem / f"{face}.mp4"
             dub.parent.mkdir(parents=True, exist_ok=True)
 
-            def measure(dubber=dubber, video=video, wav=wav, dub=dub, phonemes=phonemes) -> PhonemeScore:
+            def measure(make=make, video=video, wav=wav, dub=dub, phonemes=phonemes) -> PhonemeScore:
                 if not (options.reuse and dub.is_file()):
-                    dubber.dub(video, wav, dub, overwrite=True)
+                    make(video, wav, dub)
                 return score_phonemes(phonemes, trace_mouth(dub))
 
             results.append(attempt(name, language, face, measure))
@@ -212,11 +258,12 @@ def main() -> None:
     parser.add_argument("--faces", nargs="+", default=[], help="names of the list, or video files (default: all)")
     parser.add_argument("--data", default=DATA, help="folder of the clips (default: %(default)s)")
     parser.add_argument("--sentences", type=int, default=3, help="of each language (default: %(default)s)")
+    parser.add_argument("--stream", action="store_true", help="measure live streams as well, with weights that can")
     parser.add_argument("--out", default="phonemes", help="folder for sounds, dubs, figures (default: %(default)s)")
-    parser.add_argument("--reuse", action="store_true", help="take sounds and dubs that are there already")
+    parser.add_argument("--reuse", action="store_true", help="take sounds, avatars and dubs that are there")
     options = parser.parse_args()
     results = run(options)
-    print(tabulate(results, "language"), tabulate(results, "face"), sep="\n\n")
+    print(tabulate(results, "language"), tabulate(results, "face"), *compare_streams(results), sep="\n\n")
     for result in results:
         if result.error:
             print(f"failed: {result.weights} {result.language} {result.face}: {result.error}")

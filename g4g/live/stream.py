@@ -87,6 +87,7 @@ class Stream:
         self._given = -1  # number of the last frame that was given
         self._state = maker.state  # that the last frame given left
         self._restart: int | None = None
+        self._interrupted = -1  # number of the last frame given before an interruption
         self._frames, self._late_s = 0, 0.0
         self._is_closed, self._error = False, None
         self.size, self.fps, self.sample_rate = maker.size, options.fps, options.sample_rate
@@ -120,9 +121,10 @@ class Stream:
             self._lock.notify_all()
 
     def interrupt(self) -> None:
-        """Drop all that was not yet shown; within 0.2 s the mouth is at rest."""
+        """Drop all that was not yet shown: frames given from now on are silent, and at rest within 0.2 s."""
         with self._lock:
             self._check_open()
+            self._interrupted = self._given
             self._restart = self._next = self._given + 1
             self._made.clear()
             from_s = self._restart / self._options.fps
@@ -186,6 +188,8 @@ class Stream:
         made, due_s, told = taken
         frame = made.draw()
         self._late_s = max(self._clock.now_s() - due_s, 0.0)
+        if made.number <= self._interrupted:  # interrupted while it was being drawn
+            told |= {"sound": np.zeros_like(told["sound"]), "is_speaking": False}
         return LiveFrame(frame=frame, number=made.number, passed=made.passed, late_s=self._late_s, **told)
 
     def _take(self) -> tuple[MadeFrame, float, dict] | SegmentEnd | None:

@@ -2,11 +2,21 @@
 
 import argparse
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from phonemes import Result, attempt, choose_portraits, list_faces, ping_pong_trace, run, tabulate
+from phonemes import (
+    Result,
+    attempt,
+    choose_portraits,
+    compare_streams,
+    list_faces,
+    ping_pong_trace,
+    run,
+    tabulate,
+)
 from sentences import SENTENCES
 
 from g4g.errors import DataError, FaceError
@@ -39,6 +49,21 @@ def test_tables_average_by_language_and_by_face_and_count_failures():
     assert results[-1].error == "no face"
 
 
+def test_streams_are_compared_with_dubs_of_the_same_face_and_sound():
+    sounds = [Phoneme("pafu"[i % 4], 0.2 * i, 0.2 * i + 0.2) for i in range(40)]
+    gap, times = np.tile([0.0] * 5 + [0.2] * 5, 20), np.arange(200) / 25
+    dub = score_phonemes(sounds, MouthTrace(times, gap, gap, gap))
+    dub = replace(dub, closed_share=0.9, rounding_auc=0.7)
+    near, far = replace(dub, closed_share=0.88), replace(dub, closed_share=0.86, rounding_auc=0.75)
+    alone = replace(dub, closed_share=0.1)
+    for streamed, words in ((near, "closed -2.0, .*: reached$"), (far, "-4.0, .*MISSED by closed, AUC rounded$")):
+        results = [Result("w", "en", "ann", dub), Result("w stream", "en", "ann", streamed)]
+        results += [Result("w", "de", "ann", alone), Result("w stream", "de", "ann", None, "no face")]
+        (sentence,) = compare_streams(results)
+        assert sentence.startswith("w: 1 streams") and re.search(words, sentence), sentence
+    assert compare_streams([Result("w", "en", "ann", dub)]) == []
+
+
 def test_a_trace_is_played_to_and_fro():
     values = np.arange(4.0)
     mouth = ping_pong_trace(MouthTrace(values / 25, values, -values, 2 * values), 10 / 25)
@@ -66,17 +91,17 @@ def test_all_faces_are_there(data_dir):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not has_espeak(), reason="needs espeak-ng: apt-get install espeak-ng")
-def test_one_dub_is_measured_and_taken_again(data_dir, tmp_path):
+def test_one_dub_and_one_stream_are_measured_and_taken_again(data_dir, tmp_path):
     options = argparse.Namespace(
-        weights=["g4g-tiny"], languages=["en"], faces=["unseen"], data=str(data_dir), sentences=1,
+        weights=["g4g-tiny-live"], languages=["en"], faces=["unseen"], data=str(data_dir), sentences=1, stream=True,
         out=str(tmp_path), reuse=True,
     )  # fmt: skip
     results = run(options)
-    assert [(r.weights, r.language, r.face, r.error) for r in results] == [
-        ("g4g-tiny", "en", "unseen", ""), ("undubbed", "en", "unseen", ""),
-    ]  # fmt: skip
+    rows = ["g4g-tiny-live", "g4g-tiny-live stream", "undubbed"]
+    assert [(r.weights, r.language, r.face, r.error) for r in results] == [(row, "en", "unseen", "") for row in rows]
     assert all(r.score.closures >= 4 for r in results)
-    dub = tmp_path / "g4g-tiny" / "en-1" / "unseen.mp4"
-    made = dub.stat().st_mtime_ns
-    assert run(options) == results and dub.stat().st_mtime_ns == made
-    assert len(json.loads((tmp_path / "phonemes.json").read_text())["results"]) == 2
+    files = [tmp_path / row / "en-1" / "unseen.mp4" for row in rows[:2]] + [tmp_path / rows[1] / "unseen.avatar"]
+    made = [file.stat().st_mtime_ns for file in files]
+    assert run(options) == results and [file.stat().st_mtime_ns for file in files] == made
+    assert len(json.loads((tmp_path / "phonemes.json").read_text())["results"]) == 3
+    assert "g4g-tiny-live: 1 streams" in compare_streams(results)[0]

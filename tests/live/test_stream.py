@@ -1,11 +1,13 @@
 """When frames come and with which sound, on simulated time: pace, delay, starvation, interruption, slow callers."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from g4g.errors import ConfigError
+from g4g.live import SegmentEnd
 from g4g.live.stream import LEAD_S
 
 from .simulated import LOOK_AHEAD_S
@@ -125,6 +127,24 @@ def test_an_interruption_is_silent_at_once_and_drops_the_rest(run):
     one.stream.end_segment()
     one.wait(1.0)
     assert (joined(one.frames()[given:]) != 0).sum() == 1_600 and len(one.ends()) == 2
+
+
+def test_a_frame_that_is_being_drawn_when_the_stream_is_interrupted_comes_without_its_sound(run):
+    one = run(paced=False, sample_rate=16_000)
+    one.stream.push_audio(np.full(16_000, 7_000, np.int16), 16_000)
+    first, make = next(one.stream), one.maker.make
+
+    def make_slowly(number, waveform):
+        made = make(number, waveform)
+        return replace(made, draw=lambda: (one.stream.interrupt() if number == 5 else None, made.draw())[1])
+
+    one.maker.make = make_slowly
+    items = [next(one.stream) for _ in range(9)]
+    (at,) = (n for n, item in enumerate(items) if isinstance(item, SegmentEnd))
+    before, drawn, after = items[: at - 1], items[at - 1], items[at + 1 :]
+    assert first.sound.all() and all(item.sound.all() for item in before) and drawn.number == 5
+    assert len(drawn.sound) == 640 and not drawn.sound.any() and not drawn.is_speaking
+    assert after and not any(item.sound.any() for item in after)
 
 
 def test_a_slow_caller_gets_fewer_frames_and_all_the_sound(run):
