@@ -14,6 +14,7 @@ from g4g.audio import SpeechEncoder, WhisperEncoder
 from g4g.audio.causal import SPEECH_AUDIO
 from g4g.engine import FlatNetwork, NetworkCache, Run, has_bfloat16, open_network
 from g4g.generator import GUIDES, Generator, Layout, Maps
+from g4g.memory import give_back_memory
 from g4g.zoo import Models
 
 _EXAMPLE_BATCH = 2
@@ -148,6 +149,7 @@ class _OpenedAtFirstUse:
         with self._lock:
             if self._run is None:
                 self._run = self._open()
+                give_back_memory()
         return self._run(*inputs)
 
 

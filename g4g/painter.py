@@ -112,6 +112,8 @@ class Painted:
 
 def join_parts(parts: list[T]) -> T:
     """Join canvases of one resolution, or what was painted for them, frame by frame."""
+    if len(parts) == 1:
+        return parts[0]
     return type(parts[0])(*(np.concatenate(part) for part in zip(*(vars(p).values() for p in parts), strict=True)))
 
 

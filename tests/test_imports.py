@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
     ("errors",),
-    ("config", "threads"),
+    ("config", "memory", "threads"),
     ("settings",),
     ("options",),
     ("engine",),

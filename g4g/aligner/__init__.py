@@ -12,10 +12,10 @@ from g4g.aligner.offset import (
     measure_offset,
     nearest_frames,
 )
-from g4g.aligner.windows import geometry_windows, lip_geometry, picture_frames, speech_windows
+from g4g.aligner.windows import geometry_windows, lip_geometry, measure_lips, picture_frames, speech_windows
 
 __all__ = [
     "CLEAR_PEAK", "Aligner", "AlignerConfig", "Offset", "compare_shifts", "contrast_windows",
     "diagonal_loss", "embed_lips_at", "embed_sound_around", "find_offset", "geometry_windows", "lip_geometry",
-    "measure_offset", "nearest_frames", "picture_frames", "speech_windows",
+    "measure_lips", "measure_offset", "nearest_frames", "picture_frames", "speech_windows",
 ]  # fmt: skip

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from g4g.aligner.model import Aligner
-from g4g.aligner.windows import SPEECH_HZ, geometry_windows, lip_geometry, speech_windows
+from g4g.aligner.windows import SPEECH_HZ, geometry_windows, measure_lips, speech_windows
 from g4g.config import MAX_OFFSET_FRAMES, SCORE_FPS
-from g4g.faces import fit_pose
 
 SAME_PEAK_FRAMES = 3
 """Shifts no further from the best one belong to its peak."""
@@ -26,6 +25,8 @@ FEWEST_WINDOWS = 25
 """In less than a second one offset looks like another."""
 _FEWEST_SHARE = 1 / 3
 """A shift counts where at least this share of the lips has sound."""
+_BLOCK = 1000
+"""So many moments are embedded at a time."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def measure_offset(
     moments = score_moments(times_s)
     if len(moments) < FEWEST_WINDOWS or not len(speech):
         return Offset(0.0, 0.0, False)
-    lips = lip_geometry(fit_pose(mesh)[1])
+    lips = measure_lips(mesh)
     eye = embed_lips_at(aligner, lips, times_s, moments)
     return find_offset(compare_shifts(eye, *embed_sound_around(aligner, speech, moments - start_s)), len(moments))
 
@@ -89,8 +90,12 @@ def nearest_frames(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @torch.no_grad()
 def embed_lips_at(aligner: Aligner, lips: np.ndarray, times_s: np.ndarray, moments_s: np.ndarray) -> Tensor:
     """Embed lip geometry (T, 40, 2) at moments (N,): unit rows (N, D) on the CPU."""
-    windows = torch.from_numpy(geometry_windows(lips, times_s, moments_s))
-    return aligner.embed_geometry(windows.to(aligner.log_scale.device)).cpu()
+    device = aligner.log_scale.device
+    parts = [
+        aligner.embed_geometry(torch.from_numpy(geometry_windows(lips, times_s, some_s)).to(device)).cpu()
+        for some_s in _split_moments(moments_s)
+    ]
+    return torch.cat(parts)
 
 
 @torch.no_grad()
@@ -108,8 +113,17 @@ def embed_sound_around(aligner: Aligner, speech: np.ndarray, moments_s: np.ndarr
     wanted = moments_s[0] + reach / SCORE_FPS
     half_row = 0.5 / SPEECH_HZ
     known = (wanted > -half_row) & (wanted < (len(speech) - 0.5) / SPEECH_HZ)
-    windows = torch.from_numpy(speech_windows(speech, wanted))
-    return aligner.embed_audio(windows.to(aligner.log_scale.device)).cpu(), known
+    device = aligner.log_scale.device
+    parts = [
+        aligner.embed_audio(torch.from_numpy(speech_windows(speech, some_s)).to(device)).cpu()
+        for some_s in _split_moments(wanted)
+    ]
+    return torch.cat(parts), known
+
+
+def _split_moments(moments_s: np.ndarray) -> list[np.ndarray]:
+    """Cut moments (N,) into blocks: windows around all of a long video would fill the memory."""
+    return np.split(moments_s, range(_BLOCK, len(moments_s), _BLOCK))
 
 
 def compare_shifts(eye: Tensor, sound: Tensor, known: np.ndarray) -> np.ndarray:
@@ -123,18 +137,22 @@ def compare_shifts(eye: Tensor, sound: Tensor, known: np.ndarray) -> np.ndarray:
         Mean similarity at each shift, (2 * MAX_OFFSET_FRAMES + 1,), less what each lip and each sound has with all, in
         deviations of all pairs: curves of several eyes can be averaged. NaN where too few lips have a sound.
     """
-    similarity = eye.float().numpy() @ sound.float().numpy().T
-    if known.any():  # still lips are like all silence, at any shift
-        similarity = similarity - similarity[:, known].mean(1, keepdims=True)
-        similarity = similarity - similarity.mean(0)
-        similarity = similarity / max(similarity[:, known].std(), _LEAST_SPREAD)
-    rows = np.arange(len(eye))
     means = np.full(2 * MAX_OFFSET_FRAMES + 1, np.nan)
+    if not known.any():
+        return means
+    # Still lips are like all silence, at any shift: so the means are taken out. The table of all pairs is never made,
+    # since it grows with the square of the length; products of the columns tell its deviation.
+    lips, sounds = (rows.double().numpy() for rows in (eye, sound))
+    lips, sounds = lips - lips.mean(0), sounds - sounds[known].mean(0)
+    heard = sounds[known]
+    spread = np.sqrt(max(((lips.T @ lips) * (heard.T @ heard)).sum(), 0) / (len(lips) * len(heard)))
+    rows = np.arange(len(eye))
     for place, shift in enumerate(range(-MAX_OFFSET_FRAMES, MAX_OFFSET_FRAMES + 1)):
         columns = rows + MAX_OFFSET_FRAMES - shift
         inside = known[columns]
         if inside.mean() >= _FEWEST_SHARE:
-            means[place] = similarity[rows[inside], columns[inside]].mean()
+            alike = np.einsum("nd,nd->n", lips[rows[inside]], sounds[columns[inside]])
+            means[place] = alike.mean() / max(spread, _LEAST_SPREAD)
     return means
 
 

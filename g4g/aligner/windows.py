@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from g4g.config import SCORE_FPS, AudioConfig
+from g4g.faces import find_face, place_head
 from g4g.faces.canonical import LIPS, OUTER_LIPS
 
 SPEECH_HZ = 50
@@ -28,7 +29,17 @@ def lip_geometry(canonical: np.ndarray) -> np.ndarray:
     Source:
         Our choice.
     """
-    lips = canonical[:, LIPS, :2]
+    return _take_person_out(canonical[:, LIPS, :2])
+
+
+def measure_lips(mesh: np.ndarray) -> np.ndarray:
+    """Take pose and person out of the lips of one person's meshes (T, 478, 3) px: as `lip_geometry`, (T, 40, 2)."""
+    pose = place_head(mesh, find_face(mesh))
+    return _take_person_out(pose.lift(mesh[:, LIPS]).astype(np.float32)[..., :2])
+
+
+def _take_person_out(lips: np.ndarray) -> np.ndarray:
+    """Count lips (T, 40, 2) from their median, in widths of the mouth."""
     median = np.median(lips, axis=0)
     width = np.linalg.norm(median[_CORNERS[0]] - median[_CORNERS[1]])
     return ((lips - median) / max(width, 1e-3)).astype(np.float32)

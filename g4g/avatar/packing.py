@@ -7,29 +7,54 @@ from dataclasses import replace
 import numpy as np
 
 from g4g.faces import FaceTracks
+from g4g.faces.facemesh import POINTS
 
 _STEPS = 65_535
 """Points lie on a grid of so many steps across the face's largest extent: 0.005 px on a face of 300 px."""
+_BLOCK = 500
+"""So many rows are worked on at a time: doubles of all faces of a long video would fill the memory."""
 _PLAIN = ("times_s", "cuts", "frames", "faces", "frame_to_crop", "covered", "light")
 _POINTS, _CORNER, _STEP = "mesh_steps", "mesh_corner", "mesh_step"
 
 
 def pack_tracks(tracks: FaceTracks) -> dict[str, np.ndarray]:
     """Turn face tracks into arrays of 2.9 KB per frame and face, for `unpack_tracks`."""
-    mesh = tracks.mesh.astype(np.float64)
-    corner = mesh.min(1) if len(mesh) else np.zeros((0, 3))
-    extents = (mesh - corner[:, None]).max((1, 2)) if len(mesh) else np.zeros(0)
-    step = np.maximum(extents, 1e-6) / _STEPS
-    steps = np.rint((mesh - corner[:, None]) / step[:, None, None]).astype(np.uint16)
+    count = len(tracks.mesh)
+    steps, corner, step = np.empty((count, POINTS, 3), np.uint16), np.empty((count, 3)), np.empty(count)
+    for rows in _list_blocks(count):
+        steps[rows], corner[rows], step[rows] = _pack(tracks.mesh[rows])
     return {name: getattr(tracks, name) for name in _PLAIN} | {_POINTS: steps, _CORNER: corner, _STEP: step}
 
 
 def unpack_tracks(arrays: dict[str, np.ndarray]) -> FaceTracks:
     """Turn the arrays of `pack_tracks` into face tracks. Raises KeyError or ValueError where they are others."""
-    mesh = arrays[_POINTS] * arrays[_STEP][:, None, None] + arrays[_CORNER][:, None]
-    return FaceTracks(mesh=mesh.astype(np.float32), **{name: arrays[name] for name in _PLAIN})
+    packed = [arrays[name] for name in (_POINTS, _CORNER, _STEP)]
+    mesh = np.empty(packed[0].shape, np.float32)
+    for rows in _list_blocks(len(mesh)):
+        mesh[rows] = _unpack(*(array[rows] for array in packed))
+    return FaceTracks(mesh=mesh, **{name: arrays[name] for name in _PLAIN})
 
 
 def settle_tracks(tracks: FaceTracks) -> FaceTracks:
     """Move the points onto the grid on which they are stored: stored or not, a dub is the same to the bit."""
-    return replace(tracks, mesh=unpack_tracks(pack_tracks(tracks)).mesh)
+    mesh = np.empty(tracks.mesh.shape, np.float32)
+    for rows in _list_blocks(len(mesh)):
+        mesh[rows] = _unpack(*_pack(tracks.mesh[rows]))
+    return replace(tracks, mesh=mesh)
+
+
+def _pack(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the steps (n, N, 3) of meshes (n, N, 3), the corner (n, 3) from which each counts, and its step (n,), px."""
+    mesh = mesh.astype(np.float64)
+    corner = mesh.min(1)
+    mesh -= corner[:, None]
+    step = np.maximum(mesh.max((1, 2)), 1e-6) / _STEPS
+    return np.rint(mesh / step[:, None, None]).astype(np.uint16), corner, step
+
+
+def _unpack(steps: np.ndarray, corner: np.ndarray, step: np.ndarray) -> np.ndarray:
+    return (steps * step[:, None, None] + corner[:, None]).astype(np.float32)
+
+
+def _list_blocks(count: int) -> list[slice]:
+    return [slice(first, first + _BLOCK) for first in range(0, count, _BLOCK)]

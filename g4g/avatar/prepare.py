@@ -38,6 +38,7 @@ from g4g.media import MediaInfo, probe, read_frames, read_waveform
 from g4g.media.ahead import run_ahead
 from g4g.media.decode import raise_fault
 from g4g.media.read import pick_pictures
+from g4g.memory import give_back_memory
 from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
 from g4g.zoo import Models
@@ -133,6 +134,7 @@ class AvatarMaker:
         reading = read_frames(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
         frames = report_each(run_ahead(mark_cuts(reading), _AHEAD), "faces", info.frame_count, progress)
         tracks = settle_tracks(follow_faces(frames, make_backend(self._backend)))
+        give_back_memory()
         return tracks, cache.save(video, self._backend, tracks, faults)
 
     def _hear(self, info: MediaInfo) -> np.ndarray:

@@ -31,6 +31,7 @@ from g4g.media.mix import mixed_sound
 from g4g.media.picture import PlaneMaker
 from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
+from g4g.memory import give_back_memory
 from g4g.networks import use_engine
 from g4g.nn import find_device
 from g4g.options import DubOptions, LoadOptions, make_options
@@ -83,7 +84,9 @@ class Dubber:
         device = find_device(device)
         engine = choose_engine(engine, device)
         use_threads()
-        return cls(use_engine(load(weights, device), engine), faces, device)
+        models = use_engine(load(weights, device), engine)
+        give_back_memory()
+        return cls(models, faces, device)
 
     def dub(
         self, video: str | Path, audio: str | Path | None, out: str | Path, *, progress: Progress = None,
@@ -113,6 +116,7 @@ class Dubber:
         heard_files = [Path(file) for file in (audio, *sounds.values()) if file is not None]
         marker = Marker(Path(out), settings, [video, *heard_files])
         dub = self._plan(video, audio, sounds, settings, progress)
+        give_back_memory()
         info = dub.avatar.info
         alpha = info.has_alpha and encoding.holds_alpha
         meter, maker = OffsetMeter(self._faces), self._make_maker()
@@ -125,6 +129,7 @@ class Dubber:
             frames = stack.enter_context(closing(maker.make_frames(dub, alpha)))
             if not settings.dry_run:
                 self._write(dub, frames, writer, settings.sheet, progress, meter, passed)
+        give_back_memory()
         offsets = self._tell_offsets(dub, meter, progress)
         lost = (
             ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]

@@ -45,7 +45,9 @@ class FrameMaker:
         read = run_ahead(self._read_batches(dub, alpha), ahead=1)
         painted = run_ahead(self._paint_batches(dub, read), ahead=1)
         for batch in run_ahead(self._draw_batches(dub, painted), ahead=1):
-            yield from batch
+            batch.reverse()
+            while batch:  # what was handed on is not held here
+                yield batch.pop()
 
     def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[_Batch]:
         path, count, first = dub.avatar.info.path, len(dub.avatar.tracks), 0
@@ -55,39 +57,53 @@ class FrameMaker:
                 read = list(islice(pictures, BATCH_FRAMES))
             if not read:
                 return
-            yield _Batch(first, *zip(*read, strict=True))
+            batch = _Batch(first, *zip(*read, strict=True))
             first += len(read)
+            yield batch
+            del read, batch  # they are not held here while the next ones are read
 
     def _paint_batches(self, dub: Dub, batches: Iterator[_Batch]) -> Iterator[tuple[_Batch, list]]:
         """Yield batches with what is painted for them: (job, Painted) of each face."""
         for batch in batches:
-            made = []
-            for voice, motion in zip(dub.voices, dub.motions, strict=True):
-                faces = voice.faces[list(batch.numbers)]
-                wanted = np.array([voice.plan.passed[batch.first + i] is None for i in range(len(batch.numbers))])
-                for face in np.unique(faces[wanted]).tolist():
-                    with self._clock.timed("crop"):
-                        job = _Job(dub, voice, motion, face, batch, np.flatnonzero(wanted & (faces == face)))
-                    made.append((job, self._paint(job)))
-            yield batch, made
+            yield batch, self._paint_batch(dub, batch)
+            del batch  # it is not held here while the next one is waited for
+
+    def _paint_batch(self, dub: Dub, batch: _Batch) -> list:
+        """Paint the faces of a batch: (job, Painted) of each."""
+        made = []
+        for voice, motion in zip(dub.voices, dub.motions, strict=True):
+            faces = voice.faces[list(batch.numbers)]
+            wanted = np.array([voice.plan.passed[batch.first + i] is None for i in range(len(batch.numbers))])
+            for face in np.unique(faces[wanted]).tolist():
+                with self._clock.timed("crop"):
+                    job = _Job(dub, voice, motion, face, batch, np.flatnonzero(wanted & (faces == face)))
+                made.append((job, self._paint(job)))
+        return made
 
     def _draw_batches(self, dub: Dub, batches: Iterator[tuple[_Batch, list]]) -> Iterator[list[DubbedFrame]]:
         for batch, made in batches:
-            patches, faces = [[] for _ in batch.pictures], [[] for _ in batch.pictures]
-            with self._clock.timed("draw"):
-                for job, painted in made:
-                    for row in np.flatnonzero(painted.has_numbers).tolist():
-                        place = int(job.places[row])
-                        patch, face = job.draw(painted, row, patches[place])
-                        patches[place].append(patch)
-                        faces[place].append(face)
-            yield [
-                DubbedFrame(
-                    picture, tuple(patches[i]), tuple(faces[i]),
-                    None if faces[i] else dub.plan.passed[batch.first + i] or NO_NUMBERS,
-                )
-                for i, picture in enumerate(batch.pictures)
-            ]  # fmt: skip
+            drawn = self._draw_batch(dub, batch, made)
+            del batch, made  # they are not held here while the frames wait
+            yield drawn
+            del drawn
+
+    def _draw_batch(self, dub: Dub, batch: _Batch, made: list) -> list[DubbedFrame]:
+        """Draw the new faces of a batch into its pictures."""
+        patches, faces = [[] for _ in batch.pictures], [[] for _ in batch.pictures]
+        with self._clock.timed("draw"):
+            for job, painted in made:
+                for row in np.flatnonzero(painted.has_numbers).tolist():
+                    place = int(job.places[row])
+                    patch, face = job.draw(painted, row, patches[place])
+                    patches[place].append(patch)
+                    faces[place].append(face)
+        return [
+            DubbedFrame(
+                picture, tuple(patches[i]), tuple(faces[i]),
+                None if faces[i] else dub.plan.passed[batch.first + i] or NO_NUMBERS,
+            )
+            for i, picture in enumerate(batch.pictures)
+        ]  # fmt: skip
 
     def _paint(self, job: _Job) -> Painted:
         """Paint; where the memory does not hold so many frames, from then on half as many at a time."""

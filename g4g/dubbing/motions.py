@@ -19,6 +19,8 @@ _STRETCH_S, _AROUND_S = 60.0, 2.0
 _SILENCE_S = 0.5
 """At least so much silence follows a sound."""
 _BLOCK = 500
+_SAMPLES = 1 << 20
+"""So many frames, and samples, are worked on at a time."""
 _SILENT = 10 ** (-80 / 20)
 """Samples below it are silence."""
 _STAYS_S, _FALLS_S = 0.08, 0.24
@@ -83,12 +85,14 @@ def find_awake(waveform: np.ndarray, times_s: np.ndarray) -> np.ndarray:
         waveform: mono 16 kHz, (N,).
         times_s: of the frames, on its clock, (T,).
     """
-    heard_s = np.flatnonzero(np.abs(waveform) > _SILENT) / AudioConfig().sample_rate
-    if not len(heard_s):
-        return np.zeros(len(times_s), np.float32)
-    after = np.clip(np.searchsorted(heard_s, times_s), 1, max(len(heard_s) - 1, 1))
-    near = np.stack([heard_s[np.minimum(after, len(heard_s) - 1)], heard_s[after - 1]])
-    away_s = np.abs(near - times_s).min(0)
+    away_s = np.full(len(times_s), np.inf)
+    for first in range(0, len(waveform), _SAMPLES):  # long sounds stay on disk
+        heard = first + np.flatnonzero(np.abs(waveform[first : first + _SAMPLES]) > _SILENT)
+        heard_s = heard / AudioConfig().sample_rate
+        if len(heard_s):
+            after = np.clip(np.searchsorted(heard_s, times_s), 1, max(len(heard_s) - 1, 1))
+            near = np.stack([heard_s[np.minimum(after, len(heard_s) - 1)], heard_s[after - 1]])
+            np.minimum(away_s, np.abs(near - times_s).min(0), out=away_s)
     return np.clip((_FALLS_S - away_s) / (_FALLS_S - _STAYS_S), 0, 1).astype(np.float32)
 
 

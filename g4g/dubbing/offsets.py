@@ -28,14 +28,13 @@ _MARGIN = 0.6
 
 @dataclass
 class OffsetMeter:
-    """Gathers pictures of the dubbed face while frames pass: the first stretch that is long enough.
+    """Looks at the dubbed face while frames pass: the first stretch that is long enough.
 
     `faces` names the backend that places the points on them.
     """
 
     faces: str = "mediapipe"
     times_s: list[float] = field(default_factory=list)
-    pictures: list[np.ndarray] = field(default_factory=list)
     is_full: bool = False
     _meshes: list[Future] = field(default_factory=list)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
@@ -49,14 +48,13 @@ class OffsetMeter:
         if item.frame_to_crop is not None:
             self.times_s.append(time_s)
             window = Window.around(_widen(item.frame_to_crop), _PICTURE_PX, item.picture.size)
-            self.pictures.append(window.crop(lay_patches(item.picture, item.patches, window.box)))
-            self._meshes.append(self._worker.submit(self._find, self.pictures[-1]))
+            picture = window.crop(lay_patches(item.picture, item.patches, window.box))
+            self._meshes.append(self._worker.submit(self._find, picture))
             self.is_full = self.length_s >= LONGEST_S
         elif self.has_enough:
             self.is_full = True
         else:
             self.times_s.clear()
-            self.pictures.clear()
             while self._meshes:
                 self._meshes.pop().cancel()
             self._worker.submit(self._forget)

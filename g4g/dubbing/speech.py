@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from g4g.aligner import Aligner, compare_shifts, embed_lips_at, embed_sound_around, find_offset, lip_geometry
+from g4g.aligner import Aligner, compare_shifts, embed_lips_at, embed_sound_around, find_offset, measure_lips
 from g4g.aligner.offset import score_moments
 from g4g.dubbing.people import Appearance
-from g4g.faces import FaceTracks, fit_pose
+from g4g.faces import FaceTracks
 
 _MOST_FRAMES = 1500
 """Of a face in a scene at most this much is compared: a minute at 25 frames/s."""
@@ -50,7 +50,7 @@ def measure_fit(
 def _measure_one(tracks: FaceTracks, appearance: Appearance, speech: np.ndarray, aligner: Aligner) -> float:
     rows = appearance.rows[:_MOST_FRAMES]
     frames = tracks.frames[rows]
-    lips, times_s = lip_geometry(fit_pose(tracks.mesh[rows])[1]), tracks.times_s[frames]
+    lips, times_s = measure_lips(tracks.mesh[rows]), tracks.times_s[frames]
     curves, counts = [], []
     for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(frames) > 1) + 1):
         moments = score_moments(times_s[run])

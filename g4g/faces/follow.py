@@ -69,6 +69,9 @@ class FaceTracks:
         """Put one face per scene together as one track; `chosen` (scenes,) holds their numbers, -1 for none."""
         rows = np.flatnonzero(chosen[self.scenes[self.frames]] == self.faces)
         frames, count = self.frames[rows], len(self)
+        if count and np.array_equal(frames, np.arange(count)) and rows[-1] - rows[0] == count - 1:
+            rows = slice(rows[0], rows[0] + count)  # one face throughout: nothing is copied
+            return FaceTrack(self.times_s, self.mesh[rows], np.ones(count, bool), self.frame_to_crop[rows], self.cuts)
         mesh = np.zeros((count, POINTS, 3), np.float32)
         found = np.zeros(count, bool)
         frame_to_crop = np.tile(np.eye(2, 3), (count, 1, 1))
@@ -103,9 +106,9 @@ def follow_faces(
     frames_of = np.array([n for p in pieces for n in range(p.start, p.stop)], np.int32)
     faces_of = np.array([owner for p, owner in zip(pieces, owners, strict=True) for _ in p.meshes], np.int32)
     order = np.lexsort((frames_of, faces_of))
-    mesh = np.array([mesh for p in pieces for mesh in p.meshes], np.float32).reshape(-1, POINTS, 3)[order]
-    points = to_landmarks(mesh)
     colours = np.array([taken for p in pieces for taken in p.colours], np.uint8)[order]
+    mesh = _take_meshes(pieces, order)
+    points = to_landmarks(mesh)
     numbers, faces, starts = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
     every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
     frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
@@ -199,6 +202,18 @@ def _join(pieces: list[_Piece]) -> list[int]:
         faces[owner].append(piece)
         owners[i] = owner
     return owners
+
+
+def _take_meshes(pieces: list[_Piece], order: np.ndarray) -> np.ndarray:
+    """Move all meshes out of the pieces into one array (M, 478, 3), `order` (M,) tells which comes in which row."""
+    mesh, rows = np.empty((len(order), POINTS, 3), np.float32), np.empty(len(order), int)
+    rows[order] = np.arange(len(order))
+    taken = iter(rows.tolist())
+    for piece in pieces:
+        piece.meshes.reverse()
+        while piece.meshes:  # each goes as soon as it is copied: all together are as large as the array
+            mesh[next(taken)] = piece.meshes.pop()
+    return mesh
 
 
 def _differs(numbers: np.ndarray) -> np.ndarray:

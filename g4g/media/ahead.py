@@ -34,7 +34,9 @@ def run_ahead(items: Iterable[T], ahead: int = _AHEAD) -> Iterator[T]:
                 raise error
             if is_last:
                 return
-            yield item
+            handed = [item]
+            del item  # nothing here holds it while the next one is waited for
+            yield handed.pop()
     finally:
         stop.set()
         thread.join()
@@ -44,7 +46,9 @@ def _make(items: Iterable, waiting: queue.Queue, stop: threading.Event) -> None:
     """Put (item, None, False) for each item, then an error or the end."""
     try:
         for item in items:
-            if not _put(waiting, (item, None, False), stop):
+            handed = [(item, None, False)]
+            del item  # nothing here holds it while the next one is made
+            if not _put(waiting, handed.pop(), stop):
                 break
         else:
             _put(waiting, (None, None, True), stop)

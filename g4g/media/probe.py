@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame as DecodedFrame
 from av.video.stream import VideoStream
 
@@ -134,7 +135,8 @@ def read_orientation(frame: DecodedFrame) -> Orientation:
         FFmpeg's display matrix: x' = a x + c y, y' = b x + d y, stored a b u c d v x y w as 32-bit integers.
     """
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        # Not frame.side_data, which frame and side data hold each other by: frames would stay until they are collected.
+        matrix = SideDataContainer(frame).get("DISPLAYMATRIX")
     except ValueError:  # PyAV lists no side data at all beside a kind that it does not know, such as a photo's EXIF
         return QUARTER_TURNS[read_rotation(frame)]
     if matrix is None:

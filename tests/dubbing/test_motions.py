@@ -92,3 +92,15 @@ def test_how_far_a_person_goes_is_told_by_the_videos_own_sound(models, avatar, g
     monkeypatch.setattr(prepare, "move_mouth", lambda *rest: (-person.shapes, None))
     assert make_avatar(models, grid_clip).persons[0].gain == USUAL_GAIN, "other people's sound tells nothing"
     assert move_mouth(models.motion, avatar.speech, np.zeros(1))[0].shape == (1, person.shapes.shape[1])
+
+
+def test_long_sounds_are_listened_to_block_by_block(monkeypatch):
+    sound = np.zeros(48_000, np.float32)
+    sound[[9_000, 9_500, 30_000]] = 0.5
+    times_s = np.arange(75) / 25
+    away_s = np.abs(times_s[:, None] - np.array([9_000, 9_500, 30_000]) / 16_000).min(1)
+    expected = np.clip((0.24 - away_s) / 0.16, 0, 1)
+    for block in (1 << 20, 9_200):
+        monkeypatch.setattr(motions, "_SAMPLES", block)
+        np.testing.assert_allclose(motions.find_awake(sound, times_s), expected, atol=1e-6)
+    assert not motions.find_awake(np.zeros(100, np.float32), times_s).any()

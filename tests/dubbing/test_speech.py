@@ -101,5 +101,5 @@ def test_a_dub_of_blank_pictures_has_no_offset():
     blank = SimpleNamespace(picture=picture, patches=(), frame_to_crop=np.eye(2, 3))
     for number in range(75):
         meter.add(number / 25, blank)
-    assert meter.has_enough and meter.pictures[0].shape == (256, 256, 3)
+    assert meter.has_enough
     assert meter.tell_dubbed(_Opening(), _speech(1), 0.0) is None

@@ -108,4 +108,3 @@ def test_offsets_are_measured_in_one_stretch_that_is_long_enough():
         item = DubbedFrame(RgbPicture(frame), (), faces)
         meter.add(number / 25, item)
     assert meter.times_s == [number / 25 for number in range(31, 110)] and meter.has_enough
-    assert len(meter.pictures) == 79

@@ -1,0 +1,62 @@
+"""A dub leaves nothing behind: what it held goes when it ends, without waiting for Python's garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import numpy as np
+from av.video.frame import VideoFrame as DecodedFrame
+
+from g4g.avatar import Avatar
+from g4g.avatar.library import MouthLibrary
+from g4g.dubbing.report import DubbedFrame
+from g4g.faces import FaceTracks
+from g4g.media.ahead import run_ahead
+from g4g.media.picture import PlanarPicture
+from g4g.memory import give_back_memory
+from g4g.painter import Canvas, Painted
+
+LARGE = Avatar, Canvas, DecodedFrame, DubbedFrame, FaceTracks, MouthLibrary, Painted, PlanarPicture
+"""What holds pictures, or something for each frame."""
+
+
+def count_large() -> dict[str, int]:
+    """Count what is alive of each kind."""
+    kinds = [type(item) for item in gc.get_objects() if isinstance(item, LARGE)]
+    return {kind.__name__: kinds.count(kind) for kind in set(kinds)}
+
+
+def test_a_dub_leaves_nothing_large_behind(tiny, grid_clip, tmp_path):
+    gc.collect()
+    before, threads = count_large(), threading.active_count()
+    gc.disable()  # what only the collector finds is found late: in between, memory grows
+    try:
+        tiny.dub(grid_clip, grid_clip, tmp_path / "out.mp4")
+        after = count_large()
+    finally:
+        gc.enable()
+    assert after == before and threading.active_count() <= threads
+
+
+def test_stages_do_not_hold_what_the_next_one_has():
+    alive, most = set(), 0
+
+    class Large:
+        def __init__(self):
+            alive.add(id(self))
+
+        def __del__(self):
+            alive.discard(id(self))
+
+    for item in run_ahead((Large() for _ in range(20)), ahead=1):
+        most = max(most, len(alive))
+        del item
+    assert most <= 3, "one in use, one that waits, one that is made"
+    assert not alive
+
+
+def test_giving_memory_back_harms_nothing():
+    kept = np.arange(100_000)
+    give_back_memory()
+    assert kept.sum() == 4_999_950_000
