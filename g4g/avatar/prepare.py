@@ -51,6 +51,8 @@ _FITTED_FRAMES = 1500
 """The neutral face is fitted to as many frames as a minute has, evenly spread; the gain to the first minute."""
 _AHEAD = 4
 """Frames that are read ahead."""
+_MESH_THREADS = 2
+"""Everybody waits for the points of a face, and each frame's for those of the frame before."""
 _BLOCK = 500
 """Frames whose points are lifted at a time."""
 
@@ -137,7 +139,7 @@ class AvatarMaker:
         faults: list[str] = []
         reading = read_frames(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
         frames = report_each(run_ahead(mark_cuts(reading), _AHEAD), "faces", info.frame_count, progress)
-        tracks = settle_tracks(follow_faces(frames, make_backend(self._backend)))
+        tracks = settle_tracks(follow_faces(frames, make_backend(self._backend, min(_MESH_THREADS, count_threads()))))
         return tracks, cache.save(video, self._backend, tracks, faults)
 
     def _hear(self, info: MediaInfo) -> np.ndarray:

@@ -67,9 +67,9 @@ class FaceBackend(ABC):
 class _MeshBackend(FaceBackend):
     """Places MediaPipe's mesh around what a detector finds."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         # A request of its own, so that backends can run side by side.
-        self._place_mesh = FaceMesh(_compile("face-landmarks").create_infer_request().infer)
+        self._place_mesh = FaceMesh(_compile("face-landmarks", threads).create_infer_request().infer)
 
     def _place(self, frame: np.ndarray, box: np.ndarray, eyes: np.ndarray) -> np.ndarray | None:
         mesh, _ = self._place_mesh(frame, roi_from_box(box, eyes))
@@ -88,9 +88,9 @@ class _MeshBackend(FaceBackend):
 class MediaPipeBackend(_MeshBackend):
     """BlazeFace to detect, the mesh from its own last place to follow."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._find_boxes = BlazeFace(_compile("face-detection").create_infer_request().infer)
+    def __init__(self, threads: int = 1) -> None:
+        super().__init__(threads)
+        self._find_boxes = BlazeFace(_compile("face-detection", threads).create_infer_request().infer)
 
     def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
         return self._place_all(frame, [(found.box, found.eyes) for found in self._find_boxes(frame, thorough)], known)
@@ -106,7 +106,7 @@ class FaceAlignmentBackend(_MeshBackend):
 
     FILES = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         import torch
 
         folder = Path(torch.hub.get_dir()) / "checkpoints"
@@ -119,7 +119,7 @@ class FaceAlignmentBackend(_MeshBackend):
             )
         from face_alignment import FaceAlignment, LandmarksType
 
-        super().__init__()
+        super().__init__(threads)
         self._aligner = FaceAlignment(LandmarksType.TWO_D, device="cpu", flip_input=False)
 
     def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
@@ -145,16 +145,20 @@ def _area(mesh: np.ndarray) -> float:
 
 
 @lru_cache
-def _compile(name: str):
+def _compile(name: str, threads: int):
     """Compile a shipped network, once per process: it takes longer than a second of video."""
-    return compile_network(find_weights(name), threads=1)
+    return compile_network(find_weights(name), threads)
 
 
 BACKENDS = {"mediapipe": MediaPipeBackend, "face-alignment": FaceAlignmentBackend}
 
 
-def make_backend(name: str) -> FaceBackend:
-    """Build a face backend by name. Raises FaceError for an unknown name or missing weights."""
+def make_backend(name: str, threads: int = 1) -> FaceBackend:
+    """Build a face backend by name, its networks on so many threads: the numbers are the same on one and on two.
+
+    Raises:
+        FaceError: unknown name or missing weights.
+    """
     if name not in BACKENDS:
         raise FaceError(f"unknown face backend {name!r}; use one of {', '.join(BACKENDS)}")
-    return BACKENDS[name]()
+    return BACKENDS[name](threads)

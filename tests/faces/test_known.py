@@ -1,9 +1,9 @@
-"""Faces that are followed are not placed again when new ones are looked for."""
+"""Faces that are followed are not placed again when new ones are looked for; threads change no number."""
 
 import numpy as np
 import pytest
 
-from g4g.faces.backends import MediaPipeBackend
+from g4g.faces.backends import MediaPipeBackend, make_backend
 
 
 def test_only_new_faces_are_placed():
@@ -18,3 +18,9 @@ def test_only_new_faces_are_placed():
     assert backend.detect(frame, False, both) == []
     far = both[0] + np.float32([400, 0, 0])
     assert len(backend.detect(frame, False, [far])) == 2
+
+
+def test_points_are_the_same_on_one_thread_and_on_two():
+    portrait = pytest.importorskip("skimage.data").astronaut()
+    one, two = (make_backend("mediapipe", threads).find(portrait) for threads in (1, 2))
+    np.testing.assert_array_equal(one, two)
