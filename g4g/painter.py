@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
 import cv2
+import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from g4g.config import CropConfig
 from g4g.faces import add_ring, load_canonical, lower_half_mask, rasterise_mesh, ring_triangles, to_landmarks
 from g4g.faces.canonical import FACE_POINTS, INNER_LIPS
 from g4g.fusion import Fusion
-from g4g.generator import Generator, Layout, draw_coarse, enlarge_maps, make_sketch, sample_pictures
+from g4g.generator import Generator, Layout, Maps, draw_coarse, enlarge_maps, make_sketch, sample_pictures
 from g4g.generator.native import draw_onto
 
 T = TypeVar("T", "Canvas", "Painted")
@@ -138,9 +140,13 @@ class Painter:
         """Columns of the speech features."""
         return self._generator.config.speech
 
-    @torch.no_grad()
     def paint(self, canvas: Canvas, finish: Finish = Finish()) -> Painted:
         """Paint the frames of a canvas, all with one finish."""
+        return self.paint_each(canvas, [finish])[0]
+
+    @torch.no_grad()
+    def paint_each(self, canvas: Canvas, finishes: Sequence[Finish]) -> list[Painted]:
+        """Paint the frames of a canvas once for each finish; the generator looks at them once."""
         generator, size = self._generator, CropConfig().size
         small = np.stack([
             np.stack([reduce_picture(picture) for picture in (*references, crop)])
@@ -150,10 +156,16 @@ class Painter:
         layout = to_device(lay_out(canvas, generator.top), self._device)
         speech = torch.from_numpy(canvas.speech).to(self._device)
         maps = generator(sample_pictures(small, layout.places, size), layout, speech)
-        sketch = make_sketch(small, layout, replace(maps, detail=finish.residual * maps.detail))
         masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
-        own, top = small[:, -1], generator.top
         masks = torch.from_numpy(masks).to(self._device)[:, None]
+        return [self._finish(canvas, small, layout, maps, masks, finish) for finish in finishes]
+
+    def _finish(
+        self, canvas: Canvas, small: Tensor, layout: Layout, maps: Maps, masks: Tensor, finish: Finish
+    ) -> Painted:  # fmt: skip
+        """Join what the generator said of the canvas with its small pictures and soft masks."""
+        sketch = make_sketch(small, layout, replace(maps, detail=finish.residual * maps.detail))
+        own, top = small[:, -1], self._generator.top
         if self._fusion.is_plain:  # it would give back what it is given
             taken, light = masks, torch.zeros_like(sketch.colour)
         else:
@@ -184,15 +196,14 @@ def lay_out(canvas: Canvas, top: int) -> Layout:
         _lay_out_frame(canvas.targets[b], np.concatenate([canvas.reference_meshes[b], canvas.meshes[b][None]]), top)
         for b in range(len(canvas.targets))
     ]
-    x, y, *rest = (torch.from_numpy(np.stack(part)) for part in zip(*frames, strict=True))
-    return Layout(torch.stack([x, y], -1), *rest)
+    return Layout(*(torch.from_numpy(np.stack(part)) for part in zip(*frames, strict=True)))
 
 
 def warp_picture(picture: np.ndarray, points: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Move a face's points (504, 2) in its crop (s, s, 3) uint8 to others, px of the crop: the picture that shows."""
     size, scale = CropConfig().size, len(picture) / CropConfig().size
-    x, y, *_ = _lay_out_frame(target, points[None], 0)
-    places = enlarge_maps(torch.from_numpy(np.stack([x, y], 1))[None], scale).permute(0, 1, 3, 4, 2)
+    places = torch.from_numpy(_lay_out_frame(target, points[None], 0)[0]).permute(0, 3, 1, 2)
+    places = enlarge_maps(places[None], scale).permute(0, 1, 3, 4, 2)
     moved = sample_pictures(to_tensor(picture)[None, None], places, size, "bicubic")[0, 0]
     return ((moved + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
 
@@ -204,25 +215,47 @@ def mask_lower_face(mesh: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _lay_out_frame(target: np.ndarray, sources: np.ndarray, top: int) -> tuple[np.ndarray, ...]:
-    """Lay out one frame from row `top` on: places' x and y, seen, stretch (P, h, w) each, and the guide (3, h, w)."""
+    """Lay out one frame from row `top` on: places (P, h, w, 2), seen and stretch (P, h, w), the guide (3, h, w)."""
     fixed, size = _fixed_layout(), CropConfig().size
     known = np.concatenate([sources, fixed.canonical[None], fixed.own[None]])
     places, owner = rasterise_mesh(target - [0, top], known, fixed.triangles, (size - top, size))
-    places, guide, own = places[:-2], places[-2], places[-1, ..., 0]
-    areas = np.stack([_measure_areas(points, fixed.triangles) for points in (target, *sources)])
-    ratio = np.log2(np.maximum(areas[0], 1e-3) / np.maximum(areas[1:], 1e-3)).clip(-_MOST_STRETCH, _MOST_STRETCH)
-    covered = owner >= 0
-    inside = covered & fixed.inside[owner]
-    seen = np.where(inside, np.clip(_TORN - ratio[:, owner], 0, 1), 1).astype(np.float32)
-    seen[(areas[1:] <= 0)[:, owner] | ~covered] = 0
-    own = np.where(covered, np.clip(own / _OWN_RAMP, 0, 1), 1)
-    own = (own * own * (3 - 2 * own)).astype(np.float32)
-    seen[-1] = own
-    rows, columns = np.mgrid[top:size, :size].astype(np.float32)
-    places[:, ~covered] = np.stack([columns, rows], -1)[~covered]
-    stretch = np.where(covered, ratio[:, owner], 0).astype(np.float32) / _MOST_STRETCH
-    guide = np.concatenate([np.where(covered[..., None], guide, 0).transpose(2, 0, 1), inside[None]])
-    return places[..., 0], places[..., 1], seen, stretch, guide.astype(np.float32)
+    area, areas = _measure_areas(target, fixed.triangles), _measure_areas(sources, fixed.triangles)
+    ratio = np.log2(np.maximum(area, 1e-3) / np.maximum(areas, 1e-3)).clip(-_MOST_STRETCH, _MOST_STRETCH)
+    seen, stretch, guide = _describe_pixels(places, owner, ratio, areas <= 0, fixed.inside, top)
+    return places[:-2], seen, stretch, guide
+
+
+@numba.njit(cache=True, nogil=True)
+def _describe_pixels(places, owner, ratio, is_hidden, is_inside, top):
+    """Turn what is known of triangles into maps; outside of them `places`, changed in place, stay where they are.
+
+    Args:
+        places, owner: as `rasterise_mesh` gives them, for P pictures, then the average face and its own share.
+        ratio: log2 of areas in the frame over those in each picture, (P, F).
+        is_hidden: triangles that a picture shows from behind, (P, F).
+        is_inside: triangles between the inner lips, (F,).
+        top: row of the crop in which the maps begin.
+    """
+    count, (height, width), one = len(ratio), owner.shape, np.float32(1)
+    seen, stretch = np.zeros((count, height, width), np.float32), np.zeros((count, height, width), np.float32)
+    guide = np.zeros((3, height, width), np.float32)
+    for y in range(height):
+        for x in range(width):
+            f, own = owner[y, x], one
+            if f >= 0:
+                for p in range(count):
+                    if not is_hidden[p, f]:
+                        torn = min(max(np.float32(_TORN) - ratio[p, f], 0), 1)
+                        seen[p, y, x] = torn if is_inside[f] else 1
+                    stretch[p, y, x] = np.float32(ratio[p, f]) / np.float32(_MOST_STRETCH)
+                own = min(max(places[count + 1, y, x, 0] / np.float32(_OWN_RAMP), np.float32(0)), one)
+                guide[0, y, x], guide[1, y, x] = places[count, y, x, 0], places[count, y, x, 1]
+                guide[2, y, x] = is_inside[f]
+            else:
+                for p in range(count):
+                    places[p, y, x, 0], places[p, y, x, 1] = x, y + top
+            seen[count - 1, y, x] = own * own * (np.float32(3) - np.float32(2) * own)
+    return seen, stretch, guide
 
 
 @dataclass(frozen=True)
@@ -251,9 +284,10 @@ def _fixed_layout() -> _Fixed:
 
 
 def _measure_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Areas of triangles (F,), positive where they are seen from the front."""
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    return ((b - a)[:, 1] * (c - a)[:, 0] - (b - a)[:, 0] * (c - a)[:, 1]) / 2
+    """Areas of triangles of points (..., N, 2), positive where they are seen from the front, (..., F)."""
+    a, b, c = np.moveaxis(points[..., triangles, :], -2, 0)
+    b, c = b - a, c - a
+    return (b[..., 1] * c[..., 0] - b[..., 0] * c[..., 1]) / 2
 
 
 def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:

@@ -49,6 +49,8 @@ class Models:
     info: dict = field(default_factory=dict)
     sha256: str = ""
     """Of the file; empty: they did not come from one."""
+    hashes: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Kept by `g4g.avatar.store.hash_weights`, by parts: networks that are in use do not change."""
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks by the prefix of their tensors."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from g4g.config import CropConfig
-from g4g.faces import add_ring, load_canonical, refine_crop
+from g4g.faces import add_ring, load_canonical, rasterise_mesh, refine_crop, ring_triangles
 from g4g.faces.canonical import INNER_LIPS
 from g4g.generator import draw_frames, make_sketch, sample_pictures
 from g4g.painter import Canvas, Finish, Painter, lay_out, reduce_picture, to_tensor, warp_picture
@@ -56,6 +56,55 @@ def test_an_open_mouth_is_a_guide_and_torn_pictures_count_as_hidden():
     assert layout.seen[0, 0][inside].mean() < 0.5, "nearly closed lips do not show what is between open ones"
     lips = make_face(0.2)[list(INNER_LIPS)].mean(0).round().astype(int)
     assert layout.seen[0, -1, lips[1] - TOP, lips[0]] == 0 and layout.seen[0, -1, 0, SIZE // 2] > 0.9
+
+
+def lay_out_plainly(target, sources):
+    """What `lay_out` tells of one frame, by whole arrays: the rule, written down once more."""
+    mean, triangles = load_canonical(), ring_triangles()
+    own = np.ones((triangles.max() + 1, 2))
+    own[:468] = (mean.moves == 0)[:, None]
+    average = add_ring(mean.points[None, :, :2], mean.points[None, :, :2])
+    places, owner = rasterise_mesh(
+        target - [0, TOP], np.concatenate([sources, average, own[None]]), triangles, (SIZE - TOP, SIZE)
+    )
+    places, guide, own = places[:-2], places[-2], places[-1, ..., 0]
+
+    def measure(points):
+        a, b, c = (points[triangles[:, i]] for i in range(3))
+        return ((b - a)[:, 1] * (c - a)[:, 0] - (b - a)[:, 0] * (c - a)[:, 1]) / 2
+
+    areas = np.stack([measure(points) for points in (target, *sources)])
+    ratio = np.log2(np.maximum(areas[0], 1e-3) / np.maximum(areas[1:], 1e-3)).clip(-4, 4)
+    covered = owner >= 0
+    inside = covered & np.isin(triangles, INNER_LIPS).all(1)[owner]
+    seen = np.where(inside, np.clip(2 - ratio[:, owner], 0, 1), 1).astype(np.float32)
+    seen[(areas[1:] <= 0)[:, owner] | ~covered] = 0
+    own = np.where(covered, np.clip(own / 0.3, 0, 1), 1)
+    seen[-1] = (own * own * (3 - 2 * own)).astype(np.float32)
+    rows, columns = np.mgrid[TOP:SIZE, :SIZE].astype(np.float32)
+    places[:, ~covered] = np.stack([columns, rows], -1)[~covered]
+    stretch = np.where(covered, ratio[:, owner], 0).astype(np.float32) / 4
+    guide = np.concatenate([np.where(covered[..., None], guide, 0).transpose(2, 0, 1), inside[None]])
+    return places, seen, stretch, guide.astype(np.float32)
+
+
+def test_a_layout_is_what_whole_arrays_say_to_the_bit():
+    rng = np.random.default_rng(0)
+    for opened in (0.0, 0.2):
+        canvas = make_canvas(make_face(opened))
+        canvas = replace(canvas, reference_meshes=canvas.reference_meshes + rng.normal(0, 1.5, (1, 3, 504, 2)))
+        canvas = replace(canvas, reference_meshes=canvas.reference_meshes.astype(np.float32))
+        wanted = lay_out_plainly(canvas.targets[0], np.concatenate([canvas.reference_meshes[0], canvas.meshes]))
+        layout = lay_out(canvas, TOP)
+        assert (wanted[1][:3] == 0).any() and ((wanted[1][:3] > 0) & (wanted[1][:3] < 1)).any()
+        for made, one in zip((layout.places, layout.seen, layout.stretch, layout.guide), wanted, strict=True):
+            np.testing.assert_array_equal(made[0].numpy(), one)
+
+
+def test_each_finish_is_painted_as_if_alone(painter):
+    canvas, finishes = make_canvas(make_face(0.1)), [Finish(0.0), Finish(1.0, 0.3), Finish(0.5)]
+    for painted, finish in zip(painter.paint_each(canvas, finishes), finishes, strict=True):
+        np.testing.assert_array_equal(painted.maps, painter.paint(canvas, finish).maps)
 
 
 def enlarge(taken, scale, least):

@@ -78,7 +78,7 @@ def try_finishes(painter: Painter, canvas: Canvas, crops: np.ndarray, frame_to_c
     def is_crisp(painted: Painted) -> bool:
         return float(np.median(_measure_energy(draw(painted)) / wanted * kept)) >= _CRISP_ENOUGH
 
-    painted = {residual: painter.paint(canvas, Finish(residual)) for residual in _RESIDUALS}
+    painted = dict(zip(_RESIDUALS, painter.paint_each(canvas, list(map(Finish, _RESIDUALS))), strict=True))
     residual = min(_RESIDUALS, key=lambda residual: _compare(draw(painted[residual]), mouths))
     # The more sharpening, the more energy: the least that is enough is found by halving.
     least = bisect_left(_SHARPENING[:-1], True, key=lambda amount: is_crisp(painted[residual].sharpen(amount)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,12 +36,14 @@ from g4g.faces import (
 )
 from g4g.faces.cuts import mark_cuts
 from g4g.media import MediaInfo, probe, read_frames, read_waveform
-from g4g.media.ahead import run_ahead
+from g4g.media.ahead import map_ahead, run_ahead
 from g4g.media.decode import raise_fault
+from g4g.media.picture import Picture
 from g4g.media.read import pick_pictures
 from g4g.memory import give_back_memory
 from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
+from g4g.threads import count_threads
 from g4g.zoo import Models
 
 _LEAST_SCALE, _MOST_SCALE = 2, 4
@@ -49,6 +52,8 @@ _FITTED_FRAMES = 1500
 """The neutral face is fitted to as many frames as a minute has, evenly spread; the gain to the first minute."""
 _AHEAD = 4
 """Frames that are read ahead."""
+_MESH_THREADS = 2
+"""Everybody waits for the points of a face, and each frame's for those of the frame before."""
 _BLOCK = 500
 """Frames whose points are lifted at a time."""
 
@@ -118,10 +123,12 @@ class AvatarMaker:
             if not tolerant:
                 raise_fault(fault)
 
-        with self._clock.timed("faces"):
-            tracks, problem = self._follow(Path(video), info, progress, note)
-        with self._clock.timed("speech", progress):
-            speech = self._hear(info)
+        with ThreadPoolExecutor(1) as beside:
+            speech = beside.submit(self._hear, info)
+            with self._clock.timed("faces"):
+                tracks, problem = self._follow(Path(video), info, progress, note)
+            with self._clock.timed("speech", progress):
+                speech = speech.result()
         return Avatar(info, tracks, speech, {}, tuple(faults), (problem,) if problem else ())
 
     def _follow(self, video: Path, info: MediaInfo, progress, note) -> tuple[FaceTracks, str | None]:
@@ -133,7 +140,7 @@ class AvatarMaker:
         faults: list[str] = []
         reading = read_frames(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
         frames = report_each(run_ahead(mark_cuts(reading), _AHEAD), "faces", info.frame_count, progress)
-        tracks = settle_tracks(follow_faces(frames, make_backend(self._backend)))
+        tracks = settle_tracks(follow_faces(frames, make_backend(self._backend, min(_MESH_THREADS, count_threads()))))
         give_back_memory()
         return tracks, cache.save(video, self._backend, tracks, faults)
 
@@ -214,12 +221,17 @@ class AvatarMaker:
             )  # fmt: skip
             for entry, (row, frame) in enumerate(zip(rows.tolist(), frames.tolist(), strict=True)):
                 wanted.setdefault(frame, []).append((face, entry, row))
-        picked = pick_pictures(avatar.info.path, wanted, on_fault=pass_over)
-        for number, picture in report_each(run_ahead(picked, _AHEAD), "library", len(wanted), progress):
+
+        def cut(picked: tuple[int, Picture]) -> None:
+            number, picture = picked
             for face, entry, row in wanted[number]:
                 matrix = refine_crop(persons[face].head.frame_to_crop[row], persons[face].scale)
                 window = Window.around(matrix, size * persons[face].scale, picture.size)
                 libraries[face].crops[entry] = window.crop(picture.cut(window.box), "bicubic")
+
+        picked = run_ahead(pick_pictures(avatar.info.path, wanted, on_fault=pass_over), _AHEAD)
+        for _ in report_each(map_ahead(cut, picked, count_threads()), "library", len(wanted), progress):
+            pass
         return {face: library.keep(find_sharp(library.crops)) for face, library in libraries.items()}
 
 

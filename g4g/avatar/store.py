@@ -126,13 +126,15 @@ def load_avatar(path: Path, models: Models) -> StoredAvatar:
 
 
 def hash_weights(models: Models, parts: tuple[str, ...] = _PARTS) -> str:
-    """Name networks, by default those on which avatars depend, by a hash of their numbers."""
-    digest = hashlib.sha256()
-    for part in parts:
-        for name, tensor in sorted(models.parts()[part].state_dict().items()):
-            digest.update(f"{part}.{name}".encode())
-            digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
-    return digest.hexdigest()
+    """Name networks, by default those on which avatars depend, by a hash of their numbers, worked out once."""
+    if parts not in models.hashes:
+        digest = hashlib.sha256()
+        for part in parts:
+            for name, tensor in sorted(models.parts()[part].state_dict().items()):
+                digest.update(f"{part}.{name}".encode())
+                digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
+        models.hashes[parts] = digest.hexdigest()
+    return models.hashes[parts]
 
 
 def _check_header(path: Path, header: dict, models: Models) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ class Dubber:
         give_back_memory()
         info = dub.avatar.info
         alpha = info.has_alpha and encoding.holds_alpha
-        meter, maker = OffsetMeter(self._faces), self._make_maker()
+        maker, offsets = self._make_maker(), {}
         with ExitStack() as stack:
             heard = stack.enter_context(mixed_sound(list(sounds.values()))) if audio is None else audio
             check_result(list(dub.plan.passed), self._models.name)
@@ -128,9 +129,8 @@ class Dubber:
             writer = self._open_writer(Path(out), heard, dub, settings, alpha, mark)
             frames = stack.enter_context(closing(maker.make_frames(dub, alpha)))
             if not settings.dry_run:
-                self._write(dub, frames, writer, settings.sheet, progress, meter, passed)
+                offsets = self._write(dub, frames, writer, settings.sheet, progress, passed)
         give_back_memory()
-        offsets = self._tell_offsets(dub, meter, progress)
         lost = (
             ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
             if info.has_alpha and not alpha
@@ -236,12 +236,18 @@ class Dubber:
             source=_find_source(info), mark=mark, planar=planar,
         )  # fmt: skip
 
-    def _write(self, dub: Dub, frames, writer: VideoWriter, sheet, progress, meter, passed: list[str | None]) -> None:
-        """Make and encode all frames; add to `passed` why each passed through, None where it was dubbed."""
-        samples, count = [], len(dub.plan)
+    def _write(
+        self, dub: Dub, frames, writer: VideoWriter, sheet, progress: Progress, passed: list[str | None]
+    ) -> dict[str, float]:  # fmt: skip
+        """Make and encode all frames; add to `passed` why each passed through, None where it was dubbed.
+
+        Returns:
+            The offsets, which are told while ffmpeg adds the sound.
+        """
+        samples, count, meter = [], len(dub.plan), OffsetMeter(self._faces)
         planes = PlaneMaker(dub.avatar.info.colour) if writer.planar else None
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
-        with writer:
+        with ThreadPoolExecutor(1) as beside, writer:
             for number, item in enumerate(frames):
                 with self._clock.timed("encode"):
                     writer.write(_lay_out(item, planes))
@@ -253,17 +259,19 @@ class Dubber:
                 if progress:
                     progress("dub", number + 1, count)
             check_result(passed, self._models.name)
+            offsets = beside.submit(self._tell_offsets, dub, meter)
             _tell(progress, "write", 0)
         if sheet is not None:
             draw_sheet(samples, sheet)
         _tell(progress, "write", 1)
+        return offsets.result()
 
-    def _tell_offsets(self, dub: Dub, meter: OffsetMeter, progress: Progress) -> dict[str, float]:
+    def _tell_offsets(self, dub: Dub, meter: OffsetMeter) -> dict[str, float]:
         """Tell how far sound and lips are apart in source and dub, where that is clear and only one sound drives."""
         if len(dub.voices) > 1 or not meter.has_enough:
             return {}
         aligner, speech, track = self._models.aligner, dub.avatar.speech, dub.voices[0].track
-        with self._clock.timed("offsets", progress):
+        with self._clock.timed("offsets"):
             told = {"dubbed": meter.tell_dubbed(aligner, dub.motions[0].speech, dub.plan.span_s[0])}
             if len(speech):
                 told["source"] = tell_source(aligner, track, speech)

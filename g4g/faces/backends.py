@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from g4g.faces.landmarks import LEFT_EYE, RIGHT_EYE
 _MIN_PRESENCE = 0.5
 _MAX_JUMP = 0.5
 """A mesh whose centre moves by more than this share of its size within one frame has slipped to something else."""
+_CLEARLY = 0.5
+"""A detected box that overlaps a mesh by so much (intersection over union) is that face: mostly it is 0.8."""
 
 
 THOROUGH_EVERY = 15
@@ -31,8 +34,14 @@ class FaceBackend(ABC):
     _missed = 0
 
     @abstractmethod
-    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
-        """Return the meshes of all faces in a frame (H, W, 3) RGB uint8, largest first; `thorough`: small ones too."""
+    def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
+        """Return the meshes of all faces in a frame (H, W, 3) RGB uint8, largest first.
+
+        Args:
+            frame: to be looked at.
+            thorough: look for small ones too.
+            known: meshes of faces that are followed; no mesh is placed where one of them clearly is already.
+        """
 
     @abstractmethod
     def follow(self, frame: np.ndarray, mesh: np.ndarray) -> np.ndarray | None:
@@ -58,9 +67,9 @@ class FaceBackend(ABC):
 class _MeshBackend(FaceBackend):
     """Places MediaPipe's mesh around what a detector finds."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         # A request of its own, so that backends can run side by side.
-        self._place_mesh = FaceMesh(_compile("face-landmarks").create_infer_request().infer)
+        self._place_mesh = FaceMesh(_compile("face-landmarks", threads).create_infer_request().infer)
 
     def _place(self, frame: np.ndarray, box: np.ndarray, eyes: np.ndarray) -> np.ndarray | None:
         mesh, _ = self._place_mesh(frame, roi_from_box(box, eyes))
@@ -68,20 +77,23 @@ class _MeshBackend(FaceBackend):
         mesh, presence = self._place_mesh(frame, roi_from_mesh(mesh))
         return mesh if presence > _MIN_PRESENCE else None
 
-    def _place_all(self, frame: np.ndarray, found: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
-        meshes = (self._place(frame, box, eyes) for box, eyes in found)
+    def _place_all(
+        self, frame: np.ndarray, found: list[tuple[np.ndarray, np.ndarray]], known: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:  # fmt: skip
+        new = [(box, eyes) for box, eyes in found if all(overlap(box.reshape(2, 2), old) < _CLEARLY for old in known)]
+        meshes = (self._place(frame, box, eyes) for box, eyes in new)
         return sorted((mesh for mesh in meshes if mesh is not None), key=_area, reverse=True)
 
 
 class MediaPipeBackend(_MeshBackend):
     """BlazeFace to detect, the mesh from its own last place to follow."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._find_boxes = BlazeFace(_compile("face-detection").create_infer_request().infer)
+    def __init__(self, threads: int = 1) -> None:
+        super().__init__(threads)
+        self._find_boxes = BlazeFace(_compile("face-detection", threads).create_infer_request().infer)
 
-    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
-        return self._place_all(frame, [(found.box, found.eyes) for found in self._find_boxes(frame, thorough)])
+    def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
+        return self._place_all(frame, [(found.box, found.eyes) for found in self._find_boxes(frame, thorough)], known)
 
     def follow(self, frame: np.ndarray, mesh: np.ndarray) -> np.ndarray | None:
         now, presence = self._place_mesh(frame, roi_from_mesh(mesh))
@@ -94,7 +106,7 @@ class FaceAlignmentBackend(_MeshBackend):
 
     FILES = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         import torch
 
         folder = Path(torch.hub.get_dir()) / "checkpoints"
@@ -107,17 +119,25 @@ class FaceAlignmentBackend(_MeshBackend):
             )
         from face_alignment import FaceAlignment, LandmarksType
 
-        super().__init__()
+        super().__init__(threads)
         self._aligner = FaceAlignment(LandmarksType.TWO_D, device="cpu", flip_input=False)
 
-    def detect(self, frame: np.ndarray, thorough: bool) -> list[np.ndarray]:
+    def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
         found = self._aligner.get_landmarks_from_image(frame) or []
         eyes = [np.stack([points[LEFT_EYE].mean(0), points[RIGHT_EYE].mean(0)]) for points in found]
         boxes = [np.concatenate([points.min(0), points.max(0)]) for points in found]
-        return self._place_all(frame, list(zip(boxes, eyes, strict=True)))
+        return self._place_all(frame, list(zip(boxes, eyes, strict=True)), known)
 
     def follow(self, frame: np.ndarray, mesh: np.ndarray) -> None:
         return None
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of the boxes of two meshes, or of any points (N, 2 or 3)."""
+    a, b = a[:, :2], b[:, :2]
+    low, high = np.maximum(a.min(0), b.min(0)), np.minimum(a.max(0), b.max(0))
+    both = np.prod(np.maximum(high - low, 0))
+    return float(both / (np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0)) - both + 1e-9))
 
 
 def _area(mesh: np.ndarray) -> float:
@@ -125,16 +145,20 @@ def _area(mesh: np.ndarray) -> float:
 
 
 @lru_cache
-def _compile(name: str):
+def _compile(name: str, threads: int):
     """Compile a shipped network, once per process: it takes longer than a second of video."""
-    return compile_network(find_weights(name), threads=1)
+    return compile_network(find_weights(name), threads)
 
 
 BACKENDS = {"mediapipe": MediaPipeBackend, "face-alignment": FaceAlignmentBackend}
 
 
-def make_backend(name: str) -> FaceBackend:
-    """Build a face backend by name. Raises FaceError for an unknown name or missing weights."""
+def make_backend(name: str, threads: int = 1) -> FaceBackend:
+    """Build a face backend by name, its networks on so many threads: the numbers are the same on one and on two.
+
+    Raises:
+        FaceError: unknown name or missing weights.
+    """
     if name not in BACKENDS:
         raise FaceError(f"unknown face backend {name!r}; use one of {', '.join(BACKENDS)}")
-    return BACKENDS[name]()
+    return BACKENDS[name](threads)

@@ -25,7 +25,7 @@ class FaceMesh:
 
         x and y are frame pixels; z is depth in the same unit, smaller is nearer to the camera.
         """
-        picture = warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)).astype(np.float32) / 255
+        picture = np.divide(warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)), 255, dtype=np.float32)
         result = self._network(picture[None])
         points = result["Identity"].reshape(POINTS, 3)
         depth = points[:, 2:] * np.sqrt(abs(np.linalg.det(crop_to_frame[:, :2])))

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from g4g.config import CropConfig
-from g4g.faces.backends import THOROUGH_EVERY, FaceBackend
+from g4g.faces.backends import THOROUGH_EVERY, FaceBackend, overlap
 from g4g.faces.crop import crop_face, find_runs, fit_crop
 from g4g.faces.cuts import MarkedFrame, TimedFrame, mark_cuts
 from g4g.faces.facemesh import POINTS
@@ -153,16 +153,17 @@ class _Follower:
             now = self._backend.follow(frame, mesh)
             if now is None:
                 lost.append((piece, mesh))
-            elif all(_overlap(now, other) < _SAME_FACE for _, other in live):  # else it slid onto an older one
+            elif all(overlap(now, other) < _SAME_FACE for _, other in live):  # else it slid onto an older one
                 live.append((piece, now))
         if lost:
             self._missing_until = self._age + _LOOK_EVERY
         if not live or self._age < self._missing_until or self._age % _LOOK_EVERY == 0:
             every = _LOOK_EVERY * _THOROUGH_LOOKS if live else THOROUGH_EVERY
-            for mesh in self._backend.detect(frame, thorough=self._age % every == 0):
-                if any(_overlap(mesh, other) > _SAME_PLACE for _, other in live):
+            known = [mesh for _, mesh in live]
+            for mesh in self._backend.detect(frame, self._age % every == 0, known):
+                if any(overlap(mesh, other) > _SAME_PLACE for _, other in live):
                     continue
-                same = [piece for piece, old in lost if _overlap(mesh, old) > _SAME_PLACE]
+                same = [piece for piece, old in lost if overlap(mesh, old) > _SAME_PLACE]
                 lost = [(piece, old) for piece, old in lost if not same or piece is not same[0]]
                 live.append((same[0] if same else self._begin(number), mesh))
         self._live = sorted(live, key=lambda item: -np.ptp(item[1][:, :2], axis=0).prod())[:MOST_FACES]
@@ -193,7 +194,7 @@ def _join(pieces: list[_Piece]) -> list[int]:
             if any(piece.start < other.stop for other in known):  # a face is in one place at a time
                 continue
             alike = float(unit_row(sum(other.likeness for other in known)) @ unit_row(piece.likeness))
-            place = _overlap(last.meshes[-1], piece.meshes[0])
+            place = overlap(last.meshes[-1], piece.meshes[0])
             in_place = place > _SAME_PLACE and last.scene == piece.scene
             if alike > (_ALIKE_IN_PLACE if in_place else ALIKE) and alike + place > best:
                 best, owner = alike + place, number
@@ -224,11 +225,3 @@ def _differs(numbers: np.ndarray) -> np.ndarray:
 def _describe(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     frame_to_crop = fit_crop(landmarks[None], [(0, 1)], CropConfig(size=_LIKENESS_PX))[0]
     return describe_likeness(crop_face(frame, frame_to_crop, _LIKENESS_PX))
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of the boxes of two meshes."""
-    a, b = a[:, :2], b[:, :2]
-    low, high = np.maximum(a.min(0), b.min(0)), np.minimum(a.max(0), b.max(0))
-    both = np.prod(np.maximum(high - low, 0))
-    return float(both / (np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0)) - both + 1e-9))

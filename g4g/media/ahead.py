@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-T = TypeVar("T")
+S, T = TypeVar("S"), TypeVar("T")
 _AHEAD = 2
 """So many items wait between two stages: memory stays bounded."""
 _LOOK_S = 0.1
@@ -40,6 +42,30 @@ def run_ahead(items: Iterable[T], ahead: int = _AHEAD) -> Iterator[T]:
     finally:
         stop.set()
         thread.join()
+
+
+def map_ahead(work: Callable[[S], T], items: Iterable[S], workers: int) -> Iterator[T]:
+    """Yield what `work` makes of each item, in order; so many threads work on neighbouring items.
+
+    Args:
+        work: called by several threads at the same time.
+        items: taken by the thread that asks for results, at most `workers` more than it was given.
+        workers: threads.
+    Raises:
+        Whatever `work` or making the items raises.
+    """
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _make(items: Iterable, waiting: queue.Queue, stop: threading.Event) -> None:

@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame as DecodedFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from g4g.media.colour import BT601, FULL_RANGE, Colour
+from g4g.media.yuv import convert_part, find_factors
 
 Box = tuple[int, int, int, int]
 """Part of a picture: left, top, right, bottom px; the last two are outside."""
@@ -20,6 +21,8 @@ PLANAR_FORMATS = ("yuv420p", "yuvj420p")
 
 _MARGIN_PX, _STEP_PX = 32, 32
 """So much more is converted on each side, so that its edge does not tell; sizes are steps, so that few are new."""
+_TRIED_PX = 64
+"""Side of the noise on which conversions are compared."""
 _LIMITED_RANGE = 1
 _SMPTE170M = 6
 """The same matrix as BT.601, for which alone the scaler has a name."""
@@ -68,6 +71,8 @@ class PlanarPicture:
 
     def cut(self, box: Box) -> np.ndarray:
         """Return a part of the whole frame, contiguous, exactly as `whole` shows it."""
+        if self._colours.factors is not None:
+            return convert_part(self.planes, box, self._colours.factors)
         (left, right), (top, bottom) = (
             _widen(low, high, length) for low, high, length in zip(box[:2], box[2:], self.size[::-1], strict=True)
         )
@@ -81,11 +86,20 @@ Picture = RgbPicture | PlanarPicture
 
 
 class PlaneColours:
-    """How the planes of a video mean colour; several threads may use it at the same time."""
+    """How the planes of a video mean colour; several threads may use it at the same time.
+
+    `factors`: for `convert_part`; None: it does not convert as this video is converted.
+    """
 
     def __init__(self, like: DecodedFrame, **reading: object) -> None:
         self.format, self._space, self._range = like.format.name, like.colorspace, like.color_range
         self._reading, self._own = reading, threading.local()
+        matrix = reading.get("src_colorspace") or self._space
+        self.factors = find_factors(int(matrix), self._range == FULL_RANGE or self.format == "yuvj420p")
+        if self.factors is not None:  # libswscale has several ways to convert, and may have others tomorrow
+            noise = np.random.default_rng(0).integers(0, 256, (3 * _TRIED_PX // 2, _TRIED_PX), np.uint8)
+            made = convert_part(noise, (0, 0, _TRIED_PX, _TRIED_PX), self.factors)
+            self.factors = self.factors if np.array_equal(made, self.to_rgb(noise)) else None
 
     def to_rgb(self, planes: np.ndarray) -> np.ndarray:
         """Convert planes (3 H / 2, W) to RGB (H, W, 3)."""
@@ -118,13 +132,18 @@ class PlaneMaker:
             return self._to_planes(lay_patches(picture, patches))
         planes = picture.planes.copy()
         for patch in patches:
-            left, top, right, bottom = patch.box
-            red, green, blue = np.moveaxis(patch.frame != patch.source, -1, 0)
+            differs = patch.frame != patch.source
+            found = _frame_changes(differs)
+            if found is None:
+                continue
+            left, top, right, bottom = found
+            red, green, blue = np.moveaxis(differs[top:bottom, left:right], -1, 0)
             changed = red | green | blue
             blocks = changed[::2, ::2] | changed[1::2, ::2] | changed[::2, 1::2] | changed[1::2, 1::2]
-            made = self._to_planes(patch.frame)
+            made = self._to_planes(patch.frame[top:bottom, left:right])
+            x, y = patch.box[:2]
             for (n, old), (_, new), where in zip(_split(planes), _split(made), (changed, blocks, blocks), strict=True):
-                np.copyto(old[top // n : bottom // n, left // n : right // n], new, where=where)
+                np.copyto(old[(y + top) // n : (y + bottom) // n, (x + left) // n : (x + right) // n], new, where=where)
         return planes
 
     def _to_planes(self, frame: np.ndarray) -> np.ndarray:
@@ -162,6 +181,17 @@ def even_box(points: np.ndarray, margin: int, size: tuple[int, int]) -> Box:
     limits = [size[1], size[0]]
     left, top = (2 * (np.clip(low, 0, limits) // 2)).astype(int).tolist()
     right, bottom = np.minimum(2 * np.ceil(np.clip(high, 0, limits) / 2), limits).astype(int).tolist()
+    return left, top, right, bottom
+
+
+def _frame_changes(differs: np.ndarray) -> Box | None:
+    """Find the part of a patch (h, w, 3), both even, that has to be converted; None: nothing in it differs."""
+    flat = differs.reshape(len(differs), differs.shape[1] * differs.shape[2])
+    rows, columns = np.flatnonzero(flat.any(1)), np.flatnonzero(flat.any(0)) // differs.shape[-1]
+    if not len(rows):
+        return None
+    top, bottom = _widen(int(rows[0]), int(rows[-1]) + 1, differs.shape[0])
+    left, right = _widen(int(columns[0]), int(columns[-1]) + 1, differs.shape[1])
     return left, top, right, bottom
 
 

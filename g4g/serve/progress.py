@@ -11,7 +11,7 @@ from g4g.errors import G4GError
 _NAMES = {
     "audio": "reading the sound", "faces": "looking for faces", "speech": "listening", "shapes": "measuring mouths",
     "library": "collecting mouths", "finish": "trying how mouths are finished", "motion": "moving mouths",
-    "dub": "dubbing", "write": "writing", "offsets": "checking lips against the sound",
+    "dub": "dubbing", "write": "writing",
 }  # fmt: skip
 _IN_FRAMES = ("faces", "library", "dub")
 """Stages that count frames; the others are one step each."""

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from g4g.avatar.library import find_sharp, share_entries, spread_entries
+from g4g.avatar.library import _measure_sharpness, find_sharp, share_entries, spread_entries
 
 
 def test_few_entries_cover_all_shapes_whatever_is_frequent():
@@ -32,3 +32,10 @@ def test_blurred_pictures_are_no_entries():
         crops[number] = gaussian_filter(crops[number].astype(float), (2, 2, 0))
     assert np.flatnonzero(~find_sharp(crops)).tolist() == [2, 7]
     assert find_sharp(crops[:1]).all() and find_sharp(np.zeros((3, 8, 8, 3), np.uint8)).all()
+
+
+def test_sharpness_is_the_mean_step_between_neighbours():
+    crop = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
+    lower = crop[24:].astype(float).mean(-1)
+    steps = np.abs(np.diff(lower, axis=0)).mean() + np.abs(np.diff(lower, axis=1)).mean()
+    assert np.isclose(_measure_sharpness(crop), steps, rtol=1e-12)

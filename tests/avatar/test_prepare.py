@@ -95,7 +95,7 @@ def test_the_generators_colour_is_taken_and_mouths_are_sharpened_as_far_as_it_he
                 maps[..., 11] = 0.5
             return _Sharpened(maps, canvas.references, maps[..., -1])
 
-        monkeypatch.setattr(painter, "paint", paint)
+        monkeypatch.setattr(painter, "paint_each", lambda canvas, finishes: [paint(canvas, one) for one in finishes])
         finish = choose_finish(painter, person, space, avatar.speech)
         assert finish.residual == residual and (finish.sharpening > 0.1) == soft
     few = replace(person, library=person.library.take(np.arange(3)))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import g4g
-from g4g.avatar.store import is_avatar, load_avatar
+from g4g.avatar.store import hash_weights, is_avatar, load_avatar
 from g4g.cli import main
 from g4g.media import read_frames
 
@@ -130,3 +130,12 @@ def test_the_videos_copy_goes_with_the_avatar(tiny, stored):
     assert place.is_file()
     del avatar
     assert not place.exists()
+
+
+def test_weights_are_hashed_once_for_each_set_of_networks(monkeypatch):
+    models = g4g.load("g4g-tiny")
+    known, copied = hash_weights(models), replace(models, name="copy")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(models), "parts", lambda self: pytest.fail("the networks are looked at again"))
+        assert hash_weights(models) == known
+    assert hash_weights(models, ("motion",)) != known and hash_weights(copied) == known

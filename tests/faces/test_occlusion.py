@@ -68,7 +68,7 @@ def test_places_follow_the_face_and_stay_inside_the_frame(rng):
 
 def test_no_face_is_never_covered():
     class Blind:
-        def detect(self, frame, thorough):
+        def detect(self, frame, thorough, known):
             return []
 
     class Frame:

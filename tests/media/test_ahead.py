@@ -6,7 +6,7 @@ from itertools import count, islice
 
 import pytest
 
-from g4g.media.ahead import run_ahead
+from g4g.media.ahead import map_ahead, run_ahead
 
 
 def test_items_come_in_order_made_by_another_thread():
@@ -55,3 +55,23 @@ def test_a_stage_that_nobody_takes_from_ends_and_closes_what_it_reads():
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() == before and closed == [True]
+
+
+def test_work_on_neighbouring_items_is_done_side_by_side_and_comes_in_order():
+    meeting = threading.Barrier(3, timeout=60)
+
+    def work(number):
+        meeting.wait()  # three at a time, or never
+        time.sleep(0.001 * (7 - number % 7))
+        return 2 * number
+
+    assert list(map_ahead(work, range(30), 3)) == list(range(0, 60, 2))
+    assert list(map_ahead(work, [], 3)) == []
+
+
+def test_only_a_few_more_items_are_taken_than_were_given_and_errors_come_out():
+    taken = []
+    results = map_ahead(lambda number: 6 // (3 - number), (taken.append(n) or n for n in count()), 2)
+    assert [next(results) for _ in range(3)] == [2, 3, 6] and len(taken) <= 5
+    with pytest.raises(ZeroDivisionError):
+        next(results)

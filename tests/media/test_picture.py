@@ -5,12 +5,14 @@ import itertools
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Interpolation
 
 from g4g.media import probe
-from g4g.media.picture import Patch, PlanarPicture, PlaneMaker, RgbPicture, even_box, lay_patches
+from g4g.media.picture import Patch, PlanarPicture, PlaneColours, PlaneMaker, RgbPicture, even_box, lay_patches
 from g4g.media.read import read_pictures
 
 WIDTH, HEIGHT = 226, 174
+EXTREMES = list(itertools.product((0, 16, 235, 255), (0, 128, 255), (0, 128, 255)))
 
 
 @pytest.fixture(scope="module", params=[("bt709", "tv"), ("smpte170m", "tv"), ("bt709", "pc")])
@@ -32,10 +34,11 @@ def planar(request, tmp_path_factory):
     return path, stored
 
 
-def test_parts_are_exactly_as_in_the_whole(planar):
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_parts_are_exactly_as_in_the_whole(planar, is_exact):
     path, stored = planar
     rng = np.random.default_rng(1)
-    for (picture, planes), _ in zip(_pair(path, stored), range(2), strict=True):
+    for (picture, planes), _ in zip(_pair(path, stored, is_exact), range(2), strict=True):
         assert isinstance(picture, PlanarPicture) and (picture.planes == planes).all()
         whole = picture.whole()
         boxes = [(0, 0, WIDTH, HEIGHT), (WIDTH - 31, HEIGHT - 7, WIDTH, HEIGHT), (5, 3, 6, 4)]
@@ -69,6 +72,43 @@ def test_only_what_a_patch_changes_changes(planar):
     np.testing.assert_array_equal(maker.make(picture, [Patch(box, source, source)]), stored[0])
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+@pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 9])
+def test_our_conversion_is_libswscales_to_the_bit(matrix, is_full):
+    like = av.VideoFrame.from_ndarray(np.zeros((72, 64), np.uint8), format="yuv420p")
+    like.colorspace, like.color_range = matrix, 2 if is_full else 1
+    exact = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+    reading = {"format": "rgb24", "dst_color_range": ColorRange.JPEG, "src_colorspace": None, "threads": 1}
+    colours = PlaneColours(like, interpolation=exact, **reading)
+    assert colours.factors is not None
+    planes = np.random.default_rng(matrix).integers(0, 256, (72, 64)).astype(np.uint8)
+    flat = [np.repeat(np.uint8(levels), [48 * 64, 12 * 64, 12 * 64]).reshape(72, 64) for levels in EXTREMES]
+    for shown in (planes, *flat):
+        picture = PlanarPicture(shown, colours)
+        np.testing.assert_array_equal(picture.cut((0, 0, 64, 48)), picture.whole())
+    assert picture.cut((10, 4, 10, 20)).shape == (16, 0, 3)
+    quick = PlaneColours(like, interpolation=Interpolation.BILINEAR, **reading)
+    assert quick.factors is None, "another conversion is left to libswscale"
+    np.testing.assert_array_equal(PlanarPicture(planes, quick).cut((9, 3, 40, 31)), quick.to_rgb(planes)[3:31, 9:40])
+
+
+def test_only_the_changed_part_of_a_patch_is_converted_and_gives_what_the_whole_does(planar, monkeypatch):
+    path, stored = planar
+    maker, picture = PlaneMaker(probe(path).colour), next(_pair(path, stored))[0]
+    box = (0, 0, WIDTH, HEIGHT)
+    source = picture.cut(box)
+    frame, sizes, convert = source.copy(), [], maker._to_planes
+    frame[100:131, 83:150] = 255 - frame[100:131, 83:150]
+    monkeypatch.setattr(maker, "_to_planes", lambda part: sizes.append(part.shape) or convert(part))
+    planes, whole = maker.make(picture, [Patch(box, source, frame)]), convert(frame)
+    changed = (frame != source).any(-1)
+    np.testing.assert_array_equal(planes[:HEIGHT], np.where(changed, whole[:HEIGHT], stored[0][:HEIGHT]))
+    blocks = changed.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).any((1, 3))
+    old, made, new = (p[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2) for p in (stored[0], whole, planes))
+    np.testing.assert_array_equal(new, np.where(blocks, made, old))
+    assert len(sizes) == 1 and sizes[0][0] < HEIGHT and sizes[0][1] < WIDTH
+
+
 def test_later_patches_lie_on_earlier_ones():
     picture = RgbPicture(np.zeros((20, 30, 3), np.uint8))
     first, second = (np.full((8, 8, 3), level, np.uint8) for level in (50, 90))
@@ -87,5 +127,5 @@ def test_boxes_are_even_and_inside():
     assert left == right == 30 and (top, bottom) == (2, 10)
 
 
-def _pair(path, stored):
-    return zip((item.picture for item in read_pictures(path)), stored, strict=True)
+def _pair(path, stored, is_exact=True):
+    return zip((item.picture for item in read_pictures(path, is_exact=is_exact)), stored, strict=True)
