@@ -102,7 +102,11 @@ def _check_nodes(nodes: int) -> None:
 def _run(fabric: Fabric, function: Callable, plan: Any, args: tuple, named: dict) -> Any:
     """Run in one process, with its share of this machine's threads."""
     limit_threads(share_threads(plan.devices))
-    return function(*args, plan=plan.for_process(fabric), **named)
+    result = function(*args, plan=plan.for_process(fabric), **named)
+    # All end together: gloo's threads abort a process that ends while they, or another process's, still run.
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+    return result
 
 
 def _tell_failure(error: ProcessRaisedException, count: int) -> Exception:

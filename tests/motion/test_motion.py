@@ -127,9 +127,10 @@ class _Clip:
         return len(self.times_s)
 
 
-def test_fitting_finds_the_planted_rule_and_the_gains():
+def test_fitting_finds_the_planted_rule_and_the_gains(monkeypatch):
     from g4g.training.motion import fit_motion, measure_motion
 
+    monkeypatch.setattr("g4g.training.motion_network._FEWEST_STEPS", 100)
     clips = [_Clip(i) for i in range(6)] + [_Clip(i, gain=1.4) for i in range(6, 12)]
     config = MotionConfig(speech=4, read=4, components=2, taps=(-2, 0, 2))
     motion, notes = fit_motion(clips, config, log=lambda line: None)
