@@ -120,7 +120,8 @@ def compare_with_dub(dubber, avatar: Path, audio: Path) -> np.ndarray:
     """Compare a stream with a dub of the same sound: PSNR in the mouth's box of each frame, in dB."""
     sound, values = read_waveform(audio), []
     known = dubber._open(avatar, False, None)
-    fps, head = known.info.fps, known.persons[min(known.persons)].head
+    fps = known.info.fps
+    head = max((person.head for person in known.persons.values()), key=lambda head: len(head.frames))
     with dubber.stream(avatar, fps=fps, paced=False) as stream:
         for first in range(0, len(sound), 640):
             stream.push_audio(sound[first : first + 640], RATE_HZ)
