@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from streams import RATE_HZ
 
 from g4g.faces import make_backend, track_faces
 from g4g.live import LiveFrame, Stream
@@ -17,7 +18,6 @@ from g4g.media import VideoFrame
 from g4g.metrics.mouth import measure_mouth
 from g4g.metrics.phoneme_score import CLOSED_GAP
 
-RATE_HZ = 16_000
 MOST_REST_S = 0.2
 """Our goal: so long after the call the mouth is at rest."""
 _SPEAKS_S = 1.0

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from clips import DATA
 from interrupts import describe_interrupts, measure_interrupts
+from streams import RATE_HZ, push_sentence
 
 import g4g
 from g4g.config import CropConfig
@@ -34,7 +35,6 @@ from g4g.media import read_waveform
 from g4g.media.ping_pong import ping_pong_numbers
 from g4g.metrics.picture import cut_box, mean_squared_error, mouth_box, mse_to_psnr
 
-RATE_HZ = 16_000
 MOST_MEDIAN_S, MOST_99_S, MOST_AHEAD_S, MOST_SKIPPED, LEAST_PSNR = 0.4, 0.5, 0.2, 0.01, 35.0
 """Our goals."""
 _FINE = 2
@@ -123,9 +123,7 @@ def compare_with_dub(dubber, avatar: Path, audio: Path) -> np.ndarray:
     fps = known.info.fps
     head = max((person.head for person in known.persons.values()), key=lambda head: len(head.frames))
     with dubber.stream(avatar, fps=fps, paced=False) as stream:
-        for first in range(0, len(sound), 640):
-            stream.push_audio(sound[first : first + 640], RATE_HZ)
-        stream.end_segment()
+        push_sentence(stream, sound)
         numbers = ping_pong_numbers(len(known.tracks), len(sound))
         for made, item, number in zip(dubber.generate_frames(avatar, audio), stream, numbers, strict=False):
             if not isinstance(item, LiveFrame):

@@ -1,4 +1,4 @@
-"""Live streams written to video files, so that they are measured as dubs are."""
+"""Live streams of whole sentences, and written to video files, so that they are measured as dubs are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from g4g.adapting import Dubber
 from g4g.errors import DataError
-from g4g.live import LiveFrame
+from g4g.live import LiveFrame, Stream
 from g4g.media import VideoWriter, read_waveform
 
 RATE_HZ = 16_000
@@ -32,6 +32,14 @@ class Streamer:
         write_stream(self._dubber, avatar, sound, out)
 
 
+def push_sentence(stream: Stream, samples: np.ndarray) -> None:
+    """Push a whole sentence (N,) at RATE_HZ, chunk by chunk."""
+    chunk = round(CHUNK_S * RATE_HZ)
+    for first in range(0, len(samples), chunk):
+        stream.push_audio(samples[first : first + chunk], RATE_HZ)
+    stream.end_segment()
+
+
 def write_stream(dubber: Dubber, avatar: Path, sound: Path, out: Path) -> None:
     """Let a person speak live, as fast as frames are made, and write what comes out, stored as a dub is.
 
@@ -46,10 +54,7 @@ def write_stream(dubber: Dubber, avatar: Path, sound: Path, out: Path) -> None:
     info = dubber._open(avatar, False, None).info
     samples = np.round(np.asarray(read_waveform(sound)) * 32_767).astype(np.int16)
     with dubber.stream(avatar, fps=info.fps, sample_rate=RATE_HZ, paced=False) as stream:
-        chunk = round(CHUNK_S * RATE_HZ)
-        for first in range(0, len(samples), chunk):
-            stream.push_audio(samples[first : first + chunk], RATE_HZ)
-        stream.end_segment()
+        push_sentence(stream, samples)
         height, width = stream.size
         colour, aspect = info.colour, info.pixel_aspect
         heard = []
