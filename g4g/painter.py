@@ -14,8 +14,16 @@ import torch
 from torch import Tensor
 
 from g4g.config import CropConfig
-from g4g.faces import add_ring, load_canonical, lower_half_mask, rasterise_mesh, ring_triangles, to_landmarks
-from g4g.faces.canonical import FACE_POINTS, INNER_LIPS
+from g4g.faces import (
+    add_ring,
+    inside_triangles,
+    load_canonical,
+    lower_half_mask,
+    rasterise_mesh,
+    ring_triangles,
+    to_landmarks,
+)
+from g4g.faces.canonical import FACE_POINTS
 from g4g.fusion import Fusion
 from g4g.generator import Generator, Layout, Maps, draw_coarse, enlarge_maps, make_sketch, sample_pictures
 from g4g.generator.native import draw_onto
@@ -279,8 +287,7 @@ def _fixed_layout() -> _Fixed:
     face = canonical.points[None, :, :2]
     own = np.ones(triangles.max() + 1)
     own[:FACE_POINTS] = canonical.moves == 0
-    inside = np.isin(triangles, INNER_LIPS).all(1)
-    return _Fixed(triangles, inside, add_ring(face, face)[0], np.stack([own, own], 1))
+    return _Fixed(triangles, inside_triangles(), add_ring(face, face)[0], np.stack([own, own], 1))
 
 
 def _measure_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:

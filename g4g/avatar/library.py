@@ -36,6 +36,10 @@ class MouthLibrary:
         """Keep some entries."""
         return MouthLibrary(**{name: array[rows] for name, array in vars(self).items()})
 
+    def join(self, others: MouthLibrary) -> MouthLibrary:
+        """Put another library's entries behind these."""
+        return MouthLibrary(**{name: np.concatenate([array, vars(others)[name]]) for name, array in vars(self).items()})
+
     def keep(self, kept: np.ndarray) -> MouthLibrary:
         """Keep the entries that `kept` (N,) marks; the pictures move up in their own memory, which is not copied."""
         rows = np.flatnonzero(kept)

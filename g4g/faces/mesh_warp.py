@@ -7,7 +7,7 @@ from functools import lru_cache
 import numba
 import numpy as np
 
-from g4g.faces.canonical import FACE_POINTS, OUTLINE, load_canonical
+from g4g.faces.canonical import FACE_POINTS, INNER_LIPS, OUTLINE, load_canonical
 
 RING_REACH = 1.4
 """The ring around the face lies this many times as far from its middle as the outline."""
@@ -28,6 +28,12 @@ def ring_triangles() -> np.ndarray:
         a, b, c, d = OUTLINE[i], OUTLINE[j], FACE_POINTS + i, FACE_POINTS + j
         band += [(a, b, c), (b, d, c)]
     return np.concatenate([load_canonical().triangles, np.array(band, np.int32)])
+
+
+@lru_cache
+def inside_triangles() -> np.ndarray:
+    """Tell which of `ring_triangles` lie between the inner lips, (970,), bool."""
+    return np.isin(ring_triangles(), INNER_LIPS).all(1)
 
 
 def add_ring(mesh: np.ndarray, rigid: np.ndarray) -> np.ndarray:

@@ -54,11 +54,29 @@ class ShapeSpace:
             Our choice: the likeliest of the movements that sound leaves open, in closed form; it takes the mean gap of
             facing inner lips away. Closing each pair by itself bent lips as no mouth does, and the judge saw it.
         """
-        upper, lower = (np.array(lip[_PAIRS]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
-        opens = (self.components[:, lower, 1] - self.components[:, upper, 1]).mean(1).astype(np.float64)
-        gaps = np.maximum((points[:, lower, 1] - points[:, upper, 1]).mean(1) - _MEETS, 0) * share
+        opens = _mean_gap(self.components).astype(np.float64)
+        gaps = np.maximum(_mean_gap(points) - _MEETS, 0) * share
         likely = opens if self.doubts is None else self.doubts * opens
         return -(gaps[:, None] * likely / max(opens @ likely, _LEAST)).astype(np.float32)
+
+    def open_lips(self, points: np.ndarray, gap: float) -> np.ndarray:
+        """Open mouths by the likeliest movement that does so.
+
+        Args:
+            points: canonical faces, (T, 468, 3).
+            gap: mean distance of facing inner lips that is wanted, in distances of the outer eye corners.
+        Returns:
+            Shapes (T, C) to add.
+        """
+        opens = _mean_gap(self.components).astype(np.float64)
+        missing = gap - _mean_gap(points)
+        return (missing[:, None] * opens / max(opens @ opens, _LEAST)).astype(np.float32)
+
+
+def _mean_gap(points: np.ndarray) -> np.ndarray:
+    """Measure how far facing inner lips of points (N, 468, 3) are apart in the mean, (N,)."""
+    upper, lower = (np.array(lip[_PAIRS]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+    return (points[:, lower, 1] - points[:, upper, 1]).mean(1)
 
 
 def find_components(displacements: np.ndarray, count: int) -> ShapeSpace:

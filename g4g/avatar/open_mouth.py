@@ -1,0 +1,195 @@
+"""Open mouths for a person who never showed one: between the lips stand the average teeth of many people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from safetensors.numpy import load_file
+
+from g4g.avatar.library import MouthLibrary
+from g4g.avatar.person import Person
+from g4g.checkpoints import find_weights
+from g4g.config import CropConfig
+from g4g.faces import inside_triangles, lip_gap, rasterise_mesh, ring_triangles
+from g4g.faces.canonical import FACE_POINTS, LOWER_INNER_LIP, UPPER_INNER_LIP
+from g4g.motion import ShapeSpace
+from g4g.painter import warp_picture
+
+_WIDE = 0.14
+"""A person whose lips come so far apart, in distances of the outer eye corners, has shown the inside of the mouth."""
+_TEETH = 0.035
+"""With lips nearer than this the own teeth were hardly seen."""
+_WIDEST, _STEP = 0.24, 0.02
+"""Mouths are opened so far, in steps so small that going from one to the next is no jump."""
+_NO_NEIGHBOUR = 10
+"""Numbers of opened pictures lie so far apart: none follows another for nothing."""
+_COVERED = 0.02
+"""The upper lip of a speaking mouth covers so much of the teeth that a smile shows."""
+_BRIGHTNESS, _BRIGHTER, _MOST_BRIGHT, _TINT = 51.0, 0.285, 2.2, 0.2
+"""Teeth are 51 * skin ** 0.285 bright, at most 2.2 times the skin, and have its tint to the power of 0.2: fitted to 200
+smiling portraits."""
+_SHADED = 0.85
+"""Teeth of a speaking mouth get less light than those of a smile (our choice)."""
+_CAVITY, _TONGUE = np.float32([0.30, 0.16, 0.16]), np.float32([0.56, 0.32, 0.32])
+"""Colour of the mouth's depth and of the tongue, over the skin's brightness (our choice)."""
+_SKIN_POINTS = (205, 425, 50, 280, 36, 266, 187, 411)
+"""On the cheeks."""
+_SOFT_PX = 0.8
+"""Lips and what is between them run into each other over so many px."""
+_EDGE = 0.006
+"""What a picture shows between its lips ends so far above the lower one, and fades over as much."""
+
+UPPER_EDGE = (78, 191, *UPPER_INNER_LIP, 415, 308)
+LOWER_EDGE = (78, 95, *LOWER_INNER_LIP, 324, 308)
+"""Inner edges of the lips from corner to corner."""
+ACROSS, DEEP = (-1.05, 1.05), (-0.01, 0.14)
+"""What the picture of the teeth covers: half widths of the mouth from its middle; distances of the outer eye corners
+down from the upper lip's edge."""
+
+
+@dataclass(frozen=True)
+class AverageTeeth:
+    """`colour` (h, w, 3) over the teeth's own brightness; `share` (h, w) in [0, 1] is 1 where there are teeth."""
+
+    colour: np.ndarray
+    share: np.ndarray
+
+
+@lru_cache
+def load_teeth() -> AverageTeeth:
+    """Load the average teeth, of which `weights/README.md` tells how they were made."""
+    stored = load_file(find_weights("average-teeth"))
+    return AverageTeeth(*(stored[name].astype(np.float32) for name in ("colour", "share")))
+
+
+def add_open_mouths(person: Person, space: ShapeSpace) -> MouthLibrary:
+    """Add pictures with opened mouths to the library of a person who never opened it wide; others' stay as they are.
+
+    What the widest mouth shows below the upper lip stays there, as upper teeth do, and it grows dark below that; where
+    none shows anything, the average teeth are drawn.
+
+    Args:
+        person: with a library.
+        space: how mouths move.
+    Returns:
+        The library; opened pictures stand first, and bear the time and pose of the one that they were made of.
+    Source:
+        Our choice: teeth were pulled long, and where there were none a network gave the mean of lips and teeth.
+    """
+    library, head = person.library, person.head
+    rows = head.find_rows(library.frames)
+    faces = head.lift(rows)
+    gaps = lip_gap(faces)
+    if not len(library) or gaps.max() >= _WIDE:
+        return library
+    turned = np.square(library.degrees - np.median(library.degrees, axis=0)).sum(1)
+    chosen = int(turned.argmin() if gaps.max() < _TEETH else gaps.argmax())
+    entry, face, row = library.take(np.array([chosen])), faces[[chosen]], rows[[chosen]]
+    wanted = np.arange(max(gaps[chosen], 0) + _STEP, _WIDEST, _STEP)
+    steps = np.concatenate([space.open_lips(face, gap) for gap in wanted])
+    opened = face + space.decode(steps)
+    meshes = head.draw(np.repeat(row, len(wanted)), opened)
+    crops = []
+    for mesh, canonical in zip(meshes, opened, strict=True):
+        picture = warp_picture(entry.crops[0], entry.meshes[0], mesh)
+        crops.append(_draw_inside(picture, mesh, canonical, entry, face[0]))
+    copies = entry.take(np.zeros(len(wanted), int))
+    more = MouthLibrary(
+        library.frames[0] - _NO_NEIGHBOUR * np.arange(len(wanted), 0, -1), copies.times_s, copies.shapes + steps,
+        copies.degrees, copies.light, np.stack(crops), meshes,
+    )  # fmt: skip
+    return more.join(library)
+
+
+def place_in_mouth(canonical: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tell where canonical coordinates x and y lie in the mouth of a canonical face (468, 3).
+
+    Returns:
+        Half widths of the mouth from its middle; how far below the upper lip's edge; how far above the lower lip's.
+    """
+    upper, lower = canonical[list(UPPER_EDGE)], canonical[list(LOWER_EDGE)]
+    left, right = upper[0, 0], upper[-1, 0]
+    below = y - np.interp(x, upper[:, 0], upper[:, 1])
+    above = np.interp(x, lower[:, 0], lower[:, 1]) - y
+    return (2 * x - left - right) / (right - left), below, above
+
+
+def measure_skin(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """Measure the median colour of the cheeks, (3,) float32, in a crop (s, s, 3); mesh in px of a crop of 128 px."""
+    x, y = (mesh[list(_SKIN_POINTS), :2] * len(crop) / CropConfig().size).round().astype(int).clip(0, len(crop) - 1).T
+    return np.maximum(np.median(crop[y, x].astype(np.float32), axis=0), 1)
+
+
+def _draw_inside(
+    picture: np.ndarray, mesh: np.ndarray, canonical: np.ndarray, entry: MouthLibrary, face: np.ndarray
+) -> np.ndarray:
+    """Draw teeth, tongue and the dark between the lips of an opened mouth.
+
+    Args:
+        picture: (s, s, 3) uint8, the entry's, its lips opened.
+        mesh: (504, 2) px of a crop of 128 px; canonical: the same face, (468, 3).
+        entry: what is opened, a library of one; face: as it was, canonical.
+    """
+    scale = len(picture) / CropConfig().size
+    places = np.zeros((1, len(mesh), 2))
+    places[0, :FACE_POINTS] = canonical[:, :2]
+    places, owner = rasterise_mesh(_to_picture(mesh, scale), places, ring_triangles(), picture.shape[:2])
+    across, below, above = place_in_mouth(canonical, places[0, ..., 0], places[0, ..., 1])
+    skin = measure_skin(entry.crops[0], entry.meshes[0])
+    if lip_gap(face) < _TEETH:
+        front, share = _draw_average(across, below, skin)
+    else:
+        front, share = _draw_own(across, below, entry, face)
+    depth = _ramp(0.05 - above, 0.05) * _ramp(below + above - 0.06, 0.06) * np.clip(1 - 1.4 * across**2, 0, 1)
+    behind = skin.mean() * (_CAVITY + (_TONGUE - _CAVITY) * depth[..., None]) * _shade(across, below)
+    inside = behind + (front - behind) * share[..., None]
+    between = np.isin(owner, np.flatnonzero(inside_triangles())).astype(np.float32)
+    between = cv2.GaussianBlur(between, (0, 0), _SOFT_PX)[..., None]
+    return (picture + (inside - picture) * between).clip(0, 255).round().astype(np.uint8)
+
+
+def _draw_average(across: np.ndarray, below: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the average teeth in a light that suits the skin: colour (h, w, 3) and share (h, w)."""
+    teeth, grid = load_teeth(), []
+    ends = zip((across, below + _COVERED), (ACROSS, DEEP), reversed(teeth.share.shape), strict=True)
+    for value, (first, last), count in ends:
+        grid.append(((value - first) / (last - first) * (count - 1)).astype(np.float32))
+    colour = cv2.remap(teeth.colour, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    share = cv2.remap(teeth.share, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    bright = skin.mean()
+    white = min(_BRIGHTNESS * bright**_BRIGHTER, _MOST_BRIGHT * bright) * (skin / bright) ** _TINT
+    return colour * white * _SHADED * _shade(across, below), share
+
+
+def _draw_own(
+    across: np.ndarray, below: np.ndarray, entry: MouthLibrary, face: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw what an entry shows below its upper lip: colour (h, w, 3) and share (h, w)."""
+    crop = entry.crops[0]
+    upper, lower = face[list(UPPER_EDGE)], face[list(LOWER_EDGE)]
+    x = (upper[0, 0] + upper[-1, 0] + across * (upper[-1, 0] - upper[0, 0])) / 2
+    shown = np.interp(x, lower[:, 0], lower[:, 1]) - np.interp(x, upper[:, 0], upper[:, 1])
+    # The edge of the lip in the picture, and from there down the face.
+    edge = _to_picture(entry.meshes[0][list(UPPER_EDGE)], len(crop) / CropConfig().size)
+    middle = entry.meshes[0][[UPPER_EDGE[4], LOWER_EDGE[4]]] * len(crop) / CropConfig().size
+    down = (middle[1] - middle[0]) / (lower[4, 1] - upper[4, 1])
+    grid = [(np.interp(x, upper[:, 0], edge[:, axis]) + below * down[axis]).astype(np.float32) for axis in (0, 1)]
+    colour = cv2.remap(crop.astype(np.float32), *grid, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return colour, _ramp(shown - _EDGE - below, _EDGE)
+
+
+def _to_picture(points: np.ndarray, scale: float) -> np.ndarray:
+    """Turn px of a crop of 128 px into px of one `scale` times as fine."""
+    return points * scale + (scale - 1) / 2
+
+
+def _shade(across: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Tell how much light there is below the upper lip and towards the corners, (h, w, 1) (our choice)."""
+    return ((0.45 + 0.55 * _ramp(below, 0.03)) * np.clip(1.15 - 0.55 * across**2, 0, 1))[..., None]
+
+
+def _ramp(value: np.ndarray, length: float) -> np.ndarray:
+    return np.clip(value / length, 0, 1)
