@@ -45,6 +45,14 @@ def test_lips_close_as_far_as_is_asked_and_closed_ones_stay():
     np.testing.assert_allclose(space.close_lips(closed), 0, atol=0.25)
 
 
+def test_lips_open_to_the_gap_that_is_asked():
+    faces = _open([0.0, 0.05])
+    space = find_components(_open(np.linspace(0, 0.2, 40)) - _open([0.0]), 2)
+    opened = faces + space.decode(space.open_lips(faces, 0.12))
+    gaps = (opened[:, LOWER_INNER_LIP[1:6], 1] - opened[:, UPPER_INNER_LIP[1:6], 1]).mean(1)
+    np.testing.assert_allclose(gaps, 0.12, atol=0.01)
+
+
 def test_the_neutral_face_is_the_closed_one_in_each_pose():
     rng = np.random.default_rng(0)
     amount, degrees = np.abs(rng.normal(0, 0.1, 200)), rng.normal(0, 8, (200, 3))
