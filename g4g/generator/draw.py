@@ -12,6 +12,9 @@ from g4g.generator.model import Layout, Maps
 
 _HIDDEN = 8.0
 """What a reference does not show is so much less likely, as a logit."""
+_DECIDED, _EDGE = 4.0, 5
+"""Between the lips the likeliest picture is so many times as sure, softly over so many px: the mean of teeth in three
+pictures is no tooth."""
 _LEAST_KEPT = 0.5
 """Blending is taken to keep at least so much of the fine detail's amplitude."""
 
@@ -61,8 +64,9 @@ def make_sketch(small: Tensor, layout: Layout, maps: Maps) -> Sketch:
     """
     enlarge = lambda x: functional.interpolate(x, layout.places.shape[2:4], mode="bilinear")  # noqa: E731
     moved = move_places(layout.places[:, :-1], enlarge(maps.flow).unflatten(1, (-1, 2)))
-    hidden = functional.pad(_HIDDEN * (layout.seen[:, :-1] - 1), (0, 0, 0, 0, 0, 1))
-    shares = (enlarge(maps.logits) + hidden).softmax(1)
+    logits = enlarge(maps.logits)
+    shown = _decide(logits[:, :-1] + _HIDDEN * (layout.seen[:, :-1] - 1), layout.guide[:, -1:])
+    shares = torch.cat([shown, logits[:, -1:]], 1).softmax(1)
     blended, free = shares[:, :-1], shares[:, -1:]
     kept = blended.square().sum(1, keepdim=True).sqrt() / blended.sum(1, keepdim=True).clamp(min=1e-3)
     return Sketch(
@@ -71,6 +75,13 @@ def make_sketch(small: Tensor, layout: Layout, maps: Maps) -> Sketch:
         (sample_pictures(small[:, :-1], moved, small.shape[-1]) * blended[:, :, None]).sum(1),
         enlarge(maps.crispness) * (1 / kept.clamp(min=_LEAST_KEPT) - 1),
     )  # fmt: skip
+
+
+def _decide(logits: Tensor, inside: Tensor) -> Tensor:
+    """Favour the likeliest picture between the lips, where `inside` (B, 1, h, w) is 1; logits (B, K, h, w)."""
+    best = logits.amax(1, keepdim=True)
+    soft = functional.avg_pool2d(inside, _EDGE, 1, _EDGE // 2)
+    return best + (logits - best) * (1 + (_DECIDED - 1) * soft)
 
 
 def draw_frames(pictures: Tensor, sketch: Sketch, size: int) -> Tensor:
