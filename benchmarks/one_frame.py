@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw
 
 import g4g
 from g4g.config import CropConfig
-from g4g.faces import crop_face
+from g4g.faces import crop_face, warp_picture
 from g4g.faces.canonical import INNER_LIPS
-from g4g.painter import Canvas, Painter, mask_lower_face, warp_picture
+from g4g.painter import Canvas, Painter, mask_lower_face
 
 VOICE = Path(__file__).resolve().parents[1] / "examples" / "voice.wav"
 SCALE = 3

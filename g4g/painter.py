@@ -25,7 +25,7 @@ from g4g.faces import (
 )
 from g4g.faces.canonical import FACE_POINTS
 from g4g.fusion import Fusion
-from g4g.generator import Generator, Layout, Maps, draw_coarse, enlarge_maps, make_sketch, sample_pictures
+from g4g.generator import Generator, Layout, Maps, draw_coarse, make_sketch, sample_pictures
 from g4g.generator.native import draw_onto
 
 T = TypeVar("T", "Canvas", "Painted")
@@ -205,15 +205,6 @@ def lay_out(canvas: Canvas, top: int) -> Layout:
         for b in range(len(canvas.targets))
     ]
     return Layout(*(torch.from_numpy(np.stack(part)) for part in zip(*frames, strict=True)))
-
-
-def warp_picture(picture: np.ndarray, points: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Move a face's points (504, 2) in its crop (s, s, 3) uint8 to others, px of the crop: the picture that shows."""
-    size, scale = CropConfig().size, len(picture) / CropConfig().size
-    places = torch.from_numpy(_lay_out_frame(target, points[None], 0)[0]).permute(0, 3, 1, 2)
-    places = enlarge_maps(places[None], scale).permute(0, 1, 3, 4, 2)
-    moved = sample_pictures(to_tensor(picture)[None, None], places, size, "bicubic")[0, 0]
-    return ((moved + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
 
 
 def mask_lower_face(mesh: np.ndarray, target: np.ndarray) -> np.ndarray:

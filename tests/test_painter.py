@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from g4g.config import CropConfig
-from g4g.faces import add_ring, load_canonical, rasterise_mesh, refine_crop, ring_triangles
+from g4g.faces import add_ring, load_canonical, rasterise_mesh, refine_crop, ring_triangles, warp_picture
 from g4g.faces.canonical import INNER_LIPS
 from g4g.generator import draw_frames, make_sketch, sample_pictures
-from g4g.painter import Canvas, Finish, Painter, lay_out, reduce_picture, to_tensor, warp_picture
+from g4g.painter import Canvas, Finish, Painter, lay_out, reduce_picture, to_tensor
 from g4g.zoo import load
 
 SIZE, TOP = CropConfig().size, 48

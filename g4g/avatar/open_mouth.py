@@ -1,8 +1,8 @@
-"""Open mouths for a person who never showed one: between the lips stand the average teeth of many people."""
+"""Mouths that open for a person who never opened one: own teeth above the dark, or the average of many people's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -12,11 +12,9 @@ from safetensors.numpy import load_file
 from g4g.avatar.library import MouthLibrary
 from g4g.avatar.person import Person
 from g4g.checkpoints import find_weights
-from g4g.config import CropConfig
-from g4g.faces import inside_triangles, lip_gap, rasterise_mesh, ring_triangles
+from g4g.faces import inside_triangles, lip_gap, rasterise_mesh, ring_triangles, to_picture, warp_picture
 from g4g.faces.canonical import FACE_POINTS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from g4g.motion import ShapeSpace
-from g4g.painter import warp_picture
 
 _WIDE = 0.14
 """A person whose lips come so far apart, in distances of the outer eye corners, has shown the inside of the mouth."""
@@ -24,6 +22,8 @@ _TEETH = 0.035
 """With lips nearer than this the own teeth were hardly seen."""
 _WIDEST, _STEP = 0.24, 0.02
 """Mouths are opened so far, in steps so small that going from one to the next is no jump."""
+_OVERLAP = -0.01
+"""Closed lips overlap so far in the mean."""
 _NO_NEIGHBOUR = 10
 """Numbers of opened pictures lie so far apart: none follows another for nothing."""
 _COVERED = 0.02
@@ -39,6 +39,8 @@ _SKIN_POINTS = (205, 425, 50, 280, 36, 266, 187, 411)
 """On the cheeks."""
 _SOFT_PX = 0.8
 """Lips and what is between them run into each other over so many px."""
+_RIM_PX = 1.6
+"""Found edges of lips are wrong by up to about so many px of a crop of 128 px."""
 _EDGE = 0.006
 """What a picture shows between its lips ends so far above the lower one, and fades over as much."""
 
@@ -65,43 +67,55 @@ def load_teeth() -> AverageTeeth:
     return AverageTeeth(*(stored[name].astype(np.float32) for name in ("colour", "share")))
 
 
-def add_open_mouths(person: Person, space: ShapeSpace) -> MouthLibrary:
-    """Add pictures with opened mouths to the library of a person who never opened it wide; others' stay as they are.
+def complete_library(person: Person, space: ShapeSpace) -> MouthLibrary:
+    """Add pictures of mouths that a person never showed: closed ones, and wide ones.
 
-    What the widest mouth shows below the upper lip stays there, as upper teeth do, and it grows dark below that; where
-    none shows anything, the average teeth are drawn.
+    What the most alike picture shows below the upper lip stays there, as upper teeth do; the lower lip covers it, or it
+    grows dark below. Where lips were never apart, the average teeth are drawn.
 
     Args:
         person: with a library.
         space: how mouths move.
     Returns:
-        The library; opened pictures stand first, and bear the time and pose of the one that they were made of.
+        The library; new pictures stand first, and bear the time and pose of the one that they were made of.
     Source:
-        Our choice: teeth were pulled long, and where there were none a network gave the mean of lips and teeth.
+        Our choice: teeth were pulled long or left a line between closed lips; where there were none, a network gave the
+        mean of lips and teeth.
     """
-    library, head = person.library, person.head
-    rows = head.find_rows(library.frames)
-    faces = head.lift(rows)
-    gaps = lip_gap(faces)
-    if not len(library) or gaps.max() >= _WIDE:
+    library = person.library
+    if not len(library):
         return library
-    turned = np.square(library.degrees - np.median(library.degrees, axis=0)).sum(1)
-    chosen = int(turned.argmin() if gaps.max() < _TEETH else gaps.argmax())
-    entry, face, row = library.take(np.array([chosen])), faces[[chosen]], rows[[chosen]]
-    wanted = np.arange(max(gaps[chosen], 0) + _STEP, _WIDEST, _STEP)
-    steps = np.concatenate([space.open_lips(face, gap) for gap in wanted])
-    opened = face + space.decode(steps)
-    meshes = head.draw(np.repeat(row, len(wanted)), opened)
-    crops = []
-    for mesh, canonical in zip(meshes, opened, strict=True):
-        picture = warp_picture(entry.crops[0], entry.meshes[0], mesh)
+    faces = person.head.lift(person.head.find_rows(library.frames))
+    gaps = lip_gap(faces)
+    tightest, widest = int(gaps.argmin()), int(gaps.argmax())
+    if gaps[widest] < _TEETH:
+        turned = np.square(library.degrees - np.median(library.degrees, axis=0)).sum(1)
+        tightest = widest = int(turned.argmin())
+    closed = np.arange(_OVERLAP, gaps[tightest] - _STEP / 2, _STEP) if gaps[tightest] >= _TEETH else []
+    wide = np.arange(max(gaps[widest], 0) + _STEP, _WIDEST, _STEP) if gaps[widest] < _WIDE else []
+    whole = library
+    for entry, wanted in ((widest, wide), (tightest, closed)):
+        if len(wanted):
+            moved = _move_lips(person, entry, faces[[entry]], wanted, space)
+            before = whole.frames[0] - _NO_NEIGHBOUR * np.arange(len(moved), 0, -1)
+            whole = replace(moved, frames=before).join(whole)
+    return whole
+
+
+def _move_lips(
+    person: Person, number: int, face: np.ndarray, gaps: np.ndarray, space: ShapeSpace
+) -> MouthLibrary:  # fmt: skip
+    """Draw an entry with its lips as far apart as each of `gaps` (N,) says; `face` (1, 468, 3) is its own."""
+    entry, head = person.library.take(np.full(len(gaps), number)), person.head
+    steps = np.concatenate([space.open_lips(face, gap) for gap in gaps])
+    moved = face + space.decode(steps)
+    moved[gaps <= 0] = _close_all(moved[gaps <= 0])
+    meshes = head.draw(head.find_rows(entry.frames), moved)
+    parted, crops = _part_lips(entry.meshes[0]), []
+    for mesh, canonical in zip(meshes, moved, strict=True):
+        picture = warp_picture(entry.crops[0], parted, mesh)
         crops.append(_draw_inside(picture, mesh, canonical, entry, face[0]))
-    copies = entry.take(np.zeros(len(wanted), int))
-    more = MouthLibrary(
-        library.frames[0] - _NO_NEIGHBOUR * np.arange(len(wanted), 0, -1), copies.times_s, copies.shapes + steps,
-        copies.degrees, copies.light, np.stack(crops), meshes,
-    )  # fmt: skip
-    return more.join(library)
+    return replace(entry, shapes=entry.shapes + steps, crops=np.stack(crops), meshes=meshes)
 
 
 def place_in_mouth(canonical: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,8 +133,29 @@ def place_in_mouth(canonical: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple
 
 def measure_skin(crop: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """Measure the median colour of the cheeks, (3,) float32, in a crop (s, s, 3); mesh in px of a crop of 128 px."""
-    x, y = (mesh[list(_SKIN_POINTS), :2] * len(crop) / CropConfig().size).round().astype(int).clip(0, len(crop) - 1).T
+    x, y = to_picture(mesh[list(_SKIN_POINTS), :2], len(crop)).round().astype(int).clip(0, len(crop) - 1).T
     return np.maximum(np.median(crop[y, x].astype(np.float32), axis=0), 1)
+
+
+def _close_all(faces: np.ndarray) -> np.ndarray:
+    """Let every pair of facing points of the inner lips meet in faces (N, 468, 3)."""
+    upper, lower = (np.array(edge[1:-1]) for edge in (UPPER_EDGE, LOWER_EDGE))
+    apart = np.maximum(faces[:, lower, 1] - faces[:, upper, 1], 0)
+    faces = faces.copy()
+    faces[:, upper, 1] += apart / 2
+    faces[:, lower, 1] -= apart / 2
+    return faces
+
+
+def _part_lips(mesh: np.ndarray) -> np.ndarray:
+    """Move the inner edges of lips apart in a mesh (504, 2), px of a crop of 128 px."""
+    upper, lower = (np.array(edge[1:-1]) for edge in (UPPER_EDGE, LOWER_EDGE))
+    apart = mesh[lower] - mesh[upper]
+    apart = apart * _RIM_PX / np.maximum(np.linalg.norm(apart, axis=-1, keepdims=True), _RIM_PX)
+    mesh = mesh.copy()
+    mesh[upper] -= apart
+    mesh[lower] += apart
+    return mesh
 
 
 def _draw_inside(
@@ -133,10 +168,9 @@ def _draw_inside(
         mesh: (504, 2) px of a crop of 128 px; canonical: the same face, (468, 3).
         entry: what is opened, a library of one; face: as it was, canonical.
     """
-    scale = len(picture) / CropConfig().size
     places = np.zeros((1, len(mesh), 2))
     places[0, :FACE_POINTS] = canonical[:, :2]
-    places, owner = rasterise_mesh(_to_picture(mesh, scale), places, ring_triangles(), picture.shape[:2])
+    places, owner = rasterise_mesh(to_picture(mesh, len(picture)), places, ring_triangles(), picture.shape[:2])
     across, below, above = place_in_mouth(canonical, places[0, ..., 0], places[0, ..., 1])
     skin = measure_skin(entry.crops[0], entry.meshes[0])
     if lip_gap(face) < _TEETH:
@@ -173,17 +207,12 @@ def _draw_own(
     x = (upper[0, 0] + upper[-1, 0] + across * (upper[-1, 0] - upper[0, 0])) / 2
     shown = np.interp(x, lower[:, 0], lower[:, 1]) - np.interp(x, upper[:, 0], upper[:, 1])
     # The edge of the lip in the picture, and from there down the face.
-    edge = _to_picture(entry.meshes[0][list(UPPER_EDGE)], len(crop) / CropConfig().size)
-    middle = entry.meshes[0][[UPPER_EDGE[4], LOWER_EDGE[4]]] * len(crop) / CropConfig().size
+    edge = to_picture(entry.meshes[0][list(UPPER_EDGE)], len(crop))
+    middle = to_picture(entry.meshes[0][[UPPER_EDGE[4], LOWER_EDGE[4]]], len(crop))
     down = (middle[1] - middle[0]) / (lower[4, 1] - upper[4, 1])
     grid = [(np.interp(x, upper[:, 0], edge[:, axis]) + below * down[axis]).astype(np.float32) for axis in (0, 1)]
     colour = cv2.remap(crop.astype(np.float32), *grid, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return colour, _ramp(shown - _EDGE - below, _EDGE)
-
-
-def _to_picture(points: np.ndarray, scale: float) -> np.ndarray:
-    """Turn px of a crop of 128 px into px of one `scale` times as fine."""
-    return points * scale + (scale - 1) / 2
 
 
 def _shade(across: np.ndarray, below: np.ndarray) -> np.ndarray:

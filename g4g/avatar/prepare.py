@@ -15,7 +15,7 @@ from g4g.avatar.clock import Clock
 from g4g.avatar.finish import choose_finish
 from g4g.avatar.learnt import Learnt
 from g4g.avatar.library import MouthLibrary, find_sharp, share_entries, spread_entries
-from g4g.avatar.open_mouth import add_open_mouths
+from g4g.avatar.open_mouth import complete_library
 from g4g.avatar.packing import settle_tracks
 from g4g.avatar.person import HeadTrack, Person
 from g4g.avatar.retrieve import describe_entries
@@ -177,7 +177,7 @@ class AvatarMaker:
             libraries = self._read_libraries(avatar, persons, usable, progress)
         persons = {face: replace(person, library=libraries[face]) for face, person in persons.items()}
         done = {
-            face: replace(person, library=add_open_mouths(person, self._models.motion.space))
+            face: replace(person, library=complete_library(person, self._models.motion.space))
             for face, person in persons.items()
         }
         with self._clock.timed("finish", progress):

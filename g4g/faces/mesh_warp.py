@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import cv2
 import numba
 import numpy as np
 
+from g4g.config import CropConfig
 from g4g.faces.canonical import FACE_POINTS, INNER_LIPS, OUTLINE, load_canonical
 
 RING_REACH = 1.4
@@ -71,6 +73,28 @@ def rasterise_mesh(
     """
     points = np.ascontiguousarray(target, np.float64)
     return _rasterise(points, np.ascontiguousarray(sources, np.float64), triangles, *size)
+
+
+def warp_picture(picture: np.ndarray, points: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Move a face's points in its crop to others, in the picture's own resolution, bicubic.
+
+    Args:
+        picture: (s, s, 3) uint8.
+        points, target: with the ring, (504, 2) px of a crop of `CropConfig.size`.
+    Returns:
+        (s, s, 3) uint8; beyond the ring as it was.
+    """
+    side = len(picture)
+    points, target = to_picture(points, side), to_picture(target, side)
+    places, owner = rasterise_mesh(target, points[None], ring_triangles(), (side, side))
+    moved = cv2.remap(picture, places[0], None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.where(owner[..., None] == OUTSIDE, picture, moved)
+
+
+def to_picture(points: np.ndarray, side: int) -> np.ndarray:
+    """Turn px of a crop of `CropConfig.size` into px of the same crop, `side` px wide."""
+    scale = side / CropConfig().size
+    return points * scale + (scale - 1) / 2
 
 
 @numba.njit(cache=True, nogil=True)

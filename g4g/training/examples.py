@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from g4g.config import CropConfig
-from g4g.faces import add_ring, load_canonical
+from g4g.faces import add_ring, load_canonical, warp_picture
 from g4g.faces.canonical import FACE_POINTS, LIPS, OUTLINE
 from g4g.motion import ShapeSpace, frame_speech
-from g4g.painter import Canvas, warp_picture
+from g4g.painter import Canvas
 from g4g.training.data import Shot
 
 _APART_S = 0.4

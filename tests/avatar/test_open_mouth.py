@@ -1,11 +1,12 @@
 """Opened pictures of faces that never opened their mouths, planted in flat colours."""
 
+import cv2
 import numpy as np
 import pytest
 
 from g4g.avatar import HeadTrack, MouthLibrary, Person
-from g4g.avatar.open_mouth import add_open_mouths, load_teeth
-from g4g.faces import HeadPose, inside_triangles, lip_gap, load_canonical, rasterise_mesh, ring_triangles
+from g4g.avatar.open_mouth import complete_library, load_teeth
+from g4g.faces import HeadPose, inside_triangles, lip_gap, load_canonical, rasterise_mesh, ring_triangles, warp_picture
 from g4g.faces.canonical import LOWER_INNER_LIP, UPPER_INNER_LIP
 from g4g.motion import find_components
 
@@ -51,7 +52,7 @@ def measure_gap(points):
 
 
 def test_a_closed_mouth_gets_average_teeth_above_the_dark(space):
-    library = add_open_mouths(make_person([0.0]), space)
+    library = complete_library(make_person([0.0]), space)
     opened = library.take(np.flatnonzero(library.frames < 0))
     assert len(opened) == len(library) - 1 >= 8 and (np.diff(library.frames) >= 10).all()
     gaps = [measure_gap(mesh) for mesh in opened.meshes]
@@ -66,17 +67,31 @@ def test_a_closed_mouth_gets_average_teeth_above_the_dark(space):
 
 def test_own_teeth_keep_their_size_and_it_grows_dark_below_them(space):
     person = make_person([0.01, 0.08])
-    library = add_open_mouths(person, space)
+    library = complete_library(person, space)
+    gaps = np.array([measure_gap(mesh) for mesh in library.meshes])
+    assert (library.frames[gaps < 0.09] >= 0).all(), "what the person showed is not drawn"
     opened = library.take(np.flatnonzero(library.frames < 0))
-    assert measure_gap(opened.meshes[0]) > 0.08, "what the person showed is not drawn"
     height = lambda crop: (crop[:, SIDE // 2].min(-1) > 215).sum()  # noqa: E731
     assert abs(height(opened.crops[-1]) - height(person.library.crops[1])) <= 3
     assert opened.crops[-1][find_inside(opened.meshes[-1])].min() < 60
 
 
+def test_lips_that_never_met_leave_no_teeth_when_they_close(space):
+    person = make_person([0.06, 0.08])
+    mesh = person.library.meshes[0]
+    teeth = cv2.dilate(find_inside(mesh).astype(np.uint8), np.ones((5, 1), np.uint8)) > 0
+    person.library.crops[0][teeth] = TOOTH  # the found edges of the lips lie a little within
+    library = complete_library(person, space)
+    closed = int(np.argmin([measure_gap(mesh) for mesh in library.meshes]))
+    assert measure_gap(library.meshes[closed]) < 0.005
+    count = lambda crop: (crop[:, SIDE // 2 - 15 : SIDE // 2 + 15].min(-1) > 150).sum()  # noqa: E731
+    plain = warp_picture(person.library.crops[0], mesh, library.meshes[closed])
+    assert count(library.crops[closed]) < 0.2 * count(plain)
+
+
 def test_opened_pictures_have_the_shapes_of_their_mouths(space):
     person = make_person([0.0])
-    library = add_open_mouths(person, space)
+    library = complete_library(person, space)
     faces = person.head.lift(np.array([0])) + space.decode(library.shapes)
     gaps = [measure_gap(mesh) for mesh in library.meshes]
     np.testing.assert_allclose(lip_gap(faces), gaps, atol=0.02)
@@ -84,7 +99,8 @@ def test_opened_pictures_have_the_shapes_of_their_mouths(space):
 
 def test_a_mouth_that_was_seen_open_needs_none(space):
     person = make_person([0.0, 0.2])
-    assert add_open_mouths(person, space) is person.library
+    library = complete_library(person, space)
+    assert library is person.library
 
 
 def test_the_average_teeth_are_symmetrical_and_white():
