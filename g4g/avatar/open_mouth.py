@@ -39,8 +39,11 @@ _SKIN_POINTS = (205, 425, 50, 280, 36, 266, 187, 411)
 """On the cheeks."""
 _SOFT_PX = 0.8
 """Lips and what is between them run into each other over so many px."""
-_RIM_PX = 1.6
-"""Found edges of lips are wrong by up to about so many px of a crop of 128 px."""
+_RIM, _RIM_SHARE, _RIM_REACH = 0.02, 0.25, 0.08
+"""Found edges of lips that are apart are wrong by up to about so much, and such a share of the gap; what is so far from
+them need not give way."""
+_SLIT = 0.006
+"""Where lips are nearer than this, no light falls on what is between them."""
 _EDGE = 0.006
 """What a picture shows between its lips ends so far above the lower one, and fades over as much."""
 
@@ -110,8 +113,8 @@ def _move_lips(
     steps = np.concatenate([space.open_lips(face, gap) for gap in gaps])
     moved = face + space.decode(steps)
     moved[gaps <= 0] = _close_all(moved[gaps <= 0])
-    meshes = head.draw(head.find_rows(entry.frames), moved)
-    parted, crops = _part_lips(entry.meshes[0]), []
+    rows, crops = head.find_rows(entry.frames), []
+    meshes, (parted,) = head.draw(rows, moved), head.draw(rows[:1], _part_lips(face[0])[None])
     for mesh, canonical in zip(meshes, moved, strict=True):
         picture = warp_picture(entry.crops[0], parted, mesh)
         crops.append(_draw_inside(picture, mesh, canonical, entry, face[0]))
@@ -147,15 +150,13 @@ def _close_all(faces: np.ndarray) -> np.ndarray:
     return faces
 
 
-def _part_lips(mesh: np.ndarray) -> np.ndarray:
-    """Move the inner edges of lips apart in a mesh (504, 2), px of a crop of 128 px."""
-    upper, lower = (np.array(edge[1:-1]) for edge in (UPPER_EDGE, LOWER_EDGE))
-    apart = mesh[lower] - mesh[upper]
-    apart = apart * _RIM_PX / np.maximum(np.linalg.norm(apart, axis=-1, keepdims=True), _RIM_PX)
-    mesh = mesh.copy()
-    mesh[upper] -= apart
-    mesh[lower] += apart
-    return mesh
+def _part_lips(face: np.ndarray) -> np.ndarray:
+    """Move the inner edges of lips apart in a canonical face (468, 3), and what is near them less and less."""
+    across, below, above = place_in_mouth(face, face[:, 0], face[:, 1])
+    near = np.clip(2 - np.abs(across), 0, 1) * ((below <= 0) | (above <= 0))
+    away = np.where(below <= 0, -_ramp(_RIM_REACH + below, _RIM_REACH), _ramp(_RIM_REACH + above, _RIM_REACH))
+    rim = min(_RIM, _RIM_SHARE * float(lip_gap(face)))
+    return face + rim * (near * away)[:, None] * [0, 1, 0]
 
 
 def _draw_inside(
@@ -177,6 +178,7 @@ def _draw_inside(
         front, share = _draw_average(across, below, skin)
     else:
         front, share = _draw_own(across, below, entry, face)
+    share = share * _ramp(below + above - _SLIT, _SLIT)
     depth = _ramp(0.05 - above, 0.05) * _ramp(below + above - 0.06, 0.06) * np.clip(1 - 1.4 * across**2, 0, 1)
     behind = skin.mean() * (_CAVITY + (_TONGUE - _CAVITY) * depth[..., None]) * _shade(across, below)
     inside = behind + (front - behind) * share[..., None]
