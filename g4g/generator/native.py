@@ -40,32 +40,34 @@ def draw_onto(
     padded = np.zeros((*maps.shape[:2], -(-channels // LANES) * LANES), np.float32)
     padded[..., :channels] = maps
     pictures = np.ascontiguousarray(references), np.ascontiguousarray(frame)[None]
-    _draw(result, *pictures, padded, channels, frame_to_maps, back, (left, right, first, last), size, top)
+    there = frame_to_maps - [[0, 0, 0], [0, 0, top]]
+    _draw(result, *pictures, padded, there, back, (left, right, first, last), references.shape[1] / size)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _draw(result, references, frames, maps, channels, there, back, box, size, top):
+def _draw(result, references, frames, maps, there, back, box, zoom):
+    """`there` maps px of the frame to the maps, `back` px of the crop to the frame; references are `zoom` as large."""
     height, width, count = maps.shape[0], maps.shape[1], len(references)
-    shares, rest, last = 2 * (count + 1), 3 * (count + 1), channels - 1
-    finer, half, zero = np.float32(references.shape[1] / size), np.float32(0.5), np.float32(_ZERO)
+    shares, rest = 2 * (count + 1), 3 * (count + 1)
+    zoom, half, zero = np.float32(zoom), np.float32(0.5), np.float32(_ZERO)
     m = np.empty(maps.shape[2], np.float32)
     for y in range(box[2], box[3]):
         for x in range(box[0], box[1]):
             u = there[0, 0] * x + there[0, 1] * y + there[0, 2]
-            v = there[1, 0] * x + there[1, 1] * y + there[1, 2] - top
+            v = there[1, 0] * x + there[1, 1] * y + there[1, 2]
             if u < 0 or v < 0 or u > width - 1 or v > height - 1:
                 continue
             i, j = min(int(v), height - 2), min(int(u), width - 2)
             near = _weigh_corners(np.float32(u - j), np.float32(v - i))
-            taken = near[0] * maps[i, j, last] + near[1] * maps[i, j + 1, last]
-            taken += near[2] * maps[i + 1, j, last] + near[3] * maps[i + 1, j + 1, last]
+            taken = near[0] * maps[i, j, rest + 8] + near[1] * maps[i, j + 1, rest + 8]
+            taken += near[2] * maps[i + 1, j, rest + 8] + near[3] * maps[i + 1, j + 1, rest + 8]
             if taken <= 0:
                 continue
             _interpolate(maps, i, j, near, m)
             r, g, b = np.float32(0), np.float32(0), np.float32(0)
             for k in range(count):
                 if m[shares + k] >= _LEAST_SHARE:
-                    p, q = (m[2 * k] + half) * finer - half, (m[2 * k + 1] + half) * finer - half
+                    p, q = (m[2 * k] + half) * zoom - half, (m[2 * k + 1] + half) * zoom - half
                     red, green, blue = _sample(references, k, p, q)
                     r += m[shares + k] * (red - zero)
                     g += m[shares + k] * (green - zero)

@@ -16,6 +16,7 @@ from g4g.training.aligner import AlignerStage
 from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
+from g4g.training.known_speech import Spoken
 from g4g.training.loop import Plan, Stage, train
 from g4g.training.motion import fit_motion, measure_motion
 from g4g.training.perceptual import find_perceptual
@@ -82,10 +83,7 @@ def train_stage(
         plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
         if stage == "motion":
             spoken = gather_spoken(data, note["speech"], encode, {shot.name: shot.clip for shot in shots}, plan.log)
-            motion, more = fit_motion(shots, models.motion.config, spoken, plan.log)
-            figures = {"mean_offset_s": more["mean_offset_s"], **measure_shots(motion, held)}
-            _save(out, replace(models, motion=motion), stage, note | more, figures)
-            return figures
+            return _fit_motion(out, models, shots, held, spoken, note, plan.log)
         job = _make_stage(stage, models, shots, held, plan)
     channels_last(job.trained().train().requires_grad_(True))
 
@@ -99,6 +97,16 @@ def measure_shots(motion: torch.nn.Module, shots: list[Shot]) -> dict[str, float
     """Average `measure_motion` over shots; what a shot cannot tell is left out."""
     rows = [measure_motion(motion, shot) for shot in shots]
     return {k: float(np.nanmean([row[k] for row in rows])) for k in rows[0] if any(np.isfinite(r[k]) for r in rows)}
+
+
+def _fit_motion(
+    out: Path, models: Models, shots: list[Shot], held: list[Shot], spoken: list[Spoken], note: dict, log: Callable
+) -> dict[str, float]:
+    """Fit motion, which needs no steps, and write the bundle."""
+    motion, more = fit_motion(shots, models.motion.config, spoken, log)
+    figures = {"mean_offset_s": more["mean_offset_s"], **measure_shots(motion, held)}
+    _save(out, replace(models, motion=motion), "motion", note | more, figures)
+    return figures
 
 
 def _start(out: Path, weights: str | Path | None, must_hear: bool) -> Models:
