@@ -12,7 +12,7 @@ from clips import Clip
 from g4g.dubbing import DubbedFace, Dubber
 from g4g.errors import G4GError
 from g4g.faces import refine_crop
-from g4g.media import VideoWriter, probe
+from g4g.media import FrameFormat, NewSound, VideoWriter, probe
 
 SIZE = 128
 OWN_APART_S = 0.5
@@ -69,7 +69,8 @@ def _dub(dubber: Dubber, job: Job) -> tuple[int, int]:
     info, apart_s = probe(job.clip.source), OWN_APART_S if job.sound is None else 0.0
     changed, outside = 0, 0
     frames = dubber.generate_frames(job.clip.source, job.audio, length="video", apart_s=apart_s)
-    with VideoWriter(job.out, info.width, info.height, info.fps, audio=job.audio, overwrite=True) as writer:
+    stored = FrameFormat(info.width, info.height, info.fps)
+    with VideoWriter(job.out, stored, NewSound(job.audio), overwrite=True) as writer:
         for item in frames:
             writer.write(item.frame)
             spared = np.ones(item.frame.shape[:2], bool)

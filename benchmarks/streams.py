@@ -10,7 +10,7 @@ import numpy as np
 from g4g.adapting import Dubber
 from g4g.errors import DataError
 from g4g.live import LiveFrame, Stream
-from g4g.media import VideoWriter, read_waveform
+from g4g.media import FrameFormat, NewSound, VideoWriter, read_waveform
 
 RATE_HZ = 16_000
 CHUNK_S = 0.04
@@ -56,11 +56,9 @@ def write_stream(dubber: Dubber, avatar: Path, sound: Path, out: Path) -> None:
     with dubber.stream(avatar, fps=info.fps, sample_rate=RATE_HZ, paced=False) as stream:
         push_sentence(stream, samples)
         height, width = stream.size
-        colour, aspect = info.colour, info.pixel_aspect
+        stored = FrameFormat(width, height, info.fps, colour=info.colour, pixel_aspect=info.pixel_aspect)
         heard = []
-        with VideoWriter(
-            out, width, height, info.fps, sound, overwrite=True, colour=colour, pixel_aspect=aspect
-        ) as writer:
+        with VideoWriter(out, stored, NewSound(sound), overwrite=True) as writer:
             for item in takewhile(lambda item: isinstance(item, LiveFrame), stream):
                 writer.write(item.frame)
                 heard.append(item.sound)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from command import say
 
-from g4g.media import VideoWriter, read_frames
+from g4g.media import FrameFormat, VideoWriter, read_frames
 from g4g.media.ffmpeg import run_ffmpeg
 from g4g.provenance.watermark import LEAST_SCORE, add_watermark, score_watermark
 
@@ -52,7 +52,7 @@ def read_some(clip: Path) -> list[np.ndarray]:
 def write_once_more(frames: list[np.ndarray], out: Path, is_marked: bool) -> float:
     """Write frames as a dub is written, with or without the mark; return the mark's PSNR in dB."""
     height, width = frames[0].shape[:2]
-    with VideoWriter(out, width, height, 25.0) as writer:
+    with VideoWriter(out, FrameFormat(width, height, 25.0)) as writer:
         for frame in frames:
             writer.write(add_watermark(frame) if is_marked else frame)
     return float(-10 * np.log10(np.mean((add_watermark(frames[0]).astype(float) - frames[0]) ** 2) / 255**2))

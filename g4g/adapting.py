@@ -11,7 +11,7 @@ import numpy as np
 from g4g import dubbing
 from g4g.avatar import Avatar, Learnt
 from g4g.media.check import check_video
-from g4g.options import Lesson, StreamOptions, make_stream_options
+from g4g.options import Lesson, StreamOptions, make_options
 from g4g.zoo import Models
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Dubber(dubbing.Dubber):
         from g4g.live import open_stream
         from g4g.live.stream import check_streamable
 
-        settings = make_stream_options(fps=fps, size=size, **options)
+        settings = make_options(StreamOptions, {"fps": fps, "size": size, **options})
         check_streamable(self._models)
         check_video(avatar)
         known = self._open(avatar, tolerant=False, progress=None)

@@ -6,9 +6,10 @@ for the API alone. The text below a field explains the argument, `help` explains
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from g4g.config import EMPHASIS, MOST_EMPHASIS
 from g4g.errors import ConfigError
@@ -40,6 +41,8 @@ PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions of training, as Lightning Fabric names them."""
 PRECISION_HELP = "bf16-mixed: half as fast again on CPUs with bfloat16, far slower on others (%(default)s)"
 
+
+_Options = TypeVar("_Options")
 
 SPEAKER = "speaker"
 FACE_RULES = (SPEAKER, "left", "right", "largest")
@@ -196,22 +199,6 @@ class DubOptions:
         return Lesson(self.adapt_minutes, None if self.adapt_data is None else Path(self.adapt_data))
 
 
-def make_options(given: dict[str, Any]) -> DubOptions:
-    """Make DubOptions of arguments by name.
-
-    Raises:
-        ConfigError: there is no argument of a name, or a value does not fit.
-    """
-    _check_names("dub has no argument", DubOptions, given)
-    return DubOptions(**given)
-
-
-def _check_names(fault: str, options: Any, given: dict[str, Any]) -> None:
-    known = [field.name for field in fields(options)]
-    if unknown := sorted(given.keys() - known):
-        raise ConfigError(f"{fault} {', '.join(unknown)}; it has {', '.join(known)}")
-
-
 def _check_emphasis(emphasis: float) -> None:
     if not 0 <= emphasis <= MOST_EMPHASIS:
         raise ConfigError(f"`emphasis` must lie between 0 (at rest) and {MOST_EMPHASIS:g}, got {emphasis:g}")
@@ -248,12 +235,6 @@ class StreamOptions:
             raise ConfigError(f"`sample_rate` must be a multiple of 100 from 8000 to 192000, got {self.sample_rate}")
         if not 0 <= self.jitter_s <= 1:
             raise ConfigError(f"`jitter_s` must lie between 0 and 1, got {self.jitter_s:g}")
-
-
-def make_stream_options(**given: Any) -> StreamOptions:
-    """Make StreamOptions of arguments by name. Raises ConfigError where there is none of a name, or a value misfits."""
-    _check_names("stream has no argument", StreamOptions, given)
-    return StreamOptions(**given)
 
 
 @dataclass(frozen=True)
@@ -412,6 +393,39 @@ class FinetuneOptions:
     def describe_run(self, origin: dict) -> dict:
         """Say what a run that goes on must have in common with the one that began."""
         return {"base": origin, "seed": self.seed, "face": str(self.face), "faces": self.faces}
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """With what dubs are measured."""
+
+    judge: str | Path = setting(JUDGE_WEIGHTS, "name of the judge's weights, or a file (%(default)s)")
+    """Weights that score sync, a name or a file."""
+    syncnet: str | Path | None = setting(
+        None, "syncnet_v2.model of the SyncNet project, for the official score beside the judge's", metavar="FILE"
+    )
+    """The public file syncnet_v2.model, for the official score beside the judge's (clips of 4 s and more)."""
+    faces: str = setting(FACES, "face backend (%(default)s)")
+    """Face backend by name."""
+    identity: Callable | None = None
+    """Embeds faces, see `g4g.metrics.extras.Embedder`; None: dlib's network, where it is installed."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_backend(self.faces)
+
+
+def make_options(kind: type[_Options], given: dict[str, Any]) -> _Options:
+    """Make the settings of a function from its arguments by name: DubOptions are dub's.
+
+    Raises:
+        ConfigError: there is no argument of a name, or a value does not fit.
+    """
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if unknown := sorted(given.keys() - known):
+        function = kind.__name__.removesuffix("Options").lower()
+        raise ConfigError(f"{function} has no argument {', '.join(unknown)}; it has {', '.join(known)}")
+    return kind(**given)
 
 
 def check_backend(name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from g4g.errors import ConfigError, MediaError
 
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False", Path: "a path"}
+_WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "True or False", Path: "a path"}
+_WORDS[Callable] = "a function"
 _WORDS[NoneType] = "None"
 
 

@@ -10,6 +10,7 @@ import g4g
 from g4g.cli.flags import name_flags
 from g4g.errors import ConfigError, DataError, MediaError
 from g4g.faces.backends import BACKENDS
+from g4g.jobs.batch import batch
 from g4g.metrics.evaluate import evaluate
 from g4g.options import FACE_BACKENDS, DubOptions, FinetuneOptions, LoadOptions
 from g4g.settings import as_paths
@@ -109,6 +110,22 @@ def test_one_path_is_a_list_of_one_and_never_a_list_of_letters(tmp_path):
     for wrong in (None, 3, [3]):
         with pytest.raises(ConfigError, match="`outputs` must be a path"):
             evaluate(wrong, absent)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"identity": "dlib"}, "`identity` must be a function or None, got 'dlib'"), ({"judge": 1}, "`judge` must be")],
+)
+def test_evaluate_checks_its_settings_first(given, words):
+    with pytest.raises(ConfigError, match=words):
+        evaluate("a.mp4", "a.mp4", **given)
+
+
+@pytest.mark.parametrize(("function", "first"), [(batch, "weights"), (evaluate, "judge"), (finetune, "weights")])
+def test_a_name_that_no_setting_has_is_told_by_every_function(function, first, tmp_path):
+    words = f"{function.__name__} has no argument jugde; it has {first}, "
+    with pytest.raises(ConfigError, match=words):
+        function("a.mp4", tmp_path / "out", jugde="g4g-judge")
 
 
 def test_sentences_of_the_command_line_name_flags():

@@ -6,10 +6,10 @@ import argparse
 import shlex
 import sys
 
-from g4g.cli.flags import add_debug
+from g4g.cli.flags import add_debug, add_settings, read_settings
 from g4g.cli.progress import show_progress
 from g4g.errors import ConfigError, DataError
-from g4g.options import FACES, JUDGE_WEIGHTS
+from g4g.options import EvaluateOptions
 
 _ABOUT = (
     "Measure dubs against the videos that they were made from: sync by a judge that no training saw, picture, "
@@ -36,12 +36,7 @@ def add(commands) -> None:
     parser.add_argument("--list", metavar="FILE", help="instead: a text file with DUB, SOURCE on each line")
     parser.add_argument("--json", metavar="FILE", help="write all figures; a later run goes on from it")
     parser.add_argument("--report", metavar="DIR", help="write a page with plots, sheets and the clips themselves")
-    parser.add_argument("--judge", default=JUDGE_WEIGHTS, help="name of the judge's weights, or a file (%(default)s)")
-    parser.add_argument(
-        "--syncnet", metavar="FILE",
-        help="syncnet_v2.model of the SyncNet project, for the official score beside the judge's",
-    )  # fmt: skip
-    parser.add_argument("--faces", default=FACES, help="face backend (%(default)s)")
+    add_settings(parser, EvaluateOptions)
     add_debug(parser)
 
 
@@ -62,8 +57,8 @@ def run(options: argparse.Namespace) -> None:
         outputs, references = map(list, zip(*read_list(options.list), strict=True))
     with show_progress() as report:
         result = evaluate(
-            outputs, references, options.audio, judge=options.judge, syncnet=options.syncnet, faces=options.faces,
-            phonemes=options.phonemes, json_file=options.json, progress=report,
+            outputs, references, options.audio, phonemes=options.phonemes, json_file=options.json, progress=report,
+            **read_settings(options, EvaluateOptions),
         )  # fmt: skip
     print("\n".join([*reach_verdict(result).lines(), "", format_evaluation(result)]))
     if options.report:

@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, fields
 from functools import cache
 from typing import Any
 
-from g4g.options import BatchOptions, DubOptions, FinetuneOptions, LoadOptions, TrainOptions
+from g4g.options import BatchOptions, DubOptions, EvaluateOptions, FinetuneOptions, LoadOptions, TrainOptions
 
 _ARGUMENT = re.compile(r"`(\w+)(?:=\w+)?`")
 """How sentences of the API name an argument."""
@@ -56,7 +56,7 @@ def name_flags(words: str) -> str:
 def _flag_names() -> dict[str, str]:
     names = {"audio": "--audio", "out": "-o", "video": "the video", "audios": "--audio", "references": "--reference"}
     names["trust"] = "--trust"
-    for settings in (BatchOptions, TrainOptions, FinetuneOptions, LoadOptions, DubOptions):
+    for settings in (BatchOptions, TrainOptions, EvaluateOptions, FinetuneOptions, LoadOptions, DubOptions):
         names |= {field.name: name_flag(field) for field in _list_flags(settings, None)}
     return names
 

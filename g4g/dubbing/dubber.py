@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from g4g.dubbing.report import DubbedFrame, DubReport, draw_faces, draw_sheet
 from g4g.dubbing.voices import hear_sounds
 from g4g.engine import choose_engine, use_threads
 from g4g.errors import ConfigError
-from g4g.media import MediaInfo, VideoWriter
+from g4g.media import FrameFormat, MediaInfo, NewSound, VideoWriter
 from g4g.media.check import check_dub, check_video, list_sounds
-from g4g.media.encode import choose_encoding
+from g4g.media.encode import Encoding
 from g4g.media.mix import mixed_sound
 from g4g.media.picture import PlaneMaker
 from g4g.media.sheet import check_sheet
@@ -41,6 +42,7 @@ from g4g.settings import as_path
 from g4g.zoo import Models, load
 
 _SHEET_FRAMES = 8
+_LOST_ALPHA = "the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"
 Progress = Callable[[str, int, int], None] | None
 
 
@@ -111,34 +113,32 @@ class Dubber:
             Our choice.
         """
         self._clock.seconds.clear()
-        settings = make_options(options)
-        sounds = check_dub(video, audio, out, settings)
-        encoding = choose_encoding(Path(out), settings.codec, settings.crf)
+        settings = make_options(DubOptions, options)
+        sounds, encoding = check_dub(video, audio, out, settings)
         heard_files = [Path(file) for file in (audio, *sounds.values()) if file is not None]
         marker = Marker(Path(out), settings, [video, *heard_files])
         dub = self._plan(video, audio, sounds, settings, progress)
         give_back_memory()
-        info = dub.avatar.info
-        alpha = info.has_alpha and encoding.holds_alpha
         maker, offsets = self._make_maker(), {}
         with ExitStack() as stack:
             heard = stack.enter_context(mixed_sound(list(sounds.values()))) if audio is None else audio
             check_result(list(dub.plan.passed), self._models.name)
             passed = list(dub.plan.passed) if settings.dry_run else []
             mark = marker.make(self._models, dub, heard_files, passed)
-            writer = self._open_writer(Path(out), heard, dub, settings, alpha, mark)
-            frames = stack.enter_context(closing(maker.make_frames(dub, alpha)))
+            sound = NewSound(Path(heard), dub.plan.span_s, settings.mix)
+            stored = _choose_format(dub, encoding, is_marked=mark is not None and mark.draw is not None)
+            writer = VideoWriter(
+                out, stored, sound, encoding=encoding, source=_find_source(dub.avatar.info), mark=mark,
+                overwrite=settings.overwrite,
+            )  # fmt: skip
+            frames = stack.enter_context(closing(maker.make_frames(dub, stored.alpha)))
             if not settings.dry_run:
                 offsets = self._write(dub, frames, writer, settings.sheet, progress, passed)
         give_back_memory()
-        lost = (
-            ["the transparency of the video is left out: vp9 in .webm and prores in .mov keep it"]
-            if info.has_alpha and not alpha
-            else []
-        )
+        info = dub.avatar.info
+        lost = [_LOST_ALPHA] if info.has_alpha and not stored.alpha else []
         warnings = (
-            *dub.avatar.faults, *info.changes, *lost, *dub.warnings, *writer.warnings,
-            *_describe_run(maker, offsets),
+            *dub.avatar.faults, *info.changes, *lost, *dub.warnings, *writer.warnings, *_describe_run(maker, offsets),
         )  # fmt: skip
         return self._report(dub, passed, settings, offsets, warnings, output=Path(out), provenance=marker.words)
 
@@ -202,7 +202,7 @@ class Dubber:
 
     def generate_frames(self, video: str | Path, audio: str | Path | None, **options: object) -> Iterator[DubbedFrame]:
         """Yield the frames of a dub before encoding; arguments as for `dub`."""
-        settings = make_options(options)
+        settings = make_options(DubOptions, options)
         check_video(video)
         dub = self._plan(video, audio, list_sounds(audio, settings), settings)
         return self._make_maker().make_frames(dub)
@@ -223,19 +223,6 @@ class Dubber:
     def _make_maker(self) -> FrameMaker:
         return FrameMaker(self._models, self._painter, self._clock)
 
-    def _open_writer(self, out: Path, heard, dub: Dub, settings: DubOptions, alpha: bool, mark) -> VideoWriter:
-        info, plan = dub.avatar.info, dub.plan
-        encoding = choose_encoding(out, settings.codec, settings.crf)
-        is_rgb = alpha or (mark is not None and mark.draw is not None)
-        planar = info.is_planar and not is_rgb and encoding.stores_planes(info.width, info.height)
-        return VideoWriter(
-            out, info.width, info.height, info.fps, audio=heard, span_s=plan.span_s, mix=settings.mix,
-            overwrite=settings.overwrite, codec=settings.codec, crf=settings.crf, colour=info.colour,
-            pixel_aspect=info.pixel_aspect, alpha=alpha,
-            times_s=None if has_constant_rate(plan.times_s, info.fps) else plan.times_s,
-            source=_find_source(info), mark=mark, planar=planar,
-        )  # fmt: skip
-
     def _write(
         self, dub: Dub, frames, writer: VideoWriter, sheet, progress: Progress, passed: list[str | None]
     ) -> dict[str, float]:  # fmt: skip
@@ -245,7 +232,7 @@ class Dubber:
             The offsets, which are told while ffmpeg adds the sound.
         """
         samples, count, meter = [], len(dub.plan), OffsetMeter(self._faces)
-        planes = PlaneMaker(dub.avatar.info.colour) if writer.planar else None
+        planes = PlaneMaker(dub.avatar.info.colour) if writer.frames.planar else None
         wanted = set(np.linspace(0, count - 1, _SHEET_FRAMES).astype(int).tolist())
         with ThreadPoolExecutor(1) as beside, writer:
             for number, item in enumerate(frames):
@@ -302,6 +289,16 @@ def _lay_out(item: DubbedFrame, planes: PlaneMaker | None) -> np.ndarray:
     if planes is not None:
         return planes.make(item.picture, item.patches)
     return np.concatenate([item.frame, item.alpha], axis=-1) if item.alpha.shape[-1] else item.frame
+
+
+def _choose_format(dub: Dub, encoding: Encoding, is_marked: bool) -> FrameFormat:
+    """Tell what the frames of a dub are: planes where the video has them and nobody must see RGB on the way."""
+    info = dub.avatar.info
+    times_s = None if has_constant_rate(dub.plan.times_s, info.fps) else dub.plan.times_s
+    frames = FrameFormat(info.width, info.height, info.fps, times_s, info.colour, info.pixel_aspect)
+    if info.has_alpha and encoding.holds_alpha:
+        return replace(frames, alpha=True)
+    return replace(frames, planar=info.is_planar and not is_marked and encoding.stores_planes(frames))
 
 
 def _find_source(info: MediaInfo) -> Path | None:

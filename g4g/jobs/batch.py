@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -28,7 +27,7 @@ from g4g.jobs.settings import (
     list_cores,
     share_cores,
 )
-from g4g.options import TINY_WEIGHTS, BatchOptions
+from g4g.options import TINY_WEIGHTS, BatchOptions, make_options
 
 _HIDDEN = ".batch"
 """Folder below the output folder: avatars, and while a batch runs, all that is unfinished."""
@@ -124,8 +123,7 @@ def batch(
     Source:
         Our choice.
     """
-    given: dict[str, Any] = options
-    settings, found, out = BatchOptions(**given), read_jobs(jobs), Path(out).absolute()
+    settings, found, out = make_options(BatchOptions, options), read_jobs(jobs), Path(out).absolute()
     if str(settings.weights) not in (TINY_WEIGHTS, *read_manifest()):
         settings = replace(settings, weights=find_weights(settings.weights).absolute())
     if settings.device == "auto":

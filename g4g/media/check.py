@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from g4g.errors import ConfigError, MediaError
+from g4g.errors import ConfigError
 from g4g.media.decode import check_input, find_video, open_media
-from g4g.media.encode import choose_encoding
+from g4g.media.encode import Encoding, choose_encoding
 from g4g.media.folder import list_pictures
 from g4g.media.sheet import check_sheet
-from g4g.media.sound import has_sound
+from g4g.media.sound import check_sound
 from g4g.media.write import check_output
 from g4g.options import DubOptions
 from g4g.settings import as_path
@@ -21,19 +21,19 @@ _ZIP = b"PK\x03\x04"
 
 def check_dub(
     video: str | os.PathLike, audio: str | os.PathLike | None, out: str | os.PathLike, settings: DubOptions
-) -> dict[int | None, str | os.PathLike]:
+) -> tuple[dict[int | None, str | os.PathLike], Encoding]:
     """Check all of a dub that can be checked in the blink of an eye.
 
     Args:
         video, audio, out: as for `Dubber.dub`.
         settings: its other arguments.
     Returns:
-        As `list_sounds`.
+        The sounds as `list_sounds` gives them, and how the picture will be stored.
     Raises:
         ConfigError: arguments of a wrong kind, or that do not fit each other or the output's container.
         MediaError: a file that is not there, or holds no picture or no sound; an output that cannot be written.
     """
-    choose_encoding(as_path(out, "out"), settings.codec, settings.crf)
+    encoding = choose_encoding(as_path(out, "out"), settings.codec, settings.crf)
     sounds = list_sounds(audio, settings)
     inputs = [file for file in (video, audio, *sounds.values()) if file is not None]
     check_output(Path(out), settings.overwrite, inputs)
@@ -42,7 +42,7 @@ def check_dub(
     check_video(video)
     for sound in dict.fromkeys(inputs[1:]):
         check_sound(sound)
-    return sounds
+    return sounds, encoding
 
 
 def list_sounds(audio: str | os.PathLike | None, options: DubOptions) -> dict[int | None, str | os.PathLike]:
@@ -69,10 +69,3 @@ def check_video(video: str | os.PathLike) -> None:
             return
     with open_media(path) as container:
         find_video(container, path)
-
-
-def check_sound(sound: str | os.PathLike) -> None:
-    """Check that a file has a sound track. Raises MediaError where it has none."""
-    path = check_input(as_path(sound, "audio"))
-    if not has_sound(path):
-        raise MediaError(f"{path} has no audio stream; give a file with sound")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from g4g.errors import ConfigError, MediaError
-from g4g.media.colour import Colour
+from g4g.media.frame_format import FrameFormat
 
 
 @dataclass(frozen=True)
@@ -102,27 +101,15 @@ class Encoding:
         """True where transparency can be stored."""
         return self.container.muxer in self.codec.alpha_muxers
 
-    def stores_planes(self, width: int, height: int) -> bool:
+    def stores_planes(self, frames: FrameFormat) -> bool:
         """True where a picture without transparency is stored as yuv420p of even size."""
-        return width % 2 == height % 2 == 0 and self.codec.pixels == "yuv420p"
+        return frames.has_even_size and self.codec.pixels == "yuv420p"
 
-    def picture_arguments(
-        self, width: int, height: int, colour: Colour, pixel_aspect: Fraction, alpha: bool, planar: bool = False
-    ) -> list[str]:
-        """List the arguments that turn frames into the stored picture.
-
-        Args:
-            width: in pixels.
-            height: in pixels.
-            colour: how to store them.
-            pixel_aspect: width of one pixel over its height.
-            alpha: the frames are RGBA, else RGB.
-            planar: they are yuv420p in the stored colour.
-        Returns:
-            filters and encoder.
-        """
-        pixels = self.codec.pixels if width % 2 == height % 2 == 0 else self.codec.odd_pixels
-        pixels = self.codec.alpha_pixels if alpha else pixels
+    def picture_arguments(self, frames: FrameFormat) -> list[str]:
+        """List the arguments that turn frames into the stored picture: filters and encoder."""
+        pixels = self.codec.pixels if frames.has_even_size else self.codec.odd_pixels
+        pixels = self.codec.alpha_pixels if frames.alpha else pixels
+        colour, aspect = frames.colour, frames.pixel_aspect
         sample_range = "pc" if colour.full_range and self.codec.full_range else "tv"
         convert = [
             f"scale=out_color_matrix={colour.matrix}:out_range={sample_range}"
@@ -130,10 +117,10 @@ class Encoding:
             f"format={pixels}",
         ]
         filters = [
-            *([] if planar else convert),
+            *([] if frames.planar else convert),
             f"setparams=colorspace={colour.matrix}:color_primaries={colour.primaries}:color_trc={colour.transfer}"
             f":range={sample_range}",
-            f"setsar={pixel_aspect.numerator}/{pixel_aspect.denominator}",
+            f"setsar={aspect.numerator}/{aspect.denominator}",
         ]
         quality = [] if self.crf is None else ["-crf", str(self.crf)]
         return ["-vf", ",".join(filters), *self.codec.arguments, *quality]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from g4g.media.decode import open_media
+from g4g.errors import ConfigError, MediaError
+from g4g.media.decode import check_input, open_media
 from g4g.media.read import FILL_GAPS, align_filter
+from g4g.settings import as_path
 
 MIXES = ("replace", "keep", "duck")
 """What becomes of the video's own sound while the new one is used: removed, left beneath it, lowered under speech."""
@@ -17,16 +21,36 @@ NO_CLIPPING = "alimiter=level=false"
 """Two sounds may add up to more than full scale."""
 
 
-def sound_graph(
-    audio: Path, old: Path | None, span_s: tuple[float, float], mix: str, duration_s: float, old_input: int
-) -> str:
+TIME_SLACK_S = 1e-3
+"""A span that ends so near to the output's end reaches it."""
+
+
+@dataclass(frozen=True)
+class NewSound:
+    """The sound that an output is given.
+
+    Raises:
+        ConfigError: `mix` is none of MIXES.
+    """
+
+    file: Path
+    """A sound file, or a video whose sound is taken on its own video's clock."""
+    span_s: tuple[float, float] | None = None
+    """From when to when it is heard, in seconds of the output; cut, or followed by silence. None: all the time."""
+    mix: str = "replace"
+    """What becomes of the old sound within the span, one of MIXES; outside it stays."""
+
+    def __post_init__(self) -> None:
+        if self.mix not in MIXES:
+            raise ConfigError(f"`mix` must be one of {', '.join(MIXES)}, got {self.mix!r}")
+
+
+def sound_graph(new: NewSound, old: Path | None, duration_s: float, old_input: int) -> str:
     """Write the filter graph of an output's first sound track, [heard].
 
     Args:
-        audio: the new sound, input 1.
-        old: the video, for its own sound; None where nothing of that is kept.
-        span_s: from when to when the new sound is heard, in seconds of the output; cut, or followed by silence.
-        mix: one of MIXES.
+        new: input 1.
+        old: the video whose own sound may stay; None: there is none.
         duration_s: of the output.
         old_input: the video's number among ffmpeg's inputs, whose clock starts with its picture.
     Returns:
@@ -34,19 +58,29 @@ def sound_graph(
     Raises:
         MediaError: a file without sound.
     """
-    start_s, end_s = span_s
-    new = f"[1:a:0]{align_filter(audio)},{_fit(end_s - start_s)}"
+    start_s, end_s = new.span_s or (0.0, duration_s)
+    end_s = duration_s if end_s > duration_s - TIME_SLACK_S else end_s
+    is_whole = start_s <= 0 and end_s >= duration_s
+    heard = f"[1:a:0]{align_filter(new.file)},{_fit(end_s - start_s)}"
     placed = f"adelay={start_s * 1000:.3f}:all=1,{_fit(duration_s)}"
-    if old is None:
-        return f"{new},{placed}[heard]"
-    new += f",{_like_old(old)}"
+    if old is None or not has_sound(old) or (is_whole and new.mix == "replace"):
+        return f"{heard},{placed}[heard]"
+    heard += f",{_like_old(old)}"
     kept = f"[{old_input}:a:0]{FILL_GAPS},{_like_old(old)},{_fit(duration_s)}"
-    if mix == "replace":
-        return _splice(new, kept, start_s, end_s, duration_s)
-    if mix == "keep":
-        return f"{new},{placed}[new];{kept}[old];[old][new]amix=normalize=0,{NO_CLIPPING}[heard]"
+    if new.mix == "replace":
+        return _splice(heard, kept, start_s, end_s, duration_s)
+    if new.mix == "keep":
+        return f"{heard},{placed}[new];{kept}[old];[old][new]amix=normalize=0,{NO_CLIPPING}[heard]"
     lower = f"[old][key]{DUCK}[low];[low][new]amix=normalize=0,{NO_CLIPPING}[heard]"
-    return f"{new},{placed},asplit[new][key];{kept}[old];{lower}"
+    return f"{heard},{placed},asplit[new][key];{kept}[old];{lower}"
+
+
+def check_sound(sound: str | os.PathLike) -> Path:
+    """Check that a file has a sound track, and give its path. Raises MediaError where it has none."""
+    path = check_input(as_path(sound, "audio"))
+    if not has_sound(path):
+        raise MediaError(f"{path} has no audio stream; give a file with sound")
+    return path
 
 
 def has_sound(path: Path) -> bool:

@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
@@ -14,26 +13,17 @@ import av
 import numpy as np
 
 from g4g.errors import ConfigError, MediaError, ShapeError
-from g4g.media.colour import VIDEO_COLOUR, Colour
 from g4g.media.decode import check_input
-from g4g.media.encode import choose_encoding
+from g4g.media.encode import Encoding, choose_encoding
 from g4g.media.ffmpeg import ALLOWED_PROTOCOLS, ffmpeg_command, ffmpeg_error, input_arguments, run_ffmpeg, to_url
+from g4g.media.frame_format import FrameFormat
 from g4g.media.mark import Mark, place_with_sidecar
 from g4g.media.other_streams import copy_other_streams, read_comment
-from g4g.media.sound import MIXES, has_sound, sound_graph
+from g4g.media.sound import NewSound, check_sound, sound_graph
 from g4g.media.work_folder import WorkFolder
 
 AUDIO_BITRATE = "192k"
 """Bits per second of the new sound (our choice)."""
-
-FINE_TIME_BASE = Fraction(1, 120_000)
-"""Unit (s) of the times of a variable frame rate; all usual rates, 24000/1001 and the like included, divide it."""
-
-TIME_SLACK_S = 1e-3
-"""A span that ends so near to the output's end reaches it."""
-
-MAX_FPS_DENOMINATOR = 1001
-"""Frame rates are fractions such as 30000/1001; a float is taken to the nearest one."""
 
 
 def check_output(path: Path, overwrite: bool, inputs: Iterable[str | os.PathLike] = ()) -> None:
@@ -66,63 +56,37 @@ class VideoWriter:
 
     Args:
         path: output; its ending decides the container (see `choose_encoding`); its folder must exist.
-        width: of every frame in pixels; kept exactly.
-        height: of every frame in pixels.
-        fps: frames per second; with a variable rate the mean, which gives the last frame its length.
-        audio: sound file, or video whose sound is taken on its own video's clock; None writes no sound.
-        span_s: from when to when it is heard, in seconds of the output; None: all the time.
-        mix: what becomes of the sound of `source` within the span, one of MIXES; outside it stays.
-        overwrite: replace an existing output.
-        codec: a name of CODECS; None takes the container's first.
-        crf: quality on the codec's own scale, 0 is best; None takes our choice.
-        times_s: when each frame is shown, in seconds, rising from 0; None: they follow each other at `fps`.
-        colour: how the picture is stored.
-        pixel_aspect: width of one pixel over its height.
-        planar: frames are planes in this colour; size and codec must fit, see `Encoding.stores_planes`.
-        alpha: frames are RGBA; codec and container must hold it (prores in .mov, vp9 in .webm, both in .mkv).
+        frames: what is written, and when each frame is shown.
+        sound: what is heard; None writes no sound.
+        encoding: how the picture is stored; None takes the container's first codec and our choice of quality.
         source: video whose other sound tracks, subtitles, chapters and metadata come along; `warnings` names the rest.
         mark: what the file says of its making; None: nothing.
+        overwrite: replace an existing output.
     Raises:
-        MediaError: output exists, its folder does not, unknown ending, bad size or fps, no sound in `audio`.
-        ConfigError: codec or crf do not fit the container.
+        MediaError: output exists, its folder does not, unknown ending, no sound in `sound`.
+        ConfigError: the codec cannot hold transparency.
     """
 
     def __init__(
-        self, path: str | os.PathLike, width: int, height: int, fps: float, audio: str | os.PathLike | None = None,
-        span_s: tuple[float, float] | None = None, mix: str = "replace", overwrite: bool = False,
-        codec: str | None = None, crf: int | None = None, times_s: np.ndarray | None = None,
-        colour: Colour = VIDEO_COLOUR, pixel_aspect: Fraction = Fraction(1), alpha: bool = False,
-        source: str | os.PathLike | None = None, mark: Mark | None = None, planar: bool = False,
+        self, path: str | os.PathLike, frames: FrameFormat, sound: NewSound | None = None, *,
+        encoding: Encoding | None = None, source: str | os.PathLike | None = None, mark: Mark | None = None,
+        overwrite: bool = False,
     ) -> None:  # fmt: skip
-        self.path = Path(path)
-        self.width, self.height, self.overwrite, self.planar = width, height, overwrite, planar
-        self.fps = Fraction(fps).limit_denominator(MAX_FPS_DENOMINATOR) if np.isfinite(fps) else Fraction(0)
+        self.path, self.frames, self.overwrite = Path(path), frames, overwrite
         self.warnings: tuple[str, ...] = ()
-        if width < 1 or height < 1 or self.fps <= 0:
-            raise MediaError(f"cannot write {width} x {height} px at {fps} frames/s; sizes and rate must be above 0")
-        self._encoding = choose_encoding(self.path, codec, crf)
-        if alpha and not self._encoding.holds_alpha:
+        self._encoding = encoding or choose_encoding(self.path)
+        if frames.alpha and not self._encoding.holds_alpha:
             raise ConfigError(
                 "this codec cannot hold transparency; use prores in .mov or vp9 in .webm, or leave alpha out"
             )
-        check_output(self.path, overwrite)
         self._mark = mark
-        if mark is not None and mark.sidecar is not None:
-            check_output(mark.sidecar, overwrite)
-        self._picture_arguments = self._encoding.picture_arguments(width, height, colour, pixel_aspect, alpha, planar)
-        self._shape, self._pixels = (height, width, 4 if alpha else 3), "rgba" if alpha else "rgb24"
-        if planar:
-            self._shape, self._pixels = (3 * height // 2, width), "yuv420p"
-        self._picture_muxer = self._encoding.picture_muxer(alpha)
-        self.frame_count, self._last_time, self._times_s = 0, -1, times_s
-        self._time_base = 1 / self.fps if times_s is None else FINE_TIME_BASE
+        for file in self._list_outputs():
+            check_output(file, overwrite)
+        self.frame_count, self._last_time = 0, -1
         self._source = None if source is None else check_input(source)
-        self._audio = None if audio is None else check_input(audio)
-        if self._audio is not None and not has_sound(self._audio):
-            raise MediaError(f"{self._audio} has no audio stream; give a file with sound")
-        if mix not in MIXES:
-            raise ConfigError(f"`mix` must be one of {', '.join(MIXES)}, got {mix!r}")
-        self._span_s, self._mix = span_s, mix
+        self._sound = sound
+        if sound is not None:
+            check_sound(sound.file)
         self._folder: Path | None = None
 
     def __enter__(self) -> VideoWriter:
@@ -160,24 +124,21 @@ class VideoWriter:
         """
         if self._folder is None:
             raise MediaError("VideoWriter.write works inside its with block only")
-        if frame.shape != self._shape or frame.dtype != np.uint8:
-            raise ShapeError(f"expected a uint8 frame of shape {self._shape}, got {frame.dtype} {frame.shape}")
+        if frame.shape != self.frames.shape or frame.dtype != np.uint8:
+            raise ShapeError(f"expected a uint8 frame of shape {self.frames.shape}, got {frame.dtype} {frame.shape}")
         if self._mark is not None and self._mark.draw is not None:
             frame = self._mark.draw(frame)
         packet = av.Packet(np.ascontiguousarray(frame).data)
-        packet.stream, packet.time_base = self._stream, self._time_base
+        packet.stream, packet.time_base = self._stream, self.frames.time_base
         # a damaged video may show two frames at one time: a container needs them apart
-        self._last_time = max(round(Fraction(self._time_s(self.frame_count)) / self._time_base), self._last_time + 1)
+        time = round(self.frames.time_s(self.frame_count) / self.frames.time_base)
+        self._last_time = max(time, self._last_time + 1)
         packet.pts = packet.dts = self._last_time
         try:
             self._pipe.mux(packet)
         except (OSError, av.FFmpegError) as error:
             raise self._encoder_error() from error
         self.frame_count += 1
-
-    def _time_s(self, number: int) -> float | Fraction:
-        """When a frame is shown."""
-        return number / self.fps if self._times_s is None else float(self._times_s[number])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -191,15 +152,16 @@ class VideoWriter:
     def _open_pipe(self) -> None:
         """Start the stream of raw pictures: NUT, since a bare pipe of pixels has no times."""
         self._pipe = av.open(self._encoder.stdin, "w", format="nut", options={"write_index": "0"})
-        self._stream = self._pipe.add_stream("rawvideo", rate=self.fps)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = self.width, self.height, self._pixels
-        self._stream.time_base = self._stream.codec_context.time_base = self._time_base
+        frames = self.frames
+        self._stream = self._pipe.add_stream("rawvideo", rate=frames.rate)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = frames.width, frames.height, frames.pixels
+        self._stream.time_base = self._stream.codec_context.time_base = frames.time_base
 
     def _encoder_arguments(self) -> list[str]:
         source = ["-protocol_whitelist", ALLOWED_PROTOCOLS, "-f", "nut", "-i", "pipe:0"]
         times = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
-        picture = ["-f", self._picture_muxer, to_url(self._folder / "picture")]
-        return [*source, *times, *self._picture_arguments, *picture]
+        picture = ["-f", self._encoding.picture_muxer(self.frames.alpha), to_url(self._folder / "picture")]
+        return [*source, *times, *self._encoding.picture_arguments(self.frames), *picture]
 
     def _finish(self) -> None:
         """Close the picture, add the sound, and move the whole file to its name."""
@@ -218,26 +180,32 @@ class VideoWriter:
 
     def _publish(self, whole: Path) -> None:
         """Seal the finished file and move it to its name, a sidecar first: no video appears without its mark."""
-        sidecar = None if self._mark is None else self._mark.sidecar
         beside = None if self._mark is None else self._mark.seal(whole)
-        for path in filter(None, (self.path, sidecar)):
+        outputs = self._list_outputs()
+        for path in outputs:
             check_output(path, self.overwrite)
-        if sidecar is None:
+        if len(outputs) == 1:
             os.replace(whole, self.path)
             return
         (self._folder / "sidecar").write_bytes(beside)
         place_with_sidecar(whole, self._folder / "sidecar", self.path)
 
+    def _list_outputs(self) -> list[Path]:
+        """List the video and, where there is one, the sidecar of its mark."""
+        sidecar = None if self._mark is None else self._mark.sidecar
+        return [self.path] if sidecar is None else [self.path, sidecar]
+
     def _mux_arguments(self, whole: Path) -> list[str]:
         container = self._encoding.container
-        length_s = float(self._time_s(self.frame_count - 1) + 1 / self.fps)
+        length_s = float(self.frames.time_s(self.frame_count - 1) + 1 / self.frames.rate)
         inputs = ["-copyts", *input_arguments(self._folder / "picture")]
         outputs = ["-map", "0:v:0", "-c:v", "copy"]
-        if self._audio is not None:
-            inputs += input_arguments(self._audio)
-            outputs += ["-filter_complex", self._sound_graph(length_s), "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
+        tracks = int(self._sound is not None)
+        if self._sound is not None:
+            inputs += input_arguments(self._sound.file)
+            graph = sound_graph(self._sound, self._source, length_s, old_input=2)
+            outputs += ["-filter_complex", graph, "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
         if self._source is not None:
-            tracks = int(self._audio is not None)
             carried = copy_other_streams(self._source, 1 + tracks, container, length_s, tracks)
             inputs += carried.inputs
             outputs += carried.outputs
@@ -247,14 +215,6 @@ class VideoWriter:
             outputs += ["-metadata", f"comment={self._mark.add_to(own)}"]
         outputs += ["-c:a", container.audio_codec, *self._encoding.container_arguments]
         return [*inputs, *outputs, "-f", container.muxer, to_url(whole)]
-
-    def _sound_graph(self, length_s: float) -> str:
-        start_s, end_s = self._span_s or (0.0, length_s)
-        end_s = length_s if end_s > length_s - TIME_SLACK_S else end_s
-        is_whole = start_s <= 0 and end_s >= length_s
-        keeps_old = self._source is not None and has_sound(self._source) and not (is_whole and self._mix == "replace")
-        old = self._source if keeps_old else None
-        return sound_graph(self._audio, old, (start_s, end_s), self._mix, length_s, old_input=2)
 
     def _encoder_error(self) -> MediaError:
         code = self._encoder.wait()

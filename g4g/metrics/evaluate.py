@@ -14,12 +14,12 @@ from g4g.checkpoints import check_weights
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
 from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
-from g4g.metrics.extras import Embedder, Extras, load_extras
+from g4g.metrics.extras import Extras, load_extras
 from g4g.metrics.judge import Judge, load_judge
 from g4g.metrics.kinds import KINDS, ROWS
 from g4g.metrics.phonemes import Phoneme, read_phonemes
 from g4g.metrics.report import align_columns, finite_json
-from g4g.options import FACES, JUDGE_WEIGHTS, check_backend
+from g4g.options import EvaluateOptions, make_options
 from g4g.settings import as_paths
 
 Files = str | Path | Sequence[str | Path]
@@ -82,10 +82,8 @@ class Evaluation:
 
 
 def evaluate(
-    outputs: Files, references: Files, audios: Files = (), *,
-    judge: str | Path = JUDGE_WEIGHTS, syncnet: str | Path | None = None,
-    identity: Embedder | None = None, faces: str = FACES, phonemes: Files = (),
-    json_file: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None,
+    outputs: Files, references: Files, audios: Files = (), *, phonemes: Files = (),
+    json_file: str | Path | None = None, progress: Callable[[str, int, int], None] | None = None, **options: object,
 ) -> Evaluation:  # fmt: skip
     """Measure dubs against the videos that they were made from.
 
@@ -93,14 +91,11 @@ def evaluate(
         outputs: dubbed videos, or folders of them; a single path, as for the next three, is a list of one.
         references: their sources, or folders of them: matched by order where both are single files, else by name.
         audios: the new sounds; none: the dubs carry their sources' own sound.
-        judge: weights that score sync, a name or a file.
-        syncnet: the public file syncnet_v2.model, for the official score beside the judge's (clips of 4 s and more).
-        identity: embeds faces, see `g4g.metrics.extras.Embedder`; None: dlib's network, where it is installed.
-        faces: face backend by name.
         phonemes: JSON files with the phonemes of the new sounds (`g4g.metrics.phonemes.write_phonemes`); a single one
             belongs to every dub.
         json_file: written after each clip; clips that it holds already, of unchanged files, are not measured again.
         progress: called with (stage, done, total).
+        options: more settings by name; `EvaluateOptions` lists and explains them.
     Returns:
         Figures of every dub; one that failed says why.
     Raises:
@@ -109,23 +104,23 @@ def evaluate(
     """
     named = {"outputs": outputs, "references": references, "audios": audios, "phonemes": phonemes}
     outputs, references, audios, phonemes = (as_paths(given, name) for name, given in named.items())
-    check_weights(judge)
-    check_backend(faces)
+    settings = make_options(EvaluateOptions, options)
+    check_weights(settings.judge)
     jobs = match_files(outputs, references, audios)
     files = _match_phonemes([job[0] for job in jobs], outputs, phonemes)
     sounds = {file: read_phonemes(file) for file in files if file is not None}
-    known = _read_known(json_file, str(judge))
-    extras = load_extras(syncnet, identity)
+    known = _read_known(json_file, str(settings.judge))
+    extras = load_extras(settings.syncnet, settings.identity)
     network: Judge | None = None
-    result = Evaluation(str(judge), missing=extras.missing)
+    result = Evaluation(str(settings.judge), missing=extras.missing)
     for number, (job, file) in enumerate(zip(jobs, files, strict=True), 1):
         if progress:
             progress("evaluate", number - 1, len(jobs))
         stamp = stamp_files([*job, file])
         scores = known.get(stamp)
         if scores is None:
-            network = network or load_judge(judge)
-            scores = _measure(job, network, faces, extras, sounds[file] if file else [])
+            network = network or load_judge(settings.judge)
+            scores = _measure(job, network, settings.faces, extras, sounds[file] if file else [])
             scores.stamp = stamp
         elif extras.fid is not None:
             extras = replace(extras, fid=None)

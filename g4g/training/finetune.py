@@ -17,7 +17,7 @@ from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
 from g4g.nn import check_device
-from g4g.options import CROP_PX, FinetuneOptions
+from g4g.options import CROP_PX, FinetuneOptions, make_options
 from g4g.settings import as_path
 from g4g.training.base_teacher import make_foreign
 from g4g.training.best_checkpoint import BestCheckpoint
@@ -63,7 +63,7 @@ def finetune(
     Source:
         Our choice.
     """
-    options, out, work = FinetuneOptions(**settings), as_path(out, "out"), Path(f"{out}.work")
+    options, out, work = make_options(FinetuneOptions, settings), as_path(out, "out"), Path(f"{out}.work")
     check_device(options.device)
     clips = _check_files(clips, out)
     base, origin = load(options.weights), _describe_base(options.weights)

@@ -14,7 +14,15 @@ from g4g.cli.flags import name_flag
 from g4g.cli.parser import COMMANDS, make_parser
 from g4g.dubbing import Dubber
 from g4g.metrics.evaluate import evaluate
-from g4g.options import BatchOptions, DubOptions, FinetuneOptions, LoadOptions, ServeOptions, TrainOptions
+from g4g.options import (
+    BatchOptions,
+    DubOptions,
+    EvaluateOptions,
+    FinetuneOptions,
+    LoadOptions,
+    ServeOptions,
+    TrainOptions,
+)
 from g4g.training.finetune import finetune
 from g4g.training.loop import Plan
 from g4g.training.prepare import prepare
@@ -42,7 +50,8 @@ def parse(command: str, *words: str) -> dict:
 @pytest.mark.parametrize(
     ("command", "settings"),
     [("dub", DubOptions), ("dub", LoadOptions), ("batch", BatchOptions), ("avatar", LoadOptions),
-     ("faces", LoadOptions), ("serve", ServeOptions), ("finetune", FinetuneOptions), ("train", TrainOptions)],
+     ("faces", LoadOptions), ("serve", ServeOptions), ("finetune", FinetuneOptions), ("train", TrainOptions),
+     ("evaluate", EvaluateOptions)],
 )  # fmt: skip
 def test_a_flag_that_is_not_given_is_the_default_of_the_api(command, settings):
     parsed, default = parse(command), asdict(settings())
@@ -58,7 +67,7 @@ def test_a_flag_that_is_not_given_is_the_default_of_the_api(command, settings):
         ("avatar", Dubber.make_avatar, {"overwrite": "overwrite", "tolerant": "tolerant"}),
         ("faces", Dubber.list_faces, {"out": "sheet", "tolerant": "tolerant"}),
         ("prepare", prepare, {"faces": "faces", "crop_px": "crop_px", "workers": "workers"}),
-        ("evaluate", evaluate, {"judge": "judge", "syncnet": "syncnet", "faces": "faces", "json": "json_file"}),
+        ("evaluate", evaluate, {"json": "json_file"}),
         ("train", Plan, {field.name: field.name for field in fields(TrainOptions)}),
     ],
 )
@@ -69,14 +78,15 @@ def test_a_command_has_the_defaults_of_its_function(command, function, names):
 
 def test_functions_take_every_setting_by_its_name():
     assert inspect.signature(finetune).parameters["settings"].kind is inspect.Parameter.VAR_KEYWORD
-    assert inspect.signature(Dubber.dub).parameters["options"].kind is inspect.Parameter.VAR_KEYWORD
+    for function in (Dubber.dub, evaluate):
+        assert inspect.signature(function).parameters["options"].kind is inspect.Parameter.VAR_KEYWORD
     given = parse("dub", "--start", "1.5", "--crf", "20", "--force", "--speaker", "0=a.wav", "--speaker", "1=b.wav")
     assert (given["start_s"], given["crf"], given["overwrite"]) == (1.5, 20, True)
     assert given["speakers"] == ["0=a.wav", "1=b.wav"]
 
 
 @pytest.mark.parametrize(
-    "settings", [DubOptions, LoadOptions, BatchOptions, FinetuneOptions, ServeOptions, TrainOptions]
+    "settings", [DubOptions, LoadOptions, BatchOptions, EvaluateOptions, FinetuneOptions, ServeOptions, TrainOptions]
 )
 def test_every_setting_is_explained_twice(settings):
     body = ast.parse(inspect.getsource(settings)).body[0].body

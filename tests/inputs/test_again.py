@@ -12,7 +12,7 @@ import pytest
 import g4g
 import g4g.avatar.prepare as prepare_module
 from g4g.avatar.cache import FileCache
-from g4g.media import VideoWriter
+from g4g.media import FrameFormat, VideoWriter
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_after_a_kill_the_next_run_is_quicker_and_clears_up(tiny, cut, voice_fil
     while not list(tmp_path.glob(".g4g-*/lock")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     (left,) = tmp_path.glob(".g4g-*")
-    with VideoWriter(tmp_path / "other.mp4", 64, 48, 25) as writer:
+    with VideoWriter(tmp_path / "other.mp4", FrameFormat(64, 48, 25)) as writer:
         assert left.is_dir()  # its process still runs
         writer.write(np.zeros((48, 64, 3), np.uint8))
     process.send_signal(signal.SIGKILL)
@@ -101,7 +101,7 @@ def test_only_work_folders_of_ones_own_are_cleared(tmp_path):
     (tmp_path / ".g4g-link").mkdir()
     (tmp_path / ".g4g-link" / "lock").symlink_to(tmp_path / "kept")
     os.utime(tmp_path / "kept", (1, 1))
-    with VideoWriter(tmp_path / "out.mp4", 64, 48, 25) as writer:
+    with VideoWriter(tmp_path / "out.mp4", FrameFormat(64, 48, 25)) as writer:
         writer.write(np.zeros((48, 64, 3), np.uint8))
     assert (tmp_path / ".g4g-notes" / "text").read_text() == (tmp_path / "kept").read_text() == "mine"
 

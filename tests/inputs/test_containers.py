@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import g4g
-from g4g.media import probe, read_frames, read_waveform
+from g4g.media import FrameFormat, NewSound, VideoWriter, probe, read_frames, read_waveform
+from g4g.media.encode import choose_encoding
 
 VIDEOS = {
     "h264.mp4": ("-c:v", "libx264"),
@@ -101,7 +102,7 @@ def test_a_sound_of_any_kind_is_read_and_heard(voice, ffmpeg, tmp_path, name):
     length = min(len(before), len(after))
     assert len(after) == pytest.approx(len(before), abs=0.1 * 16_000)
     assert np.corrcoef(before[:length], after[:length])[0, 1] > 0.9
-    with g4g.media.VideoWriter(tmp_path / "out.webm", 64, 48, 25, audio=tmp_path / name) as writer:
+    with VideoWriter(tmp_path / "out.webm", FrameFormat(64, 48, 25), NewSound(tmp_path / name)) as writer:
         for _ in range(15):
             writer.write(np.zeros((48, 64, 3), np.uint8))
     heard = read_waveform(tmp_path / "out.webm")[:length]
@@ -111,7 +112,8 @@ def test_a_sound_of_any_kind_is_read_and_heard(voice, ffmpeg, tmp_path, name):
 @pytest.mark.parametrize(("name", "codec", "video", "audio"), OUTPUTS)
 def test_the_output_is_what_its_name_and_codec_say(cut, voice, tmp_path, name, codec, video, audio):
     frames = list(read_frames(cut("a.mkv")))
-    with g4g.media.VideoWriter(tmp_path / name, 240, 288, 25, audio=voice, codec=codec) as writer:
+    encoding = choose_encoding(tmp_path / name, codec)
+    with VideoWriter(tmp_path / name, FrameFormat(240, 288, 25), NewSound(voice), encoding=encoding) as writer:
         for item in frames:
             writer.write(item.frame)
     assert codecs_of(tmp_path / name) == [video, audio]
@@ -132,7 +134,7 @@ def test_the_output_is_what_its_name_and_codec_say(cut, voice, tmp_path, name, c
 )
 def test_codecs_and_qualities_that_do_not_fit_are_one_sentence(tmp_path, name, settings, words):
     with pytest.raises(g4g.ConfigError, match=words):
-        g4g.media.VideoWriter(tmp_path / name, 64, 48, 25, **settings)
+        choose_encoding(tmp_path / name, **settings)
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1"])
@@ -140,8 +142,9 @@ def test_a_higher_crf_makes_a_smaller_file(cut, tmp_path, codec):
     frames = list(read_frames(cut("a.mkv")))[:5]
     sizes = []
     for crf in (15, 45):
-        with g4g.media.VideoWriter(tmp_path / f"{crf}.mkv", 240, 288, 25, codec=codec, crf=crf) as writer:
+        out = tmp_path / f"{crf}.mkv"
+        with VideoWriter(out, FrameFormat(240, 288, 25), encoding=choose_encoding(out, codec, crf)) as writer:
             for item in frames:
                 writer.write(item.frame)
-        sizes.append((tmp_path / f"{crf}.mkv").stat().st_size)
+        sizes.append(out.stat().st_size)
     assert sizes[1] < sizes[0] / 2

@@ -15,7 +15,7 @@ import g4g
 import g4g.media.write as write_module
 from g4g.checkpoints import find_weights, weights_dir
 from g4g.cli import main
-from g4g.media import VideoWriter, probe, read_frames
+from g4g.media import FrameFormat, VideoWriter, probe, read_frames
 from g4g.media.ffmpeg import ffmpeg_command
 from g4g.zoo import load, save_models
 
@@ -211,7 +211,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(write_module, "to_url", lambda path: "file:/dev/full")
     monkeypatch.setattr(write_module, "ffmpeg_command", lambda: [*ffmpeg_command(), "-y"])
     with pytest.raises(g4g.MediaError, match="(?s)cannot (encode|write).*out.mp4.*No space left on device"):
-        with VideoWriter(tmp_path / "out.mp4", 64, 48, 25) as writer:
+        with VideoWriter(tmp_path / "out.mp4", FrameFormat(64, 48, 25)) as writer:
             for _ in range(60):
                 writer.write(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
@@ -224,7 +224,7 @@ def test_an_ffmpeg_that_dies_is_an_error_with_its_words(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     monkeypatch.setattr(write_module, "ffmpeg_command", lambda: [str(script)])
     with pytest.raises(g4g.MediaError, match="ffmpeg ended with status 3: the encoder caught fire"):
-        with VideoWriter(tmp_path / "out" / "out.mp4", 640, 480, 25) as writer:
+        with VideoWriter(tmp_path / "out" / "out.mp4", FrameFormat(640, 480, 25)) as writer:
             for _ in range(30):
                 writer.write(np.zeros((480, 640, 3), np.uint8))
     assert list((tmp_path / "out").iterdir()) == []

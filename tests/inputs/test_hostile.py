@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import g4g
-from g4g.media import probe, read_waveform
+from g4g.media import FrameFormat, VideoWriter, probe, read_waveform
 
 MUTATIONS = int(os.environ.get("G4G_FUZZ", "20"))
 """Broken files that each fuzz test makes; they are seeded, so a larger number only adds to a smaller one."""
@@ -49,7 +49,7 @@ def test_no_file_name_reaches_a_shell_or_an_option(tiny, cut, voice, tmp_path, m
 
 
 def test_what_is_written_meanwhile_is_private(tmp_path):
-    with g4g.media.VideoWriter(tmp_path / "out.mp4", 64, 48, 25) as writer:
+    with VideoWriter(tmp_path / "out.mp4", FrameFormat(64, 48, 25)) as writer:
         (folder,) = tmp_path.iterdir()
         assert folder.stat().st_mode & 0o077 == 0
         writer.write(np.zeros((48, 64, 3), np.uint8))

@@ -8,7 +8,8 @@ import g4g
 from g4g.avatar import make_avatar
 from g4g.dubbing.plan import COVERED, EASE_FRAMES
 from g4g.faces import follow_faces, make_backend, track_faces
-from g4g.media import VideoWriter, probe, read_frames
+from g4g.media import FrameFormat, VideoWriter, probe, read_frames
+from g4g.media.encode import choose_encoding
 
 from .occluders import cover_mouth
 
@@ -25,7 +26,8 @@ def draw(tmp_path_factory):
     def make(clip, kind, rest=(0.0, 0.0), start=START, stop=STOP):
         out, hidden, info = tmp_path_factory.mktemp("drawn") / "drawn.mp4", [], probe(clip)
         points = track_faces(read_frames(clip), make_backend("mediapipe")).landmarks
-        with VideoWriter(out, info.width, info.height, info.fps, crf=10) as writer:
+        stored = FrameFormat(info.width, info.height, info.fps)
+        with VideoWriter(out, stored, encoding=choose_encoding(out, crf=10)) as writer:
             for number, item in enumerate(read_frames(clip)):
                 frame, lips = item.frame, 0.0
                 if start <= number < stop:

@@ -4,7 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from g4g.media import VideoWriter, probe, read_frames, read_waveform
+from g4g.media import FrameFormat, VideoWriter, probe, read_frames, read_waveform
+from g4g.media.encode import choose_encoding
 
 SUBTITLES = "1\n00:00:00,200 --> 00:00:00,400\nHello there\n"
 CHAPTERS = """;FFMETADATA1
@@ -62,7 +63,9 @@ def test_colour_outside_the_mask_is_the_sources(cut, tmp_path, name, codec):
         filters = ("-vf", f"scale=out_color_matrix={matrix}:out_range={samples},format=yuv420p,{tags}")
     source = cut("source.mp4", *filters, "-c:v", "libx264", "-crf", 5)
     colour = probe(source).colour
-    with VideoWriter(tmp_path / "out.mp4", 240, 288, 25, codec=codec, crf=10, colour=colour) as writer:
+    out = tmp_path / "out.mp4"
+    stored, encoding = FrameFormat(240, 288, 25, colour=colour), choose_encoding(out, codec, crf=10)
+    with VideoWriter(out, stored, encoding=encoding) as writer:
         for item in read_frames(source):
             writer.write(item.frame)
     assert probe(tmp_path / "out.mp4").colour == colour
@@ -151,7 +154,9 @@ def test_a_sound_track_that_nothing_can_decode_is_left_out_and_said(tiny, rich, 
 def test_prores_has_no_full_range_so_the_picture_is_converted(cut, tmp_path):
     tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=pc"
     full = cut("full.mp4", "-vf", f"scale=out_color_matrix=bt709:out_range=pc,format=yuv420p,{tags}", "-crf", 5)
-    with VideoWriter(tmp_path / "out.mov", 240, 288, 25, codec="prores", colour=probe(full).colour) as writer:
+    out = tmp_path / "out.mov"
+    stored = FrameFormat(240, 288, 25, colour=probe(full).colour)
+    with VideoWriter(out, stored, encoding=choose_encoding(out, "prores")) as writer:
         for item in read_frames(full):
             writer.write(item.frame)
     before, after = (next(read_frames(path)).frame.astype(int) for path in (full, tmp_path / "out.mov"))

@@ -18,7 +18,8 @@ from g4g.dubbing import motions
 from g4g.dubbing.plan import OTHER_FACE, TURNED_AWAY
 from g4g.faces import follow_faces, head_yaw, make_backend, track_faces
 from g4g.faces.turned import MOST_TURN_DEG
-from g4g.media import VideoWriter, read_frames, read_waveform
+from g4g.media import FrameFormat, VideoWriter, read_frames, read_waveform
+from g4g.media.encode import choose_encoding
 
 from .test_part import loudness, write_tone
 
@@ -190,7 +191,7 @@ def test_the_command_line_takes_faces_and_speakers(pair, voice, tmp_path, capsys
 def redraw(source, out, draw):
     """Write a clip anew, each frame and its landmarks passed through `draw`."""
     track = track_faces(read_frames(source), make_backend("mediapipe"))
-    with VideoWriter(out, 240, 288, 25, crf=10) as writer:
+    with VideoWriter(out, FrameFormat(240, 288, 25), encoding=choose_encoding(out, crf=10)) as writer:
         for number, item in enumerate(read_frames(source)):
             writer.write(np.ascontiguousarray(draw(number, item.frame, track.landmarks[number])))
     return track

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import g4g
-from g4g.media import VideoWriter, probe, read_frames
+from g4g.media import FrameFormat, VideoWriter, probe, read_frames
 from g4g.media.colour import Colour
+from g4g.media.encode import choose_encoding
 
 PLAIN = (240, 288)
 TAG_709 = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
@@ -37,7 +38,8 @@ def test_any_size_is_kept(cut, tmp_path, size, name, codec):
     frames = [
         item.frame for item in read_frames(cut("source.mkv", "-vf", f"scale={size[0]}:{size[1]}", "-c:v", "ffv1"))
     ]
-    with VideoWriter(tmp_path / name, *size, 25, codec=codec) as writer:
+    encoding = choose_encoding(tmp_path / name, codec)
+    with VideoWriter(tmp_path / name, FrameFormat(*size, 25), encoding=encoding) as writer:
         for frame in frames[:5]:
             writer.write(frame)
     found = [item.frame for item in read_frames(tmp_path / name)]
@@ -142,4 +144,4 @@ def test_transparency_that_is_lost_is_said(tiny, cut, voice, tmp_path):
     )
     assert not info.has_alpha
     with pytest.raises(g4g.ConfigError, match="cannot hold transparency; use prores in .mov or vp9 in .webm"):
-        VideoWriter(tmp_path / "other.mp4", 64, 48, 25, alpha=True)
+        VideoWriter(tmp_path / "other.mp4", FrameFormat(64, 48, 25, alpha=True))

@@ -8,7 +8,7 @@ import pytest
 from g4g.audio import window_starts
 from g4g.config import AudioConfig
 from g4g.dubbing.plan import fit_times, has_constant_rate
-from g4g.media import VideoWriter, probe, read_frames, read_waveform
+from g4g.media import FrameFormat, VideoWriter, probe, read_frames, read_waveform
 
 RATES = {"23.976": 24000 / 1001, "24": 24, "25": 25, "29.97": 30000 / 1001, "30": 30, "50": 50, "60": 60}
 HOUR_S = 3600
@@ -74,7 +74,7 @@ def test_after_an_hour_picture_and_sound_are_within_one_frame(fps):
 
 def test_a_file_of_an_hour_holds_its_last_frame_and_its_last_click_in_place(tmp_path):
     times_s = np.array([0, 1801.001, 3599.96])
-    with VideoWriter(tmp_path / "hour.mp4", 64, 48, 25, times_s=times_s) as writer:
+    with VideoWriter(tmp_path / "hour.mp4", FrameFormat(64, 48, 25, times_s)) as writer:
         for _ in times_s:
             writer.write(np.zeros((48, 64, 3), np.uint8))
     assert np.allclose(times_of(tmp_path / "hour.mp4"), times_s, atol=1e-4)

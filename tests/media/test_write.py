@@ -1,6 +1,7 @@
 """VideoWriter: pictures and sound survive the way to disk and back; a failure leaves nothing behind."""
 
 import gc
+from pathlib import Path
 
 import av
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import g4g.media.write as write_module
 from g4g.errors import MediaError, ShapeError
-from g4g.media import VideoWriter, probe, read_frames, read_waveform
+from g4g.media import FrameFormat, NewSound, VideoWriter, probe, read_frames, read_waveform
 from g4g.media.encode import CODECS, Codec
 
 COLOURS = np.array([[200, 60, 40], [40, 180, 60], [50, 70, 210], [224, 180, 150], [16, 16, 16], [240, 240, 240]])
@@ -21,9 +22,9 @@ def make_frame(height, width, shift=0):
     return np.broadcast_to(stripes.astype(np.uint8), (height, width, 3))
 
 
-def write_clip(path, count=25, size=(96, 120), fps=25.0, **settings):
+def write_clip(path, count=25, size=(96, 120), fps=25.0, sound=None, times_s=None, **settings):
     frames = [make_frame(*size, shift=i // 5) for i in range(count)]
-    with VideoWriter(path, size[1], size[0], fps, **settings) as writer:
+    with VideoWriter(path, FrameFormat(size[1], size[0], fps, times_s), sound, **settings) as writer:
         for frame in frames:
             writer.write(frame)
     return frames
@@ -61,7 +62,7 @@ def test_rate_and_times(tmp_path, fps):
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 @pytest.mark.parametrize("count", [40, 75])
 def test_sound_is_in_sync_and_as_long_as_the_picture(tmp_path, click_wav, name, count):
-    write_clip(tmp_path / name, count=count, audio=click_wav)
+    write_clip(tmp_path / name, count=count, sound=NewSound(click_wav))
     waveform = read_waveform(tmp_path / name)
     assert np.argmax(waveform) / RATE_HZ == pytest.approx(1.0, abs=1e-3)
     assert len(waveform) / RATE_HZ == pytest.approx(count / 25, abs=0.025)  # AAC comes in blocks of 1024 samples
@@ -72,27 +73,27 @@ def test_sound_is_in_sync_and_as_long_as_the_picture(tmp_path, click_wav, name, 
 def test_sound_of_a_video_that_starts_late(tmp_path, click_wav, ffmpeg, name):
     source = ("-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=2", "-itsoffset", 0.3, "-i", click_wav)
     ffmpeg(*source, "-c:a", "aac", tmp_path / name)
-    write_clip(tmp_path / "out.mp4", count=50, audio=tmp_path / name)
+    write_clip(tmp_path / "out.mp4", count=50, sound=NewSound(tmp_path / name))
     assert np.argmax(read_waveform(tmp_path / "out.mp4")) / RATE_HZ == pytest.approx(1.3, abs=1e-3)
 
 
 def test_the_sound_is_heard_in_its_span_only(tmp_path, click_wav):
-    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, span_s=(0.5, 2.0))
+    write_clip(tmp_path / "out.mp4", count=50, sound=NewSound(click_wav, (0.5, 2.0)))
     assert np.argmax(read_waveform(tmp_path / "out.mp4")) / RATE_HZ == pytest.approx(1.5, abs=1e-3)
-    write_clip(tmp_path / "out.mp4", count=50, audio=click_wav, span_s=(0, 0.9), overwrite=True)
+    write_clip(tmp_path / "out.mp4", count=50, sound=NewSound(click_wav, (0, 0.9)), overwrite=True)
     waveform = read_waveform(tmp_path / "out.mp4")
     assert np.abs(waveform).max() < 0.02 and len(waveform) / RATE_HZ == pytest.approx(2.0, abs=0.025)
 
 
 def test_stream_layout(tmp_path, click_wav):
-    write_clip(tmp_path / "out.mp4", audio=click_wav)
+    write_clip(tmp_path / "out.mp4", sound=NewSound(click_wav))
     data = (tmp_path / "out.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat"), "fast start: the index comes first"
 
 
 def test_many_noisy_frames_do_not_lock_up(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (4, 240, 320, 3), np.uint8)
-    with VideoWriter(tmp_path / "out.mp4", 320, 240, 25) as writer:
+    with VideoWriter(tmp_path / "out.mp4", FrameFormat(320, 240, 25)) as writer:
         for i in range(60):
             writer.write(noise[i % 4])
     assert probe(tmp_path / "out.mp4").frame_count == 60
@@ -100,7 +101,7 @@ def test_many_noisy_frames_do_not_lock_up(tmp_path):
 
 def test_exception_leaves_nothing_behind(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        with VideoWriter(tmp_path / "out.mp4", 120, 96, 25) as writer:
+        with VideoWriter(tmp_path / "out.mp4", FrameFormat(120, 96, 25)) as writer:
             writer.write(make_frame(96, 120))
             assert not (tmp_path / "out.mp4").exists()
             raise KeyboardInterrupt
@@ -119,7 +120,7 @@ def test_existing_output_is_refused_and_kept(tmp_path):
     with pytest.raises(MediaError, match="exists"):
         write_clip(tmp_path / "out.mp4")
     with pytest.raises(ZeroDivisionError):
-        with VideoWriter(tmp_path / "out.mp4", 120, 96, 25, overwrite=True):
+        with VideoWriter(tmp_path / "out.mp4", FrameFormat(120, 96, 25), overwrite=True):
             raise ZeroDivisionError
     assert (tmp_path / "out.mp4").read_text() == "precious"
     write_clip(tmp_path / "out.mp4", overwrite=True)
@@ -128,7 +129,7 @@ def test_existing_output_is_refused_and_kept(tmp_path):
 
 def test_output_that_appears_meanwhile_is_kept(tmp_path):
     with pytest.raises(MediaError, match="exists"):
-        with VideoWriter(tmp_path / "out.mp4", 120, 96, 25) as writer:
+        with VideoWriter(tmp_path / "out.mp4", FrameFormat(120, 96, 25)) as writer:
             writer.write(make_frame(96, 120))
             (tmp_path / "out.mp4").write_text("another program's")
     assert (tmp_path / "out.mp4").read_text() == "another program's"
@@ -149,8 +150,8 @@ def test_file_name_that_looks_like_an_option(tmp_path, monkeypatch):
         ({"width": 0}, "must be above 0"),
         ({"fps": 0.0}, "must be above 0"),
         ({"fps": float("nan")}, "must be above 0"),
-        ({"audio": "absent.wav"}, "no such file"),
-        ({"audio": "silent.mp4"}, "no audio stream"),
+        ({"file": "absent.wav"}, "no such file"),
+        ({"file": "silent.mp4"}, "no audio stream"),
     ],
 )
 def test_wrong_settings(tmp_path, make_clip, monkeypatch, settings, words):
@@ -158,11 +159,13 @@ def test_wrong_settings(tmp_path, make_clip, monkeypatch, settings, words):
     (tmp_path / "folder.mp4").mkdir()
     make_clip(np.zeros((2, 48, 64, 3), np.uint8), "silent.mp4")
     with pytest.raises(MediaError, match=words):
-        VideoWriter(**{"path": "out.mp4", "width": 120, "height": 96, "fps": 25.0} | settings)
+        given = {"path": "out.mp4", "width": 120, "height": 96, "fps": 25.0, "file": None} | settings
+        sound = NewSound(Path(given["file"])) if given["file"] else None
+        VideoWriter(given["path"], FrameFormat(given["width"], given["height"], given["fps"]), sound)
 
 
 def test_wrong_frames(tmp_path):
-    writer = VideoWriter(tmp_path / "out.mp4", 120, 96, 25)
+    writer = VideoWriter(tmp_path / "out.mp4", FrameFormat(120, 96, 25))
     with pytest.raises(MediaError, match="inside its with block"):
         writer.write(make_frame(96, 120))
     with pytest.raises(ShapeError, match=r"\(96, 120, 3\), got uint8 \(120, 96, 3\)"):
@@ -188,7 +191,7 @@ def test_failed_encoder_tells_its_reason(tmp_path, monkeypatch, count):
 def test_failed_mux_tells_its_reason(tmp_path, monkeypatch, click_wav):
     monkeypatch.setattr(write_module, "AUDIO_BITRATE", "nonsense")
     with pytest.raises(MediaError, match="(?s)cannot write .*nonsense"):
-        write_clip(tmp_path / "out.mp4", audio=click_wav)
+        write_clip(tmp_path / "out.mp4", sound=NewSound(click_wav))
     assert list(tmp_path.iterdir()) == [click_wav]
 
 
@@ -202,8 +205,8 @@ def test_frames_at_one_time_are_told_apart(tmp_path):
 def test_a_whole_new_sound_keeps_its_own_channels(tmp_path, click_wav, ffmpeg):
     source = ("-f", "lavfi", "-i", "testsrc=s=120x96:r=30000/1001:d=1", "-f", "lavfi", "-i", "sine=r=8000:d=1")
     ffmpeg(*source, tmp_path / "source.mp4")
-    settings = {"audio": click_wav, "source": tmp_path / "source.mp4", "fps": 30000 / 1001}
-    write_clip(tmp_path / "out.mp4", count=29, span_s=(0, 29 * 1001 / 30000 - 1e-9), **settings)
+    sound = NewSound(click_wav, (0, 29 * 1001 / 30000 - 1e-9))
+    write_clip(tmp_path / "out.mp4", count=29, fps=30000 / 1001, sound=sound, source=tmp_path / "source.mp4")
     with av.open(str(tmp_path / "out.mp4")) as media:
         assert [track.rate for track in media.streams.audio] == [48_000]
 
@@ -213,7 +216,7 @@ def test_an_interrupt_before_the_encoder_stands_leaves_nothing(tmp_path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr("g4g.media.write.Path.open", interrupt)
-    writer = VideoWriter(tmp_path / "out.mp4", 64, 48, 25)
+    writer = VideoWriter(tmp_path / "out.mp4", FrameFormat(64, 48, 25))
     with pytest.raises(KeyboardInterrupt):
         writer.__enter__()
     del writer

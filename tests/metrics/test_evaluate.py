@@ -10,7 +10,7 @@ import torch
 
 import g4g
 from g4g.errors import DataError, FaceError
-from g4g.media import VideoWriter, probe, read_frames
+from g4g.media import FrameFormat, NewSound, VideoWriter, probe, read_frames
 from g4g.metrics import Judge, JudgeConfig, Phoneme, save_judge, write_phonemes
 from g4g.metrics import evaluate as evaluation_module
 from g4g.metrics.clip import ClipScores, measure_clip
@@ -44,7 +44,7 @@ def short_clip(ffmpeg, grid_clip, tmp_path_factory):
 
 def _rewrite(clip: Path, out: Path, change) -> Path:
     info = probe(clip)
-    with VideoWriter(out, info.width, info.height, info.fps, audio=clip) as writer:
+    with VideoWriter(out, FrameFormat(info.width, info.height, info.fps), NewSound(clip)) as writer:
         first = None
         for item in read_frames(clip):
             first = item.frame if first is None else first

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from g4g.cli import main
 from g4g.errors import ConfigError, MediaError
-from g4g.media import VideoWriter, read_frames
+from g4g.media import FrameFormat, VideoWriter, read_frames
 from g4g.provenance import (
     CHANGED,
     INTACT,
@@ -65,7 +65,7 @@ def others(tmp_path) -> dict[str, Path]:
 def write_video(path: Path, **settings) -> Path:
     """One second of noise, so that every byte of the picture's data counts."""
     rng = np.random.default_rng(0)
-    with VideoWriter(path, 64, 48, 25.0, **settings) as writer:
+    with VideoWriter(path, FrameFormat(64, 48, 25.0), **settings) as writer:
         for _ in range(25):
             writer.write(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
     return path
