@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import imageio_ffmpeg
 import pytest
 
 import g4g
+from g4g.threads import limit_threads, share_threads
+
+# Processes of pytest-xdist share the cores: more threads than cores wait for each other a quarter of the time.
+limit_threads(share_threads(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES, FPS = 15, 25
@@ -74,6 +80,23 @@ def portrait_file(tmp_path_factory) -> Path:
 def voice_file() -> Path:
     """The bundled synthetic voice, 4.7 s."""
     return ROOT / "examples" / "voice.wav"
+
+
+@pytest.fixture(scope="session")
+def in_process() -> Callable[[], AbstractContextManager]:
+    """Within `with in_process():` videos are prepared in this process: others take three seconds to begin."""
+
+    @contextmanager
+    def start_none(count: int) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(map=map)
+
+    @contextmanager
+    def patch() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr("g4g.training.prepare._start_workers", start_none)
+            yield
+
+    return patch
 
 
 @pytest.fixture(scope="session")

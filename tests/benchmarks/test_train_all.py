@@ -17,9 +17,10 @@ from g4g.zoo import load, save_models
 
 
 @pytest.fixture(scope="module")
-def prepared(data_dir, tmp_path_factory):
+def prepared(data_dir, in_process, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
-    prepare([data_dir / "grid/s1/bbaf3s.mp4", data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=144)
+    with in_process():
+        prepare([data_dir / "grid/s1/bbaf3s.mp4", data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=144)
     encoder = load("g4g-tiny").speech
     add_speech(load_shots(folder), folder, name_encoder(encoder), lambda waveform: encode_speech(encoder, waveform))
     return folder

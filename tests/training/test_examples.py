@@ -17,9 +17,10 @@ from g4g.zoo import load
 
 
 @pytest.fixture(scope="module")
-def subject(data_dir, tmp_path_factory) -> Subject:
+def subject(data_dir, in_process, tmp_path_factory) -> Subject:
     folder = tmp_path_factory.mktemp("prepared")
-    prepare([data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=160)
+    with in_process():
+        prepare([data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=160)
     [shot] = add_speech(load_shots(folder), folder, "toy", lambda waveform: np.zeros((len(waveform) // 320, 4)))
     return Subject.of(shot)
 

@@ -1,10 +1,7 @@
 """Fine-tuning: what is learnt from, what is kept, what the file says; the tiny networks."""
 
 import json
-import multiprocessing
-import shutil
 import signal
-import time
 from dataclasses import replace
 
 import pytest
@@ -12,13 +9,10 @@ import pytest
 from g4g.checkpoints import load_checkpoint
 from g4g.cli import main
 from g4g.errors import CheckpointError, ConfigError, DataError, G4GError
-from g4g.faces import describe_likeness
-from g4g.training import cutting
 from g4g.training.best_checkpoint import BestCheckpoint
-from g4g.training.cutting import Job, cut_shots
 from g4g.training.data import load_shots
 from g4g.training.finetune import finetune, load_replay
-from g4g.training.prepare import _share_out, prepare
+from g4g.training.prepare import prepare
 from g4g.training.speaker import SpeakerFigures
 from g4g.zoo import load, save_models
 
@@ -29,38 +23,11 @@ _TINY = {"weights": "g4g-tiny", "workers": 1, "device": "cpu"}
 _QUIET = {"log": lambda line: None}
 
 
-@pytest.fixture(scope="module")
-def clips(data_dir, ffmpeg, tmp_path_factory):
-    """Clips of s26: as they are, no sound to hear, small, short; one of s20; two people; one that is none."""
-    folder = tmp_path_factory.mktemp("clips")
-    first, second = sorted((data_dir / "grid/s26").glob("*.mpg"))[:2]
-    other = next((data_dir / "grid/others").glob("s20_*"))
-    h264 = ("-c:v", "libx264", "-crf", 16, "-c:a", "pcm_s16le")
-    for name, source in (("first", first), ("second", second), ("other", other)):
-        ffmpeg("-i", source, *h264, folder / f"{name}.mkv")
-    ffmpeg("-i", first, "-vf", "fps=50", *h264, folder / "fast.mkv")
-    ffmpeg("-i", first, "-an", *h264[:4], folder / "mute.mkv")
-    hidden = "drawbox=w=iw:h=ih:t=fill:enable='lt(t,1.58)'"
-    ffmpeg("-i", first, "-vf", hidden, *h264, folder / "part.mkv")
-    ffmpeg("-i", first, "-af", "volume=0", *h264, folder / "silent.mkv")
-    ffmpeg("-i", second, "-vf", "scale=iw*0.4:-2", *h264, folder / "small.mkv")
-    ffmpeg("-i", first, "-t", 2, *h264, folder / "short.mkv")
-    ffmpeg("-i", first, "-t", 1.2, *h264, folder / "glimpse.mkv")
-    ffmpeg(
-        "-f", "lavfi", "-i", "testsrc=d=3:r=25", "-i", first, "-map", "0:v", "-map", "1:a", *h264, folder / "empty.mkv"
-    )
-    ffmpeg(
-        "-i",
-        folder / "first.mkv",
-        "-i",
-        folder / "other.mkv",
-        "-filter_complex",
-        "hstack=shortest=1",
-        *h264,
-        folder / "two.mkv",
-    )
-    (folder / "broken.mp4").write_bytes(b"not a video")
-    return folder
+@pytest.fixture(scope="module", autouse=True)
+def here(in_process):
+    """Prepare clips in this process; test_prepare.py starts others."""
+    with in_process():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -224,62 +191,6 @@ def test_ctrl_c_keeps_the_best_so_far_and_a_crash_goes_on(clips, tmp_path, monke
     assert load(tmp_path / "a").info["speaker"]["improved"] == report.improved
 
 
-def test_an_interrupted_cutting_goes_on_where_it_was(clips, tmp_path, monkeypatch):
-    (tmp_path / "shots").mkdir()
-    job, followed, follow = (
-        Job(clips / "first.mkv", "first", tmp_path, None, "mediapipe", None, 128),
-        [],
-        cutting.follow_faces,
-    )
-
-    def stop_in_the_second(frames, backend):
-        if followed == [30]:
-            followed.append("stopped")
-            raise KeyboardInterrupt
-        tracks = follow(frames, backend)
-        followed.append(len(tracks))
-        return tracks
-
-    monkeypatch.setattr(cutting, "STRETCH_FRAMES", 30)
-    monkeypatch.setattr(cutting, "follow_faces", stop_in_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        cut_shots(job)
-    cut = cut_shots(job)
-    assert followed == [30, "stopped", 30, 15, 0] and [shot["name"] for shot in cut.shots] == ["first", "first_30"]
-    assert sum(cut.left_out.values()) == pytest.approx(0.6), "a shot lasts a second"
-
-
-def test_ctrl_c_while_clips_are_prepared_ends_the_workers_at_once(clips, tmp_path, monkeypatch):
-    def cut(job):
-        if job.file.name == "broken.mp4":
-            raise DataError("broken")
-        time.sleep(600)
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    started = time.monotonic()
-    monkeypatch.setattr("g4g.training.prepare.cut_shots", cut)
-    with pytest.raises(KeyboardInterrupt):
-        prepare([clips / "broken.mp4", clips / "first.mkv"], tmp_path, progress=interrupt)
-    assert not multiprocessing.active_children() and time.monotonic() - started < 300
-
-
-def test_a_video_is_shared_out_cut_at_25_fps_and_what_it_lacks_is_listed(clips, tmp_path):
-    video = tmp_path / "a.mkv"
-    shutil.copy(clips / "fast.mkv", video)
-    index = prepare([video, clips / "part.mkv"], tmp_path / "data")
-    assert [shot["frames"] for shot in index["shots"]] == [75, pytest.approx(35, abs=3)]
-    [gap] = index["left_out"]
-    assert gap["source"].endswith("part.mkv") and gap["seconds"] == pytest.approx(1.6, abs=0.1)
-    shutil.copy(clips / "short.mkv", video)
-    index = prepare([video], tmp_path / "data")
-    assert sorted(shot["frames"] for shot in index["shots"]) == [pytest.approx(35, abs=3), 50], "it was changed"
-    assert _share_out(index, None, 3) is None
-    assert _share_out({"shots": []}, 20_000, 40) == 1500 and _share_out({"shots": []}, 20_000, 2) == 10_000
-    assert _share_out({"shots": [{"frames": 19_990}]}, 20_000, 1) == 10
-
-
 def test_other_people_are_replayed_in_turn_and_take_bounded_memory(monkeypatch):
     entries = [{"speaker": speaker, "frames": 2000, "kind": "video"} for speaker in "aaab"]
     monkeypatch.setattr("g4g.training.finetune.split_entries", lambda data: (entries, []))
@@ -287,15 +198,6 @@ def test_other_people_are_replayed_in_turn_and_take_bounded_memory(monkeypatch):
     monkeypatch.setattr("g4g.training.finetune.add_speech", lambda shots, *_: shots)
     shots = load_replay("data", load("g4g-tiny"))
     assert [shot[0] for shot in shots] == ["a", "b"], "5,000 frames"
-
-
-def test_of_two_people_the_named_one_is_learnt(clips, tmp_path):
-    for side in ("left", "right"):
-        prepare([clips / "two.mkv"], tmp_path / side, face=side)
-    prepare([clips / "first.mkv"], tmp_path / "alone")
-    left, right, alone = (load_shots(tmp_path / name)[0].crops[10] for name in ("left", "right", "alone"))
-    likeness = [float(describe_likeness(crop) @ describe_likeness(alone)) for crop in (left, right)]
-    assert likeness[0] > 0.95 > 0.8 > likeness[1]
 
 
 def test_the_command_line_learns_and_dubs(clips, tmp_path, capsys):

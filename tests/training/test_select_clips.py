@@ -19,9 +19,10 @@ def _encode(waveform: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def folder(data_dir, tmp_path_factory):
+def folder(data_dir, in_process, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
-    prepare([data_dir / "grid/s1/bbaf3s.mp4", data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=128)
+    with in_process():
+        prepare([data_dir / "grid/s1/bbaf3s.mp4", data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=128)
     return folder
 
 

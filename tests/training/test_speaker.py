@@ -54,9 +54,10 @@ def test_drift_is_zero_at_the_base_and_grows_with_flow_and_shares():
     assert measure_drift(shifted, base)["keep_shares"] == pytest.approx(4 / 9, abs=1e-2)
 
 
-def test_the_base_teaches_what_has_left_it(data_dir, tmp_path):
+def test_the_base_teaches_what_has_left_it(data_dir, in_process, tmp_path):
     models = load("g4g-tiny")
-    prepare([data_dir / "grid/s26/pbbg5p.mpg"], tmp_path, crop_px=128)
+    with in_process():
+        prepare([data_dir / "grid/s26/pbbg5p.mpg"], tmp_path, crop_px=128)
     [shot] = load_shots(tmp_path)
     foreign = make_foreign(models, shot.waveform / np.float32(32767))
     assert len(foreign[0]) / len(foreign[1]) == pytest.approx(25 / 16, rel=0.05), "slower and quicker"

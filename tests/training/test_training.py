@@ -31,12 +31,13 @@ from g4g.zoo import load, save_models
 
 
 @pytest.fixture(scope="module")
-def prepared(data_dir, portrait_file, tmp_path_factory):
+def prepared(data_dir, portrait_file, in_process, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     broken = folder / "broken.mp4"
     broken.write_bytes(b"not a video")
     clips = [data_dir / "grid/s1/bbaf3s.mp4", data_dir / "grid/s1/bbaf4p.mp4", broken, portrait_file]
-    index = prepare(clips, folder, crop_px=144)
+    with in_process():
+        index = prepare(clips, folder, crop_px=144)
     assert [failure["source"] for failure in index["failed"]] == [str(broken)]
     add_speech(load_shots(folder), folder, "toy", encode_speech)
     return folder
