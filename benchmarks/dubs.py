@@ -83,13 +83,13 @@ def _dub(dubber: Dubber, job: Job) -> tuple[int, int]:
 
 def mask_frame(face: DubbedFace, shape: tuple[int, int]) -> np.ndarray:
     """Find the pixels (H, W) of a frame that a face's mask can reach, bool; computed apart from the dub's own paste."""
-    size, reach = len(face.taken), 1  # bilinear sampling reaches a pixel further
-    grown = np.pad(face.taken > 0, reach)
-    shifts = range(-reach, reach + 1)
+    size, margin = len(face.taken), 1  # bilinear sampling reaches a pixel further
+    grown = np.pad(face.taken > 0, margin)
+    shifts = range(-margin, margin + 1)
     grown = np.max([np.roll(grown, (y, x), (0, 1)) for y in shifts for x in shifts], axis=0)
     y, x = np.mgrid[: shape[0], : shape[1]]
     to_crop = refine_crop(face.frame_to_crop, size // SIZE)
-    u, v = (np.rint(row[0] * x + row[1] * y + row[2]).astype(int) + reach for row in to_crop)
+    u, v = (np.rint(row[0] * x + row[1] * y + row[2]).astype(int) + margin for row in to_crop)
     inside = (u >= 0) & (u < len(grown)) & (v >= 0) & (v < len(grown))
     return inside & grown[np.clip(v, 0, len(grown) - 1), np.clip(u, 0, len(grown) - 1)]
 

@@ -109,8 +109,8 @@ def embed_sound_around(aligner: Aligner, speech: np.ndarray, moments_s: np.ndarr
     Returns:
         Unit rows (N + 2 * MAX_OFFSET_FRAMES, D) on the CPU, and which of them lie within the sound.
     """
-    reach = np.arange(-MAX_OFFSET_FRAMES, len(moments_s) + MAX_OFFSET_FRAMES)
-    wanted = moments_s[0] + reach / SCORE_FPS
+    steps = np.arange(-MAX_OFFSET_FRAMES, len(moments_s) + MAX_OFFSET_FRAMES)
+    wanted = moments_s[0] + steps / SCORE_FPS
     half_row = 0.5 / SPEECH_HZ
     known = (wanted > -half_row) & (wanted < (len(speech) - 0.5) / SPEECH_HZ)
     device = aligner.log_scale.device

@@ -55,8 +55,7 @@ def geometry_windows(lips: np.ndarray, times_s: np.ndarray, moments_s: np.ndarra
     Returns:
         (B, GEOMETRY_FRAMES, 40, 2); between frames the points are interpolated, beyond the ends they repeat.
     """
-    reach = GEOMETRY_FRAMES // 2
-    return _interpolate(lips, times_s, _around(moments_s, reach, SCORE_FPS))
+    return _interpolate(lips, times_s, _around(moments_s, GEOMETRY_FRAMES // 2, SCORE_FPS))
 
 
 def speech_windows(speech: np.ndarray, moments_s: np.ndarray) -> np.ndarray:
@@ -78,8 +77,9 @@ def picture_frames(times_s: np.ndarray, moments_s: np.ndarray) -> np.ndarray:
     return np.searchsorted((times_s[1:] + times_s[:-1]) / 2, wanted)
 
 
-def _around(moments_s: np.ndarray, reach: int, rate_hz: float) -> np.ndarray:
-    return np.asarray(moments_s)[:, None] + np.arange(-reach, reach + 1) / rate_hz
+def _around(moments_s: np.ndarray, half: int, rate_hz: float) -> np.ndarray:
+    """Times (B, 2 * half + 1) around moments (B,), `half` steps to each side."""
+    return np.asarray(moments_s)[:, None] + np.arange(-half, half + 1) / rate_hz
 
 
 def _interpolate(rows: np.ndarray, times_s: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:

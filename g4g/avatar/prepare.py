@@ -217,8 +217,10 @@ class AvatarMaker:
         libraries, wanted = {}, {}
         for face, person in persons.items():
             head, rows = person.head, person.head.find_rows(tracks.frames[usable[face]])
-            looks = (person.shapes[rows], head.pose.degrees[rows], head.light[rows])
-            rows = rows[spread_entries(describe_entries(*looks, self._models.motion.space), shares[face])]
+            features = describe_entries(
+                person.shapes[rows], head.pose.degrees[rows], head.light[rows], self._models.motion.space
+            )
+            rows = rows[spread_entries(features, shares[face])]
             frames, side = head.frames[rows], size * person.scale
             libraries[face] = MouthLibrary(
                 frames, tracks.times_s[frames], person.shapes[rows], head.pose.degrees[rows], head.light[rows],

@@ -27,8 +27,8 @@ class Window:
         box = even_box(frame_corners(frame_to_crop, size), _MARGIN_PX, picture_size)
         return cls(box, shift_crop(frame_to_crop, *box[:2]), size)
 
-    def crop(self, shown: np.ndarray, mode: str = "bilinear") -> np.ndarray:
+    def crop(self, picture: np.ndarray, mode: str = "bilinear") -> np.ndarray:
         """Cut the face crop (size, size, 3) out of what the frame shows at `box`."""
-        if not shown.size:  # the face is beside the frame
+        if not picture.size:  # the face is beside the frame
             return np.zeros((self.size, self.size, 3), np.uint8)
-        return crop_face(shown, self.frame_to_crop, self.size, mode)
+        return crop_face(picture, self.frame_to_crop, self.size, mode)

@@ -157,12 +157,13 @@ class _Job:
             Window.around(matrix, CropConfig().size, picture.size)
             for matrix, picture in zip(self.frame_to_crop, pictures, strict=True)
         ]
-        self._shown = [picture.cut(window.box) for picture, window in zip(pictures, self._windows, strict=True)]
+        self._pictures = [picture.cut(window.box) for picture, window in zip(pictures, self._windows, strict=True)]
 
     def lay_canvas(self, part: slice, models: Models) -> Canvas:
         """Cut the crops of some of the frames and lay out what is painted over them."""
         person, rows, numbers = self.person, self._rows[part], self.numbers[part]
-        crops = [window.crop(shown) for window, shown in zip(self._windows[part], self._shown[part], strict=True)]
+        cuts = zip(self._windows[part], self._pictures[part], strict=True)
+        crops = [window.crop(picture) for window, picture in cuts]
         degrees = person.head.pose.degrees[rows]
         shapes, closed = self.motion.shapes[numbers], self.motion.closed[numbers]
         laid = lay_shapes(models.motion, person.neutral, degrees, shapes, closed)
@@ -174,7 +175,7 @@ class _Job:
 
     def draw(self, painted: Painted, row: int, earlier: list[Patch]) -> tuple[Patch, DubbedFace]:
         """Draw the new face of one of the frames over the faces that were drawn into it earlier."""
-        window, source = self._windows[row], self._shown[row]
+        window, source = self._windows[row], self._pictures[row]
         share = float(self.voice.plan.shares[self.numbers[row]])
         result = source.copy()
         lay_over(result, window.box[:2], earlier)

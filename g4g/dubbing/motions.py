@@ -70,8 +70,9 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
         shapes[places] *= min(emphasis * person.gain, MOST_EMPHASIS)
         rows = person.head.find_rows(sources[places])
         degrees = person.head.pose.degrees[rows]
+        laid = encode_laid_shapes(models, person, degrees, shapes[places], closed[places])
         wanted = Wanted(
-            reach_shapes(models, person, degrees, shapes[places], closed[places]), degrees, person.head.light[rows],
+            laid, degrees, person.head.light[rows],
             avatar.tracks.times_s[sources[places]], np.diff(places, prepend=-2) != 1,
         )  # fmt: skip
         entries[places] = find_references(person.library, wanted, motion.space, apart_s, entries.shape[1])
@@ -96,7 +97,7 @@ def find_awake(waveform: np.ndarray, times_s: np.ndarray) -> np.ndarray:
     return np.clip((_FALLS_S - away_s) / (_FALLS_S - _STAYS_S), 0, 1).astype(np.float32)
 
 
-def reach_shapes(
+def encode_laid_shapes(
     models: Models, person: Person, degrees: np.ndarray, shapes: np.ndarray, closed: np.ndarray
 ) -> np.ndarray:
     """Tell the shapes (T, C) that mouths really take, where lips meet too; arguments as for `lay_shapes`."""

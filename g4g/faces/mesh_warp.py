@@ -11,7 +11,7 @@ import numpy as np
 from g4g.config import CropConfig
 from g4g.faces.canonical import FACE_POINTS, INNER_LIPS, OUTLINE, load_canonical
 
-RING_REACH = 1.4
+RING_SCALE = 1.4
 """The ring around the face lies this many times as far from its middle as the outline."""
 OUTSIDE = -1
 """What `rasterise_mesh` says of pixels that no triangle covers."""
@@ -51,7 +51,7 @@ def add_ring(mesh: np.ndarray, rigid: np.ndarray) -> np.ndarray:
     """
     outline = rigid[..., OUTLINE, :2]
     middle = outline.mean(-2, keepdims=True)
-    ring = middle + RING_REACH * (outline - middle)
+    ring = middle + RING_SCALE * (outline - middle)
     return np.concatenate([mesh[..., :FACE_POINTS, :2], ring], axis=-2)
 
 

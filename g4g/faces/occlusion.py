@@ -13,14 +13,14 @@ _FEWEST_FRAMES = 8
 """Less does not tell what is usual."""
 
 _MOST_OFF = 8.0
-"""One place says no more than so many spreads: a cover is wide."""
+"""One place says no more than so many spreads: what occludes is wide."""
 _QUIET = 0.6
 """A face whose places are off by fewer spreads on average is quieter than any real one."""
 
-_COVERED, _STILL_COVERED = 2.3, 1.6
-"""A cover begins where a face is so many times as far off as it mostly is, and reaches as far as the second figure."""
+_OCCLUDED, _STILL_OCCLUDED = 2.3, 1.6
+"""An occlusion begins above the first, and lasts above the second: how far off a face is, of how far it mostly is."""
 _SHORTEST, _MARGIN = 3, 2
-"""A cover lasts at least so many frames; it comes and goes in so many more."""
+"""The fewest frames of an occlusion, and the frames before and after it in which it comes and goes."""
 _MOST_SHARE = 0.4
 """Where more than this share of the frames seems covered, nothing tells which of both is the face."""
 _YAW_UNIT_DEG = 30.0
@@ -122,7 +122,7 @@ def _take_logs(colours: np.ndarray) -> np.ndarray:
 def _find_stretches(off: np.ndarray) -> np.ndarray:
     """Tell which frames lie in stretches that are covered, (T,), bool."""
     covered = np.zeros(len(off), bool)
-    for start, stop in find_runs(off > _STILL_COVERED):
-        if (off[start:stop] > _COVERED).sum() >= _SHORTEST:
+    for start, stop in find_runs(off > _STILL_OCCLUDED):
+        if (off[start:stop] > _OCCLUDED).sum() >= _SHORTEST:
             covered[max(start - _MARGIN, 0) : stop + _MARGIN] = True
     return covered & (covered.mean() <= _MOST_SHARE)

@@ -233,7 +233,7 @@ class Stream:
         from_s, until_s = ((number + 1) / fps for number in (self._given, made.number))
         self._given, self._state = made.number, made.state
         self._frames += 1
-        sound = self._timeline.show(from_s, until_s)
+        sound = self._timeline.play(from_s, until_s)
         is_speaking, ends_s = self._timeline.take_ends(until_s)
         self._events.extend(map(SegmentEnd, ends_s))
         self._lock.notify_all()

@@ -26,7 +26,7 @@ class Timeline:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        self._heard, self._shown = _Track(HEARD_RATE, np.float32), _Track(sample_rate, np.int16)
+        self._heard, self._played = _Track(HEARD_RATE, np.float32), _Track(sample_rate, np.int16)
         self._resamplers: tuple[Resampler, Resampler] | None = None
         self.is_open, self._asked_s, self._spoken_s = False, 0.0, 0.0
         self.ends_s: deque[float] = deque()
@@ -41,7 +41,7 @@ class Timeline:
     @property
     def end_s(self) -> float:
         """Sound up to here is settled, be it silence."""
-        return max(self._heard.end_s, self._shown.end_s)
+        return max(self._heard.end_s, self._played.end_s)
 
     def push(self, samples: np.ndarray, sample_rate: int, earliest_s: float) -> None:
         """Append a chunk: right behind the last one of its segment, unless that was too long ago; else at `earliest_s`.
@@ -60,14 +60,14 @@ class Timeline:
         if self._resamplers is not None and self._resamplers[0].source_rate != sample_rate:
             self._flush()
         if self._resamplers is None:
-            self._resamplers = tuple(Resampler(sample_rate, track.rate) for track in (self._heard, self._shown))
+            self._resamplers = tuple(Resampler(sample_rate, track.rate) for track in (self._heard, self._played))
         if not (self.is_open and self.end_s > self._asked_s):
             self._fill(earliest_s)
             self.starved += self.is_open
             self.starved_s += (self.end_s - self._spoken_s) * self.is_open
         if not self.is_open:
             self._starts_s.append(self.end_s)
-        for track, resampler in zip((self._heard, self._shown), self._resamplers, strict=True):
+        for track, resampler in zip((self._heard, self._played), self._resamplers, strict=True):
             track.append(resampler.convert(samples))
         self.is_open, self._spoken_s = True, self.end_s
 
@@ -86,7 +86,7 @@ class Timeline:
     def interrupt(self, from_s: float) -> bool:
         """Drop all sound from a time on; tell whether any segment was cut short."""
         was_speaking = self.is_speaking
-        for track in (self._heard, self._shown):
+        for track in (self._heard, self._played):
             track.cut(from_s)
         self._resamplers, self.is_open, self._asked_s = None, False, from_s
         self.ends_s.clear()
@@ -105,21 +105,21 @@ class Timeline:
             self._starts_s.popleft()
         return is_speaking, ends_s
 
-    def show(self, from_s: float, until_s: float) -> np.ndarray:
+    def play(self, from_s: float, until_s: float) -> np.ndarray:
         """Take sound as it comes out, int16, of the last second before `until_s`, and forget what lies before it."""
         self.settle(until_s)
-        sound = self._shown.take(from_s, until_s)
-        for track in (self._heard, self._shown):
+        sound = self._played.take(from_s, until_s)
+        for track in (self._heard, self._played):
             track.forget(until_s - _KEPT_S)
         return sound
 
     def _fill(self, until_s: float) -> None:
         """Append silence up to a time."""
-        for track in (self._heard, self._shown):
+        for track in (self._heard, self._played):
             track.fill(max(until_s, self.end_s))
 
     def _flush(self) -> None:
-        for track, resampler in zip((self._heard, self._shown), self._resamplers or (), strict=False):
+        for track, resampler in zip((self._heard, self._played), self._resamplers or (), strict=False):
             track.append(resampler.finish())
         self._resamplers = None
 

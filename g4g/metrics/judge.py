@@ -22,7 +22,7 @@ from g4g.zoo import load_part, settings_from_json
 
 KIND = "judge"
 
-REACH_FRAMES = SOUND.window_frames // 2
+HALF_WINDOW_FRAMES = SOUND.window_frames // 2
 _LOWER_JAW = slice(4, 13)
 _POINTS = MOUTH.stop - MOUTH.start + _LOWER_JAW.stop - _LOWER_JAW.start
 
@@ -102,7 +102,7 @@ class Judge(nn.Module):
 
 def middle_times(times_s: np.ndarray) -> np.ndarray:
     """Keep the times (T - 8,) of the frames in the middle of whole windows."""
-    return np.asarray(times_s)[REACH_FRAMES : len(times_s) - REACH_FRAMES]
+    return np.asarray(times_s)[HALF_WINDOW_FRAMES : len(times_s) - HALF_WINDOW_FRAMES]
 
 
 def standardise(landmarks: np.ndarray) -> np.ndarray:

@@ -44,9 +44,9 @@ def mfcc(waveform: np.ndarray, f_max_hz: float = SOUND.f_max_hz) -> np.ndarray:
         pad_mode="constant",
     )  # fmt: skip
     values = (values - values.mean(1, keepdims=True)) / (values.std(1, keepdims=True) + 1.0)
-    reach = _DELTA_STEPS // 2
-    padded = np.pad(values, ((0, 0), (reach, reach)), mode="edge")
-    deltas = librosa.feature.delta(padded, width=_DELTA_STEPS)[:, reach:-reach] * 2
+    half = _DELTA_STEPS // 2
+    padded = np.pad(values, ((0, 0), (half, half)), mode="edge")
+    deltas = librosa.feature.delta(padded, width=_DELTA_STEPS)[:, half:-half] * 2
     return np.concatenate([values, deltas]).astype(np.float32)
 
 

@@ -99,7 +99,7 @@ class GeneratorStage(Stage):
     def step(self, rng: np.random.Generator, done: float) -> dict[str, Tensor]:
         device, top = next(self.generator.parameters()).device, self.generator.top
         examples = self._draw_batch(rng)
-        pictures, real = (as_tensor(x, device) for x in (examples.pictures, examples.real))
+        pictures, real = (scale_bytes(x, device) for x in (examples.pictures, examples.real))
         if self.changes_colours:
             pictures, real = change_lens(*change_colours(pictures, real, rng), rng)
         layout = to_device(examples.layout, device)
@@ -237,8 +237,8 @@ def stack_pictures(canvas: Canvas, device: torch.device | str = "cpu") -> Tensor
     return to_tensor(np.concatenate([canvas.references, canvas.crops[:, None]], 1), device)
 
 
-def as_tensor(pictures: Tensor, device: torch.device) -> Tensor:
-    """Do what `to_tensor` does, on the device: there it is quicker to turn a large batch."""
+def scale_bytes(pictures: Tensor, device: torch.device) -> Tensor:
+    """Turn pictures (..., h, w, 3) uint8 into (..., 3, h, w) in [-1, 1] on the device: quicker there for many."""
     return pictures.to(device).movedim(-1, -3).float() / 127.5 - 1
 
 

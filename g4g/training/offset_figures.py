@@ -100,8 +100,8 @@ def embed_shot(aligner: Aligner, shot: Shot, eye: Eye = "geometry") -> tuple[Ten
     """Embed lips and sound of a shot at 25 frames/s: unit rows, twice (N, D)."""
     (rows, *_), moments = _embed_eyes(aligner, shot, eye)
     sound, _ = embed_sound_around(aligner, shot.speech, moments)
-    reach = (len(sound) - len(moments)) // 2
-    return rows, sound[reach : reach + len(moments)]
+    before = (len(sound) - len(moments)) // 2
+    return rows, sound[before : before + len(moments)]
 
 
 @torch.no_grad()

@@ -67,14 +67,14 @@ def test_what_is_heard_later_is_offset_by_the_start():
 
 
 def test_the_curve_is_that_of_the_table_of_all_pairs():
-    rng, reach = np.random.default_rng(0), MAX_OFFSET_FRAMES
+    rng, most = np.random.default_rng(0), MAX_OFFSET_FRAMES
     eye, sound = (functional.normalize(torch.from_numpy(rng.normal(0.3, 1, (n, 12))), dim=1) for n in (75, 105))
     known = (_AROUND > -9) & (_AROUND < 70)
     table = (eye @ sound.T).numpy()
     table -= table[:, known].mean(1, keepdims=True)
     table -= table.mean(0)
     table /= table[:, known].std()
-    for place, shift in enumerate(range(-reach, reach + 1)):
-        columns = _FRAMES + reach - shift
+    for place, shift in enumerate(range(-most, most + 1)):
+        columns = _FRAMES + most - shift
         wanted = table[_FRAMES, columns][known[columns]].mean()
         assert compare_shifts(eye, sound, known)[place] == pytest.approx(wanted, abs=1e-9)

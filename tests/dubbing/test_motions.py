@@ -8,7 +8,7 @@ import pytest
 import g4g
 from g4g.avatar import make_avatar, prepare
 from g4g.dubbing import motions
-from g4g.dubbing.motions import move_voice, reach_shapes
+from g4g.dubbing.motions import encode_laid_shapes, move_voice
 from g4g.dubbing.plan import Plan
 from g4g.dubbing.voices import Voice
 from g4g.media import read_waveform
@@ -75,7 +75,7 @@ def test_shapes_that_are_reached_close_the_lips_where_they_must(models, avatar):
     person = avatar.persons[0]
     degrees, shapes = person.head.pose.degrees[:5], np.zeros((5, models.motion.space.size))
     shapes[:, 0] = 3.0  # the jaw is down
-    open_, shut = (reach_shapes(models, person, degrees, shapes, np.full(5, sure)) for sure in (0.0, 1.0))
+    open_, shut = (encode_laid_shapes(models, person, degrees, shapes, np.full(5, sure)) for sure in (0.0, 1.0))
     assert np.allclose(open_, shapes, atol=1e-2) and (shut[:, 0] < 1.0).all()
 
 

@@ -21,8 +21,8 @@ def test_a_tone_in_chunks_comes_out_whole_at_both_rates(rate):
         timeline.push(sound[first : first + 333], rate, 0.0)
     timeline.end_segment()
     assert timeline.end_s == pytest.approx(0.5, abs=0.001) and timeline.ends_s[0] == timeline.end_s
-    heard, shown = timeline.hear(0, 0.5), timeline.show(0, 0.5)
-    for got, at in ((heard * 32_768, 16_000), (shown.astype(float), 48_000)):
+    heard, played = timeline.hear(0, 0.5), timeline.play(0, 0.5)
+    for got, at in ((heard * 32_768, 16_000), (played.astype(float), 48_000)):
         wanted = tone(0.5, at).astype(float)
         middle = slice(len(wanted) // 10, len(wanted) * 9 // 10)
         count = min(len(got), len(wanted))
@@ -68,8 +68,8 @@ def test_an_interruption_drops_what_comes_later_and_keeps_the_rest():
     timeline = Timeline(16_000)
     timeline.push(tone(2.0, 16_000), 16_000, 0.0)
     assert timeline.interrupt(0.5) and not timeline.is_open and timeline.end_s == 0.5
-    np.testing.assert_array_equal(timeline.show(0, 0.5), tone(0.5, 16_000))
-    assert not timeline.show(0.5, 0.7).any()
+    np.testing.assert_array_equal(timeline.play(0, 0.5), tone(0.5, 16_000))
+    assert not timeline.play(0.5, 0.7).any()
     assert not timeline.interrupt(0.7)
 
 
@@ -78,8 +78,8 @@ def test_memory_stays_flat_and_bounded():
     for number in range(3_000):
         timeline.push(chunk, 48_000, number * 0.02)
         timeline.settle((number + 1) * 0.02)
-        timeline.show(number * 0.02, (number + 1) * 0.02)
-    assert len(timeline._shown._chunks) < 60
+        timeline.play(number * 0.02, (number + 1) * 0.02)
+    assert len(timeline._played._chunks) < 60
     timeline.push(np.zeros(48_000 * 700, np.int16), 48_000, 60.0)
     with pytest.raises(ResourceError, match="10 minutes of sound wait"):
         timeline.push(chunk, 48_000, 60.0)

@@ -10,14 +10,14 @@ from g4g.errors import ShapeError
 from g4g.metrics import lip_sync_error, match_windows, similarity_offset, sync
 
 
-def reference_distances(lips: np.ndarray, sound: np.ndarray, reach: int) -> np.ndarray:
-    """Compute D(k) for k = -reach ... reach by the field's formula, row by row."""
+def reference_distances(lips: np.ndarray, sound: np.ndarray, max_offset: int) -> np.ndarray:
+    """Compute D(k) for k = -max_offset ... max_offset by the field's formula, row by row."""
     count = len(lips)
-    table = np.zeros((2 * reach + 1, count))
-    for k in range(-reach, reach + 1):
+    table = np.zeros((2 * max_offset + 1, count))
+    for k in range(-max_offset, max_offset + 1):
         for i in range(count):
             other = sound[i + k] if 0 <= i + k < count else np.zeros_like(sound[0])
-            table[k + reach, i] = np.sqrt(((lips[i] - other) ** 2).sum())
+            table[k + max_offset, i] = np.sqrt(((lips[i] - other) ** 2).sum())
     return table.mean(1)
 
 
