@@ -101,13 +101,6 @@ def find_group(clip: str, speaker: str) -> str | None:
     return None
 
 
-def load_videos(files: Sequence[Path], folder: Path, group: str) -> list[Clip]:
-    """Prepare any videos into `folder` and load all their shots as clips of one group."""
-    prepare(files, folder)
-    sources = {str(file.resolve()) for file in files}
-    return [_load_clip(folder, entry, group) for entry in read_entries(folder) if entry["source"] in sources]
-
-
 def prepare_held_out(folder: Path, groups: Sequence[str] = (), limit: int | None = None, data: str = DATA) -> Path:
     """Prepare the held-out clips of some groups, at most `limit` of each; what is prepared already stays.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clips import Clip, hear_clips, load_videos
+from clips import Clip, hear_clips, load_clips
 
+from g4g.training.prepare import prepare
 from g4g.zoo import Models, load
 
 
@@ -17,8 +18,10 @@ def tiny_models() -> Models:
 
 
 @pytest.fixture(scope="session")
-def real_clip(grid_clip: Path, tmp_path_factory, tiny_models) -> Clip:
+def real_clip(grid_clip: Path, tmp_path_factory, in_process, tiny_models) -> Clip:
     """One real clip of GRID, prepared, with the tiny networks' speech features."""
-    clips = load_videos([grid_clip], tmp_path_factory.mktemp("prepared"), "s1")
-    [clip] = hear_clips(clips, tiny_models)
+    folder = tmp_path_factory.mktemp("prepared")
+    with in_process():
+        prepare([grid_clip], folder)
+    [clip] = hear_clips(load_clips([folder]), tiny_models)
     return clip
