@@ -18,6 +18,7 @@ from g4g.avatar.learnt import Learnt
 from g4g.avatar.packing import pack_tracks, unpack_tracks
 from g4g.engine import find_user_folder
 from g4g.faces import FaceTracks
+from g4g.media.stamp import stamp_file
 
 MOST_BYTES = 256 * 1024 * 1024
 """The oldest files go when all together are larger (an hour of one face takes 263 MB)."""
@@ -147,10 +148,9 @@ class LearntCache:
         return error and f"what was learnt could not be kept for a later run: {error}"
 
 
-def stamp_video(video: Path) -> list[tuple[str, int, int]]:
+def stamp_video(video: Path) -> str:
     """Tell a video, or a folder of pictures, apart from others and from later versions of itself."""
-    files = sorted(video.iterdir()) if video.is_dir() else [video]
-    return [(str(file.resolve()), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+    return f"{video.resolve()} {stamp_file(video)}"
 
 
 def _name_tracks(video: Path, backend: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from g4g.checkpoints import hash_file
 from g4g.errors import MediaError
 from g4g.jobs.read import Job
+from g4g.media.stamp import list_files, stamp_file
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 LOG_NAME = "batch.jsonl"
@@ -102,17 +103,11 @@ def check_replaceable(noted: dict | None, out: Path) -> None:
         raise MediaError(f"the output {out} exists and no batch wrote it as it is; give another name, or overwrite")
 
 
-def stamp_file(path: Path) -> list:
-    """Give size and time of change of a file, or of each file of a folder."""
-    files = _list_files(path)
-    return [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-
-
 def hash_content(path: Path) -> str:
     """Return the sha256 of a file, or of a folder's files with their names, in hex."""
     if not path.is_dir():
         return hash_file(path)
-    named = [f"{file.name}\0{hash_file(file)}" for file in _list_files(path)]
+    named = [f"{file.name}\0{hash_file(file)}" for file in list_files(path)]
     return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
 
@@ -135,7 +130,3 @@ def append_line(log: Path, job: Job, outcome: Outcome) -> None:
         raise MediaError(
             f"cannot write {log}: {error.strerror or error}; make room, and give the same command again"
         ) from error
-
-
-def _list_files(path: Path) -> list[Path]:
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]

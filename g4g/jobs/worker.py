@@ -30,9 +30,9 @@ from g4g.jobs.record import (
     list_settings,
     read_report,
     report_path,
-    stamp_file,
 )
 from g4g.jobs.settings import WorkerSettings
+from g4g.media.stamp import stamp_file
 from g4g.threads import limit_threads
 
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN)

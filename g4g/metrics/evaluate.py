@@ -13,6 +13,7 @@ import numpy as np
 from g4g.checkpoints import check_weights
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
+from g4g.media.stamp import stamp_file
 from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
 from g4g.metrics.extras import Extras, load_extras
 from g4g.metrics.judge import Judge, load_judge
@@ -205,8 +206,8 @@ def format_evaluation(evaluation: Evaluation) -> str:
 
 def stamp_files(files: Sequence[Path | None]) -> str:
     """Tell files apart from later versions of themselves: path, size and time of each."""
-    stats = [(str(file.resolve()), file.stat()) for file in files if file is not None and file.exists()]
-    return " | ".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+    there = [file for file in files if file is not None and file.exists()]
+    return " | ".join(f"{file.resolve()} {stamp_file(file)}" for file in there)
 
 
 def _measure(

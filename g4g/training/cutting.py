@@ -21,6 +21,7 @@ from g4g.errors import FaceError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_mesh, follow_faces, make_backend, refine_crop
 from g4g.media import MediaInfo, probe, read_frames, read_waveform
 from g4g.media.read import VideoFrame
+from g4g.media.stamp import stamp_file
 from g4g.options import parse_face
 
 MIN_SHOT_FRAMES = 25
@@ -92,12 +93,6 @@ def cut_shots(job: Job) -> Cut:
     if not cut.shots:
         raise FaceError(max(cut.left_out, key=cut.left_out.get, default=_NO_FACE))
     return cut
-
-
-def stamp_file(file: Path) -> str:
-    """Tell a file apart from later versions of itself."""
-    stat = file.stat()
-    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def speaker_of(file: Path) -> str:
