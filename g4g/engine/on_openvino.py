@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
+import xml.etree.ElementTree as ElementTree
 from collections import deque
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +15,9 @@ import torch
 from g4g.engine.cache import NetworkCache
 from g4g.engine.flat import FlatNetwork, Run
 from g4g.threads import count_threads
+
+_BLOCKED_KERNELS = "cpu:jit_avx512_1x1,cpu:jit_avx512,cpu:jit_avx512_dw"
+"""oneDNN's kernels for channels in blocks; a processor without AVX-512 passes over them."""
 
 
 @lru_cache(maxsize=1)
@@ -27,13 +32,16 @@ def has_bfloat16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def compile_network(network, threads: int | None = None, precision: str = "f32"):
+def compile_network(
+    network, threads: int | None = None, precision: str = "f32", shape: tuple[int, ...] | None = None
+):  # fmt: skip
     """Compile a network for the CPU.
 
     Args:
         network: an OpenVINO model, or the path of a file that OpenVINO reads.
         threads: at most so many, None: as many as this process may use.
         precision: "f32" or "bf16". It is said each time, since OpenVINO by itself takes bfloat16 where it can.
+        shape: of its only input, where it is always the same: OpenVINO is faster then. None: as the network has it.
     Returns:
         OpenVINO's compiled model; each thread that uses it needs an infer request of its own.
     """
@@ -43,7 +51,32 @@ def compile_network(network, threads: int | None = None, precision: str = "f32")
         # Pinned threads of two processes would share one core while another one idles.
         "ENABLE_CPU_PINNING": False,
     }  # fmt: skip
-    return _core().compile_model(str(network) if isinstance(network, Path) else network, "CPU", settings)
+    model = _core().read_model(str(network)) if isinstance(network, Path) else network
+    if shape is not None:
+        model = model.clone()
+        model.reshape(shape)
+    return _core().compile_model(model, "CPU", settings)
+
+
+@lru_cache
+def read_blocked(path: Path):
+    """Read a network whose convolutions shall take oneDNN's kernels for channels in blocks.
+
+    OpenVINO by itself takes newer kernels, which waste half of each step where there are only 8 channels or 16: the
+    face mesh takes a quarter less time like this, the face detector twice as much.
+    """
+    import openvino
+
+    with tempfile.TemporaryDirectory(prefix="g4g-") as folder:
+        file = Path(folder) / "network.xml"
+        openvino.save_model(_core().read_model(str(path)), file, compress_to_fp16=False)
+        root, weights = ElementTree.parse(file).getroot(), file.with_suffix(".bin").read_bytes()
+    for layer in root.iter("layer"):
+        if layer.get("type") in ("Convolution", "GroupConvolution"):
+            notes = layer.find("rt_info")
+            notes = ElementTree.SubElement(layer, "rt_info") if notes is None else notes
+            ElementTree.SubElement(notes, "attribute", name="primitives_priority", version="0", value=_BLOCKED_KERNELS)
+    return _core().read_model(ElementTree.tostring(root), weights)
 
 
 def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f32") -> Run:

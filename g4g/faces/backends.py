@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from g4g.checkpoints import find_weights
-from g4g.engine import compile_network
+from g4g.engine import compile_network, read_blocked
 from g4g.errors import FaceError
+from g4g.faces import blazeface, facemesh
 from g4g.faces.blazeface import BlazeFace
 from g4g.faces.facemesh import FaceMesh, roi_from_box, roi_from_mesh
 from g4g.faces.landmarks import LEFT_EYE, RIGHT_EYE
 
+_MESH = "face-landmarks"
 _MIN_PRESENCE = 0.5
 _MAX_JUMP = 0.5
 """A mesh whose centre moves by more than this share of its size within one frame has slipped to something else."""
+_MOST_AHEAD = 0.1
+"""Of a face that moves by more of its size, the next frame is looked at anew: the square lies too far beside it."""
 _CLEARLY = 0.5
 """A detected box that overlaps a mesh by so much (intersection over union) is that face: mostly it is 0.8."""
 
@@ -47,6 +52,16 @@ class FaceBackend(ABC):
     def follow(self, frame: np.ndarray, mesh: np.ndarray) -> np.ndarray | None:
         """Return the mesh of the face that had `mesh` one frame before; None: lost, or this backend only detects."""
 
+    def follow_two(
+        self, frame: np.ndarray, following: np.ndarray, mesh: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:  # fmt: skip
+        """Follow the face that had `mesh` one frame before through two frames at once.
+
+        Returns:
+            Its mesh in `frame`, as `follow` returns it, and in the one after; None there: call `follow` for that one.
+        """
+        return self.follow(frame, mesh), None
+
     def find(self, frame: np.ndarray) -> np.ndarray | None:
         """Return the mesh of the one face that is followed, at first the largest, or None.
 
@@ -68,8 +83,8 @@ class _MeshBackend(FaceBackend):
     """Places MediaPipe's mesh around what a detector finds."""
 
     def __init__(self, threads: int = 1) -> None:
-        # A request of its own, so that backends can run side by side.
-        self._place_mesh = FaceMesh(_compile("face-landmarks", threads).create_infer_request().infer)
+        size = (facemesh.INPUT_PX, facemesh.INPUT_PX, 3)
+        self._place_mesh = FaceMesh(_BatchNetwork(_MESH, threads, size))
 
     def _place(self, frame: np.ndarray, box: np.ndarray, eyes: np.ndarray) -> np.ndarray | None:
         mesh, _ = self._place_mesh(frame, roi_from_box(box, eyes))
@@ -90,15 +105,24 @@ class MediaPipeBackend(_MeshBackend):
 
     def __init__(self, threads: int = 1) -> None:
         super().__init__(threads)
-        self._find_boxes = BlazeFace(_compile("face-detection", threads).create_infer_request().infer)
+        size = (blazeface.INPUT_PX, blazeface.INPUT_PX, 3)
+        self._find_boxes = BlazeFace(_BatchNetwork("face-detection", threads, size))
 
     def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
         return self._place_all(frame, [(found.box, found.eyes) for found in self._find_boxes(frame, thorough)], known)
 
     def follow(self, frame: np.ndarray, mesh: np.ndarray) -> np.ndarray | None:
         now, presence = self._place_mesh(frame, roi_from_mesh(mesh))
-        jump = np.linalg.norm((now - mesh)[:, :2].mean(0)) / np.ptp(mesh[:, :2], axis=0).max()
-        return now if presence > _MIN_PRESENCE and jump < _MAX_JUMP else None
+        return now if presence > _MIN_PRESENCE and _jump(now, mesh) < _MAX_JUMP else None
+
+    def follow_two(
+        self, frame: np.ndarray, following: np.ndarray, mesh: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:  # fmt: skip
+        (now, presence), (after, presence_after) = self._place_mesh.place_each([frame, following], roi_from_mesh(mesh))
+        if presence <= _MIN_PRESENCE or _jump(now, mesh) >= _MAX_JUMP:
+            return None, None
+        is_near = max(_jump(now, mesh), _jump(after, mesh)) < _MOST_AHEAD
+        return now, after if presence_after > _MIN_PRESENCE and is_near else None
 
 
 class FaceAlignmentBackend(_MeshBackend):
@@ -140,14 +164,36 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float(both / (np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0)) - both + 1e-9))
 
 
+def _jump(now: np.ndarray, mesh: np.ndarray) -> float:
+    """Tell how far a mesh moved, as a share of its size."""
+    return float(np.linalg.norm((now - mesh)[:, :2].mean(0)) / np.ptp(mesh[:, :2], axis=0).max())
+
+
 def _area(mesh: np.ndarray) -> float:
     return float(np.prod(np.ptp(mesh[:, :2], axis=0)))
 
 
+class _BatchNetwork:
+    """A shipped network on pictures (B, h, w, 3) float32; for one thread of ours at a time."""
+
+    def __init__(self, name: str, threads: int, size: tuple[int, int, int]) -> None:
+        self._name, self._threads, self._size = name, threads, size
+        self._requests: dict[int, Any] = {}
+
+    def __call__(self, pictures: np.ndarray) -> Mapping[str, np.ndarray]:
+        count = len(pictures)
+        if count not in self._requests:
+            compiled = _compile(self._name, self._threads, (count, *self._size))
+            # A request of its own, so that backends can run side by side.
+            self._requests[count] = compiled.create_infer_request()
+        return self._requests[count].infer(pictures, share_inputs=True)
+
+
 @lru_cache
-def _compile(name: str, threads: int):
+def _compile(name: str, threads: int, shape: tuple[int, ...]):
     """Compile a shipped network, once per process: it takes longer than a second of video."""
-    return compile_network(find_weights(name), threads)
+    path = find_weights(name)
+    return compile_network(read_blocked(path) if name == _MESH else path, threads, shape=shape)
 
 
 BACKENDS = {"mediapipe": MediaPipeBackend, "face-alignment": FaceAlignmentBackend}

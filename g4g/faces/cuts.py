@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
 from scenedetect import FrameTimecode
 from scenedetect.detector import FlashFilter
 from scenedetect.detectors import ContentDetector
+
+from g4g.faces.warp import reduce_blocks
 
 _WIDTH_PX = 128
 """Pictures are reduced to about this width: a cut changes all of a picture."""
@@ -50,7 +51,7 @@ class CutDetector:
     def is_cut(self, frame: np.ndarray) -> bool:
         """Tell whether a new scene begins with this frame (H, W, 3) RGB uint8; frames come in order."""
         step = max(frame.shape[1] // _WIDTH_PX, 1)
-        small = np.ascontiguousarray(np.asarray(Image.fromarray(frame).reduce(step))[..., ::-1])
+        small = reduce_blocks(np.ascontiguousarray(frame), step)[..., ::-1].copy()
         self._number += 1
         # The rate only names the frame; it decides nothing.
         return bool(self._detector.process_frame(FrameTimecode(self._number, fps=25.0), small))

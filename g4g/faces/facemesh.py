@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from g4g.faces.blazeface import sigmoid
@@ -9,7 +11,7 @@ from g4g.faces.warp import transform_points, warp_frame
 
 POINTS = 478
 """468 points of the face and 5 of each iris."""
-_INPUT_PX = 256
+INPUT_PX = 256
 _ROI_SCALE = 1.5
 _EYE_CORNERS = (33, 263)
 
@@ -25,12 +27,16 @@ class FaceMesh:
 
         x and y are frame pixels; z is depth in the same unit, smaller is nearer to the camera.
         """
-        picture = np.divide(warp_frame(frame, crop_to_frame, (_INPUT_PX, _INPUT_PX)), 255, dtype=np.float32)
-        result = self._network(picture[None])
-        points = result["Identity"].reshape(POINTS, 3)
-        depth = points[:, 2:] * np.sqrt(abs(np.linalg.det(crop_to_frame[:, :2])))
-        mesh = np.concatenate([transform_points(crop_to_frame, points[:, :2]), depth], axis=1)
-        return mesh.astype(np.float32), float(sigmoid(result["Identity_1"].reshape(1))[0])
+        return self.place_each([frame], crop_to_frame)[0]
+
+    def place_each(self, frames: Sequence[np.ndarray], crop_to_frame: np.ndarray) -> list[tuple[np.ndarray, float]]:
+        """Return mesh and probability for the same square of each frame."""
+        pictures = np.stack([warp_frame(frame, crop_to_frame, (INPUT_PX, INPUT_PX)) for frame in frames])
+        result = self._network(np.divide(pictures, 255, dtype=np.float32))
+        points, scores = result["Identity"].reshape(-1, POINTS, 3), sigmoid(result["Identity_1"].reshape(-1))
+        depth = points[..., 2:] * np.sqrt(abs(np.linalg.det(crop_to_frame[:, :2])))
+        meshes = np.concatenate([transform_points(crop_to_frame, points[..., :2]), depth], axis=-1)
+        return list(zip(meshes.astype(np.float32), scores.tolist(), strict=True))
 
 
 def roi_from_box(box: np.ndarray, eyes: np.ndarray) -> np.ndarray:
@@ -50,6 +56,6 @@ def roi_from_mesh(mesh: np.ndarray) -> np.ndarray:
 
 
 def _rotated_square(centre: np.ndarray, side: float, axis: np.ndarray) -> np.ndarray:
-    axis = axis / np.linalg.norm(axis) * side * _ROI_SCALE / _INPUT_PX
+    axis = axis / np.linalg.norm(axis) * side * _ROI_SCALE / INPUT_PX
     linear = np.array([[axis[0], -axis[1]], [axis[1], axis[0]]])
-    return np.column_stack([linear, centre - linear @ np.full(2, _INPUT_PX / 2)])
+    return np.column_stack([linear, centre - linear @ np.full(2, INPUT_PX / 2)])

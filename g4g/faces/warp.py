@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cv2
+import numba
 import numpy as np
 
 
@@ -68,3 +69,36 @@ def warp_frame(
         affine[:, 2] -= (factor - 1) / (2 * factor)
     how = cv2.WARP_INVERSE_MAP | (cv2.INTER_CUBIC if mode == "bicubic" else cv2.INTER_LINEAR)
     return cv2.warpAffine(np.ascontiguousarray(part), affine, size[::-1], flags=how).reshape(*size, frame.shape[2])
+
+
+@numba.njit(cache=True, nogil=True)
+def reduce_blocks(frame: np.ndarray, step: int) -> np.ndarray:
+    """Average blocks of step x step pixels, smaller ones at the right and the lower edge.
+
+    Args:
+        frame: shape (h, w, 3), uint8, contiguous.
+        step: side of a block, at most 256 px.
+    Returns:
+        Shape (h / step, w / step, 3), rounded up, uint8.
+    Source:
+        Pillow's `Image.reduce`, to its bit, without its copy of the frame.
+    """
+    height, width = frame.shape[:2]
+    rows, columns = -(-height // step), -(-width // step)
+    reduced, sums = np.empty((rows, columns, 3), np.uint8), np.empty(3 * width, np.uint32)
+    for row in range(rows):
+        sums[:] = 0
+        high = min(step, height - row * step)
+        for y in range(row * step, row * step + high):
+            line = frame[y].reshape(3 * width)
+            for i in range(3 * width):
+                sums[i] += line[i]
+        for column in range(columns):
+            wide = min(step, width - column * step)
+            factor = (1 << 24) // (high * wide)  # the division of a sum, as Pillow does it
+            for colour in range(3):
+                total = high * wide // 2
+                for i in range(wide):
+                    total += sums[3 * (column * step + i) + colour]
+                reduced[row, column, colour] = total * factor >> 24
+    return reduced

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from g4g.config import CropConfig
 from g4g.faces import (
@@ -16,6 +17,7 @@ from g4g.faces import (
     transform_points,
     warp_frame,
 )
+from g4g.faces.warp import reduce_blocks
 
 
 @pytest.fixture
@@ -115,3 +117,11 @@ def test_a_mesh_goes_with_its_crop_in_all_three_dimensions():
     assert moved.dtype == np.float32
     np.testing.assert_allclose(moved[..., :2], transform_points(frame_to_crop, mesh[..., :2]), rtol=1e-5)
     np.testing.assert_allclose(moved[..., 2], 2 * mesh[..., 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "step"), [((72, 128), 1), ((101, 533), 4), ((270, 480), 7), ((288, 360), 2), ((40, 300), 64)]
+)
+def test_blocks_are_averaged_as_pillow_does_it(size, step):
+    frame = np.random.default_rng(step).integers(0, 256, (*size, 3), np.uint8)
+    np.testing.assert_array_equal(reduce_blocks(frame, step), np.asarray(Image.fromarray(frame).reduce(step)))

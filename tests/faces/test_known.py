@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from g4g.checkpoints import find_weights
+from g4g.engine import compile_network, read_blocked
 from g4g.faces.backends import MediaPipeBackend, make_backend
 
 
@@ -24,3 +26,11 @@ def test_points_are_the_same_on_one_thread_and_on_two():
     portrait = pytest.importorskip("skimage.data").astronaut()
     one, two = (make_backend("mediapipe", threads).find(portrait) for threads in (1, 2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_the_mesh_is_the_same_with_kernels_for_blocks():
+    path = find_weights("face-landmarks")
+    picture = pytest.importorskip("skimage.data").astronaut()[:256, 96:352, :][None].astype(np.float32) / 255
+    shape = (1, 256, 256, 3)
+    plain, blocked = (compile_network(model, 1, shape=shape)(picture)[0] for model in (path, read_blocked(path)))
+    assert np.abs(plain - blocked).max() < 0.01  # px of 256
