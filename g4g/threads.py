@@ -10,10 +10,10 @@ from g4g.errors import ConfigError
 THREADS_VARIABLE = "G4G_THREADS"
 """Environment variable: threads of this process and, shared out, of those that it starts; unset: one for each core."""
 
-_VARIABLES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OPENBLAS_NUM_THREADS",
-)  # fmt: skip
-"""Those of torch (the first two), numba, OpenCV and numpy."""
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Those of torch (the first two), numba and numpy."""
+_OPENCV_VARIABLE, _OPENCV_THREADS = "OPENCV_FOR_THREADS_NUM", 1
+"""OpenCV's pictures are small and several stages call it at a time: threads of its own cost more than they give."""
 
 
 def count_threads() -> int:
@@ -32,15 +32,19 @@ def count_threads() -> int:
 
 
 def use_threads() -> int:
-    """Set torch, numba, OpenCV and numpy to `count_threads()`, which is returned; OpenVINO, ONNX Runtime ask for it."""
+    """Set torch, numba and numpy to `count_threads()`, which is returned; OpenVINO and ONNX Runtime ask for it.
+
+    OpenCV is set to one thread.
+    """
     count = count_threads()
     # A library that is imported later reads its variable, one that is there already is told.
     for name in _VARIABLES:
         os.environ[name] = str(count)
+    os.environ[_OPENCV_VARIABLE] = str(_OPENCV_THREADS)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(count)
     if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(count)
+        sys.modules["cv2"].setNumThreads(_OPENCV_THREADS)
     if "numba" in sys.modules:
         _set_numba(count)
     if "numpy" in sys.modules:

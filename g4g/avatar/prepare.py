@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from g4g.audio import encode_speech
 from g4g.avatar.cache import TrackCache
 from g4g.avatar.clock import Clock
 from g4g.avatar.finish import choose_finish
+from g4g.avatar.kept import KeptParts
 from g4g.avatar.learnt import Learnt
 from g4g.avatar.library import MouthLibrary, find_sharp, share_entries, spread_entries
 from g4g.avatar.open_mouth import complete_library
@@ -36,11 +37,11 @@ from g4g.faces import (
     refine_crop,
 )
 from g4g.faces.cuts import mark_cuts
-from g4g.media import MediaInfo, probe, read_frames, read_waveform
+from g4g.media import MediaInfo, probe, read_waveform
 from g4g.media.ahead import map_ahead, run_ahead
 from g4g.media.decode import raise_fault
 from g4g.media.picture import Picture
-from g4g.media.read import pick_pictures
+from g4g.media.read import pick_pictures, read_pictures
 from g4g.memory import give_back_memory
 from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
@@ -54,7 +55,7 @@ _FITTED_FRAMES = 1500
 _AHEAD = 4
 """Frames that are read ahead."""
 _MESH_THREADS = 2
-"""Everybody waits for the points of a face, and each frame's for those of the frame before."""
+"""Everybody waits for the points of faces, and those of two frames for those of the frame before them."""
 _BLOCK = 500
 """Frames whose points are lifted at a time."""
 
@@ -72,6 +73,7 @@ class Avatar:
         persons: by the number of the face; those that can be dubbed, as far as they were asked for.
         faults: what is damaged in the video, a sentence each.
         warnings: what else was not as usual.
+        kept: what it shows around its faces, where that was kept.
     """
 
     info: MediaInfo
@@ -80,6 +82,7 @@ class Avatar:
     persons: dict[int, Person]
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    kept: KeptParts = field(default_factory=KeptParts, kw_only=True, repr=False, compare=False)
 
 
 def make_avatar(
@@ -124,24 +127,28 @@ class AvatarMaker:
             if not tolerant:
                 raise_fault(fault)
 
+        kept = KeptParts()
         with ThreadPoolExecutor(1) as beside:
             speech = beside.submit(self._hear, info)
             with self._clock.timed("faces"):
-                tracks, problem = self._follow(Path(video), info, progress, note)
+                tracks, problem = self._follow(info, kept, progress, note)
             with self._clock.timed("speech", progress):
                 speech = speech.result()
-        return Avatar(info, tracks, speech, {}, tuple(faults), (problem,) if problem else ())
+        return Avatar(info, tracks, speech, {}, tuple(faults), (problem,) if problem else (), kept=kept)
 
-    def _follow(self, video: Path, info: MediaInfo, progress, note) -> tuple[FaceTracks, str | None]:
-        cache = TrackCache.of_user()
+    def _follow(self, info: MediaInfo, parts: KeptParts, progress, note) -> tuple[FaceTracks, str | None]:
+        cache, video = TrackCache.of_user(), info.path
         if (kept := cache.load(video, self._backend)) is not None:
             for fault in kept[1]:
                 note(fault)
             return kept[0], None
         faults: list[str] = []
-        reading = read_frames(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
-        frames = report_each(run_ahead(mark_cuts(reading), _AHEAD), "faces", info.frame_count, progress)
-        tracks = settle_tracks(follow_faces(frames, make_backend(self._backend, min(_MESH_THREADS, count_threads()))))
+        reading = read_pictures(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
+        frames = run_ahead(mark_cuts(parts.show(reading)), _AHEAD)
+        frames = report_each(frames, "faces", info.frame_count, progress)
+        backend = make_backend(self._backend, _MESH_THREADS)
+        tracks = settle_tracks(follow_faces(frames, backend, on_faces=parts.keep))
+        parts.close()
         give_back_memory()
         return tracks, cache.save(video, self._backend, tracks, faults)
 
@@ -175,6 +182,7 @@ class AvatarMaker:
             persons = {face: self._know(avatar, head) for face, head in heads.items()}
         with self._clock.timed("library"):
             libraries = self._read_libraries(avatar, persons, usable, progress)
+            avatar.kept.drop()
         persons = {face: replace(person, library=libraries[face]) for face, person in persons.items()}
         done = {
             face: replace(person, library=complete_library(person, self._models.motion.space))
@@ -212,7 +220,7 @@ class AvatarMaker:
         return Person(head, neutral, shapes, gain, choose_scale(head.frame_to_crop), _empty_library(space.size))
 
     def _read_libraries(self, avatar: Avatar, persons, usable, progress) -> dict[int, MouthLibrary]:
-        """Choose the entries of each person and cut them out of one reading of the video."""
+        """Choose the entries of each person and cut them out of what was kept, or of one more reading of the video."""
         shares, tracks, size = _share_budget(avatar.tracks, usable), avatar.tracks, CropConfig().size
         libraries, wanted = {}, {}
         for face, person in persons.items():
@@ -226,20 +234,35 @@ class AvatarMaker:
                 frames, tracks.times_s[frames], person.shapes[rows], head.pose.degrees[rows], head.light[rows],
                 np.zeros((len(rows), side, side, 3), np.uint8), head.draw(rows, head.lift(rows)),
             )  # fmt: skip
-            for entry, (row, frame) in enumerate(zip(rows.tolist(), frames.tolist(), strict=True)):
-                wanted.setdefault(frame, []).append((face, entry, row))
-
-        def cut(picked: tuple[int, Picture]) -> None:
-            number, picture = picked
-            for face, entry, row in wanted[number]:
-                matrix = refine_crop(persons[face].head.frame_to_crop[row], persons[face].scale)
-                window = Window.around(matrix, size * persons[face].scale, picture.size)
-                libraries[face].crops[entry] = window.crop(picture.cut(window.box), "bicubic")
-
-        picked = run_ahead(pick_pictures(avatar.info.path, wanted, on_fault=pass_over), _AHEAD)
-        for _ in report_each(map_ahead(cut, picked, count_threads()), "library", len(wanted), progress):
+            affines = refine_crop(head.frame_to_crop[rows], person.scale)
+            for crop, affine, frame in zip(libraries[face].crops, affines, frames.tolist(), strict=True):
+                window = Window.around(affine, side, (avatar.info.height, avatar.info.width))
+                wanted.setdefault(frame, []).append((crop, window))
+        shown = run_ahead(_show_windows(avatar, wanted), _AHEAD)
+        for _ in report_each(map_ahead(_fill_crops, shown, count_threads()), "library", len(wanted), progress):
             pass
         return {face: library.keep(find_sharp(library.crops)) for face, library in libraries.items()}
+
+
+def _show_windows(
+    avatar: Avatar, wanted: dict[int, list[tuple[np.ndarray, Window]]]
+) -> Iterator[list[tuple[np.ndarray, Window, Picture]]]:  # fmt: skip
+    """Yield the crops and windows of each wanted frame with a picture that shows them: what was kept comes first."""
+    missing = []
+    for number in sorted(wanted):
+        parts = avatar.kept.take(number, [window.box for _, window in wanted[number]])
+        if parts is None:
+            missing.append(number)
+        else:
+            yield [(*one, part) for one, part in zip(wanted[number], parts, strict=True)]
+    for number, picture in pick_pictures(avatar.info.path, missing, on_fault=pass_over):
+        yield [(*one, picture) for one in wanted[number]]
+
+
+def _fill_crops(shown: list[tuple[np.ndarray, Window, Picture]]) -> None:
+    """Cut crops (s, s, 3) out of the pictures that show their windows."""
+    for crop, window, picture in shown:
+        crop[:] = window.crop(picture.cut(window.box), "bicubic")
 
 
 def choose_scale(frame_to_crop: np.ndarray) -> int:

@@ -33,7 +33,7 @@ from g4g.media.mix import mixed_sound
 from g4g.media.picture import PlaneMaker
 from g4g.media.sheet import check_sheet
 from g4g.media.write import check_output
-from g4g.memory import give_back_memory
+from g4g.memory import give_back_memory, limit_pools
 from g4g.networks import use_engine
 from g4g.nn import find_device
 from g4g.options import DubOptions, LoadOptions, make_options
@@ -87,6 +87,7 @@ class Dubber:
         device = find_device(device)
         engine = choose_engine(engine, device)
         use_threads()
+        limit_pools()
         models = use_engine(load(weights, device), engine)
         give_back_memory()
         return cls(models, faces, device)
@@ -129,7 +130,7 @@ class Dubber:
             stored = _choose_format(dub, encoding, is_marked=mark is not None and mark.draw is not None)
             writer = VideoWriter(
                 out, stored, sound, encoding=encoding, source=_find_source(dub.avatar.info), mark=mark,
-                overwrite=settings.overwrite,
+                overwrite=settings.overwrite, planned_frames=len(dub.plan),
             )  # fmt: skip
             frames = stack.enter_context(closing(maker.make_frames(dub, stored.alpha)))
             if not settings.dry_run:

@@ -27,6 +27,8 @@ from g4g.painter import Canvas, Painted, Painter, join_parts
 from g4g.zoo import Models
 
 BATCH_FRAMES = 8
+_FIRST_FRAMES = 2
+"""Frames of the first batch: whoever waits for a first frame does not wait for eight."""
 
 
 class FrameMaker:
@@ -44,17 +46,14 @@ class FrameMaker:
         """
         read = run_ahead(self._read_batches(dub, alpha), ahead=1)
         painted = run_ahead(self._paint_batches(dub, read), ahead=1)
-        for batch in run_ahead(self._draw_batches(dub, painted), ahead=1):
-            batch.reverse()
-            while batch:  # what was handed on is not held here
-                yield batch.pop()
+        yield from run_ahead(self._draw_batches(dub, painted), ahead=BATCH_FRAMES)
 
     def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[_Batch]:
         path, count, first = dub.avatar.info.path, len(dub.avatar.tracks), 0
         pictures = ping_pong_pictures(path, count, len(dub.plan), alpha=alpha, on_fault=pass_over)
         while True:
             with self._clock.timed("decode"):
-                read = list(islice(pictures, BATCH_FRAMES))
+                read = list(islice(pictures, BATCH_FRAMES if first else _FIRST_FRAMES))
             if not read:
                 return
             batch = _Batch(first, *zip(*read, strict=True))
@@ -80,30 +79,24 @@ class FrameMaker:
                 made.append((job, self._paint(job)))
         return made
 
-    def _draw_batches(self, dub: Dub, batches: Iterator[tuple[_Batch, list]]) -> Iterator[list[DubbedFrame]]:
+    def _draw_batches(self, dub: Dub, batches: Iterator[tuple[_Batch, list]]) -> Iterator[DubbedFrame]:
         for batch, made in batches:
-            drawn = self._draw_batch(dub, batch, made)
-            del batch, made  # they are not held here while the frames wait
-            yield drawn
-            del drawn
+            jobs = [(job, painted, painted.has_numbers) for job, painted in made]
+            for place in range(len(batch.pictures)):
+                yield self._draw_frame(dub, batch, jobs, place)
+            del batch, made, jobs  # they are not held here while the next ones are waited for
 
-    def _draw_batch(self, dub: Dub, batch: _Batch, made: list) -> list[DubbedFrame]:
-        """Draw the new faces of a batch into its pictures."""
-        patches, faces = [[] for _ in batch.pictures], [[] for _ in batch.pictures]
+    def _draw_frame(self, dub: Dub, batch: _Batch, jobs: list, place: int) -> DubbedFrame:
+        """Draw the new faces of one frame of a batch into its picture; `jobs`: as painted, and which rows can be."""
+        patches, faces = [], []
         with self._clock.timed("draw"):
-            for job, painted in made:
-                for row in np.flatnonzero(painted.has_numbers).tolist():
-                    place = int(job.places[row])
-                    patch, face = job.draw(painted, row, patches[place])
-                    patches[place].append(patch)
-                    faces[place].append(face)
-        return [
-            DubbedFrame(
-                picture, tuple(patches[i]), tuple(faces[i]),
-                None if faces[i] else dub.plan.passed[batch.first + i] or NO_NUMBERS,
-            )
-            for i, picture in enumerate(batch.pictures)
-        ]  # fmt: skip
+            for job, painted, has_numbers in jobs:
+                for row in np.flatnonzero((job.places == place) & has_numbers).tolist():
+                    patch, face = job.draw(painted, row, patches)
+                    patches.append(patch)
+                    faces.append(face)
+        passed = None if faces else dub.plan.passed[batch.first + place] or NO_NUMBERS
+        return DubbedFrame(batch.pictures[place], tuple(patches), tuple(faces), passed)
 
     def _paint(self, job: _Job) -> Painted:
         """Paint; where the memory does not hold so many frames, from then on half as many at a time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -80,8 +80,9 @@ class FaceTracks:
 
 
 def follow_faces(
-    frames: Iterable[TimedFrame | MarkedFrame], backend: FaceBackend, config: CropConfig = CropConfig()
-) -> FaceTracks:
+    frames: Iterable[TimedFrame | MarkedFrame], backend: FaceBackend, config: CropConfig = CropConfig(),
+    on_faces: Callable[[int, list[np.ndarray]], None] | None = None,
+) -> FaceTracks:  # fmt: skip
     """Follow all faces through a video; memory holds 6 KB per frame and face, never the frames.
 
     A face that was lost, left, or comes back after a cut keeps its number where it looks alike (`describe_likeness`);
@@ -91,6 +92,7 @@ def follow_faces(
     Args:
         frames: the video in order; cuts are looked for here where `mark_cuts` has not.
         backend: as `make_backend` builds it.
+        on_faces: told of each frame's number and its faces, points (68, 2) each.
     Returns:
         The tracks; without any face they have no rows.
     Source:
@@ -100,7 +102,9 @@ def follow_faces(
     for number, (item, after) in enumerate(_add_next(mark_cuts(frames))):
         times_s.append(item.time_s)
         cuts.append(item.is_cut)
-        follower.step(number, item, None if after is None or after.is_cut else after.frame)
+        faces = follower.step(number, item, None if after is None or after.is_cut else after.frame)
+        if on_faces:
+            on_faces(number, faces)
     pieces = follower.pieces
     owners = _join(pieces)
     frames_of = np.array([n for p in pieces for n in range(p.start, p.stop)], np.int32)
@@ -146,8 +150,12 @@ class _Follower:
         self._live: list[tuple[_Piece, np.ndarray]] = []
         self._scene, self._age, self._missing_until = 0, 0, 0
 
-    def step(self, number: int, item: MarkedFrame, following: np.ndarray | None) -> None:
-        """See frame `number`; `following` is the one after it, None where another scene or nothing follows."""
+    def step(self, number: int, item: MarkedFrame, following: np.ndarray | None) -> list[np.ndarray]:
+        """See frame `number`; `following` is the one after it, None where another scene or nothing follows.
+
+        Returns:
+            The points (68, 2) of each face.
+        """
         frame = item.frame
         if item.is_cut:
             self._live, self._age, self._missing_until = [], 0, 0
@@ -172,13 +180,14 @@ class _Follower:
                 live.append((same[0] if same else self._begin(number), mesh))
         self._live = sorted(live, key=lambda item: -np.ptp(item[1][:, :2], axis=0).prod())[:MOST_FACES]
         self._live.sort(key=lambda item: item[0].start)
-        for piece, mesh in self._live:
-            points = to_landmarks(mesh)
+        faces = [to_landmarks(mesh) for _, mesh in self._live]
+        for (piece, mesh), points in zip(self._live, faces, strict=True):
             if len(piece.meshes) % _LOOK_EVERY == 0:
                 piece.likeness = piece.likeness + _describe(frame, points)
             piece.meshes.append(mesh)
             piece.colours.append(sample_places(frame, points))
         self._age += 1
+        return faces
 
     def _move(
         self, piece: _Piece, mesh: np.ndarray, frame: np.ndarray, following: np.ndarray | None

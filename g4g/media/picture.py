@@ -21,6 +21,8 @@ PLANAR_FORMATS = ("yuv420p", "yuvj420p")
 
 _MARGIN_PX, _STEP_PX = 32, 32
 """So much more is converted on each side, so that its edge does not tell; sizes are steps, so that few are new."""
+_REACH_PX = 2
+"""So far beside a pixel lies the chroma that tells its colour."""
 _TRIED_PX = 64
 """Side of the noise on which conversions are compared."""
 _LIMITED_RANGE = 1
@@ -58,10 +60,13 @@ class RgbPicture:
 
 
 class PlanarPicture:
-    """A frame of even size as yuv420p; `planes` (3 H / 2, W): Y, below it U and V, each packed."""
+    """A frame of even size as yuv420p; `planes` (3 H / 2, W): Y, below it U and V, each packed.
 
-    def __init__(self, planes: np.ndarray, colours: PlaneColours) -> None:
-        self.planes, self._colours = planes, colours
+    `colours` show it; `exact` show parts that are kept of it, where `colours` are quick: None: the same.
+    """
+
+    def __init__(self, planes: np.ndarray, colours: PlaneColours, exact: PlaneColours | None = None) -> None:
+        self.planes, self._colours, self._exact = planes, colours, exact or colours
         self.size, self.nbytes = (2 * len(planes) // 3, planes.shape[1]), planes.nbytes
         self.alpha = np.empty((*self.size, 0), np.uint8)
 
@@ -81,8 +86,36 @@ class PlanarPicture:
         wide = self._colours.to_rgb(packed)
         return np.ascontiguousarray(wide[box[1] - top : box[3] - top, box[0] - left : box[2] - left])
 
+    def part(self, box: Box) -> PlanarPart | None:
+        """Copy a part with even numbers; None where it is empty, or `convert_part` does not convert this video."""
+        left, top, right, bottom = box
+        if self._exact.factors is None or left >= right or top >= bottom:
+            return None
+        parts = [plane[top // n : bottom // n, left // n : right // n] for n, plane in _split(self.planes)]
+        planes = np.concatenate([part.ravel() for part in parts]).reshape(-1, right - left)
+        return PlanarPart(planes, box, self.size, self._exact.factors)
 
-Picture = RgbPicture | PlanarPicture
+
+class PlanarPart:
+    """Part of a planar picture, at `box` of a frame of `size` (height, width), kept while the rest goes."""
+
+    def __init__(self, planes: np.ndarray, box: Box, size: tuple[int, int], factors: np.ndarray) -> None:
+        self._planes, self._box, self._factors = planes, box, factors
+        self.size, self.nbytes = size, planes.nbytes
+
+    def holds(self, box: Box) -> bool:
+        """Tell whether `cut` can show a part of the frame: what lies beside its chroma has to be here as well."""
+        low = all(a >= b + _REACH_PX or b == 0 for a, b in zip(box[:2], self._box[:2], strict=True))
+        ends = zip(box[2:], self._box[2:], self.size[::-1], strict=True)
+        return low and all(a + _REACH_PX <= b or b == end for a, b, end in ends)
+
+    def cut(self, box: Box) -> np.ndarray:
+        """Return a part of the frame that it holds, as the whole frame shows it."""
+        x, y = self._box[:2]
+        return convert_part(self._planes, (box[0] - x, box[1] - y, box[2] - x, box[3] - y), self._factors)
+
+
+Picture = RgbPicture | PlanarPicture | PlanarPart
 
 
 class PlaneColours:

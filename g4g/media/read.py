@@ -171,7 +171,7 @@ class _PictureMaker:
         self._is_picture, self._pixels, self._interpolation = is_picture, pixels, interpolation
         self._reformatter = VideoReformatter()
         self._size: tuple[int, int] | None = None
-        self._kind, self._colours = None, None
+        self._kind, self._colours, self._exact = None, None, None
 
     def __call__(self, decoded: DecodedFrame) -> Picture:
         self._size = self._size or (decoded.width, decoded.height)
@@ -190,7 +190,8 @@ class _PictureMaker:
             kind = decoded.format.name, decoded.colorspace, decoded.color_range
             if kind != self._kind:
                 self._kind, self._colours = kind, PlaneColours(decoded, **reading)
-            return PlanarPicture(decoded.to_ndarray(), self._colours)
+                self._exact = PlaneColours(decoded, **{**reading, "interpolation": _EXACT})
+            return PlanarPicture(decoded.to_ndarray(), self._colours, self._exact)
         rgb = self._reformatter.reformat(decoded, *self._size, **reading)
         return RgbPicture(orientation.apply(rgb.to_ndarray()))
 

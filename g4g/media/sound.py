@@ -45,14 +45,14 @@ class NewSound:
             raise ConfigError(f"`mix` must be one of {', '.join(MIXES)}, got {self.mix!r}")
 
 
-def sound_graph(new: NewSound, old: Path | None, duration_s: float, old_input: int) -> str:
+def sound_graph(new: NewSound, old: Path | None, duration_s: float, inputs: tuple[int, int]) -> str:
     """Write the filter graph of an output's first sound track, [heard].
 
     Args:
-        new: input 1.
+        new: what is heard.
         old: the video whose own sound may stay; None: there is none.
         duration_s: of the output.
-        old_input: the video's number among ffmpeg's inputs, whose clock starts with its picture.
+        inputs: numbers of the new sound and of the video, whose clock starts with its picture, among ffmpeg's inputs.
     Returns:
         for -filter_complex; it ends in [heard], which lasts exactly `duration_s`.
     Raises:
@@ -61,12 +61,12 @@ def sound_graph(new: NewSound, old: Path | None, duration_s: float, old_input: i
     start_s, end_s = new.span_s or (0.0, duration_s)
     end_s = duration_s if end_s > duration_s - TIME_SLACK_S else end_s
     is_whole = start_s <= 0 and end_s >= duration_s
-    heard = f"[1:a:0]{align_filter(new.file)},{_fit(end_s - start_s)}"
+    heard = f"[{inputs[0]}:a:0]{align_filter(new.file)},{_fit(end_s - start_s)}"
     placed = f"adelay={start_s * 1000:.3f}:all=1,{_fit(duration_s)}"
     if old is None or not has_sound(old) or (is_whole and new.mix == "replace"):
         return f"{heard},{placed}[heard]"
     heard += f",{_like_old(old)}"
-    kept = f"[{old_input}:a:0]{FILL_GAPS},{_like_old(old)},{_fit(duration_s)}"
+    kept = f"[{inputs[1]}:a:0]{FILL_GAPS},{_like_old(old)},{_fit(duration_s)}"
     if new.mix == "replace":
         return _splice(heard, kept, start_s, end_s, duration_s)
     if new.mix == "keep":

@@ -20,6 +20,7 @@ from g4g.media.frame_format import FrameFormat
 from g4g.media.mark import Mark, place_with_sidecar
 from g4g.media.other_streams import copy_other_streams, read_comment
 from g4g.media.sound import NewSound, check_sound, sound_graph
+from g4g.media.sound_beside import SoundEncoder
 from g4g.media.work_folder import WorkFolder
 
 AUDIO_BITRATE = "192k"
@@ -62,6 +63,7 @@ class VideoWriter:
         source: video whose other sound tracks, subtitles, chapters and metadata come along; `warnings` names the rest.
         mark: what the file says of its making; None: nothing.
         overwrite: replace an existing output.
+        planned_frames: how many will be written: the sound is encoded beside them; None: not known.
     Raises:
         MediaError: output exists, its folder does not, unknown ending, no sound in `sound`.
         ConfigError: the codec cannot hold transparency.
@@ -70,7 +72,7 @@ class VideoWriter:
     def __init__(
         self, path: str | os.PathLike, frames: FrameFormat, sound: NewSound | None = None, *,
         encoding: Encoding | None = None, source: str | os.PathLike | None = None, mark: Mark | None = None,
-        overwrite: bool = False,
+        overwrite: bool = False, planned_frames: int | None = None,
     ) -> None:  # fmt: skip
         self.path, self.frames, self.overwrite = Path(path), frames, overwrite
         self.warnings: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class VideoWriter:
         self._sound = sound
         if sound is not None:
             check_sound(sound.file)
+        self._planned_frames, self._encoded_sound = planned_frames, None
         self._folder: Path | None = None
 
     def __enter__(self) -> VideoWriter:
@@ -139,6 +142,8 @@ class VideoWriter:
         except (OSError, av.FFmpegError) as error:
             raise self._encoder_error() from error
         self.frame_count += 1
+        if self.frame_count == 1 and self._sound is not None and self._planned_frames is not None:
+            self._encoded_sound = self._encode_sound(self._planned_frames)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -156,6 +161,14 @@ class VideoWriter:
         self._stream = self._pipe.add_stream("rawvideo", rate=frames.rate)
         self._stream.width, self._stream.height, self._stream.pix_fmt = frames.width, frames.height, frames.pixels
         self._stream.time_base = self._stream.codec_context.time_base = frames.time_base
+
+    def _encode_sound(self, count: int) -> SoundEncoder:
+        """Begin to encode the sound of so many frames."""
+        inputs, container = ["-copyts", *input_arguments(self._sound.file)], self._encoding.container
+        if self._source is not None:
+            inputs += copy_other_streams(self._source, 1, container, self._length_s(count), 1).inputs
+        heard = [*self._sound_arguments(self._length_s(count), (0, 1)), "-c:a", container.audio_codec]
+        return SoundEncoder([*inputs, *heard], container.muxer, self._folder, f"write the sound of {self.path}")
 
     def _encoder_arguments(self) -> list[str]:
         source = ["-protocol_whitelist", ALLOWED_PROTOCOLS, "-f", "nut", "-i", "pipe:0"]
@@ -197,14 +210,17 @@ class VideoWriter:
 
     def _mux_arguments(self, whole: Path) -> list[str]:
         container = self._encoding.container
-        length_s = float(self.frames.time_s(self.frame_count - 1) + 1 / self.frames.rate)
+        length_s = self._length_s(self.frame_count)
         inputs = ["-copyts", *input_arguments(self._folder / "picture")]
         outputs = ["-map", "0:v:0", "-c:v", "copy"]
         tracks = int(self._sound is not None)
-        if self._sound is not None:
+        is_encoded = self._encoded_sound is not None and self.frame_count == self._planned_frames
+        if is_encoded:
+            inputs += input_arguments(self._encoded_sound.finish())
+            outputs += ["-map", "1:a:0"]
+        elif self._sound is not None:
             inputs += input_arguments(self._sound.file)
-            graph = sound_graph(self._sound, self._source, length_s, old_input=2)
-            outputs += ["-filter_complex", graph, "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
+            outputs += self._sound_arguments(length_s, (1, 2))
         if self._source is not None:
             carried = copy_other_streams(self._source, 1 + tracks, container, length_s, tracks)
             inputs += carried.inputs
@@ -213,8 +229,18 @@ class VideoWriter:
         if self._mark is not None:
             own = "" if self._source is None else read_comment(self._source)
             outputs += ["-metadata", f"comment={self._mark.add_to(own)}"]
-        outputs += ["-c:a", container.audio_codec, *self._encoding.container_arguments]
+        outputs += ["-c:a", container.audio_codec, *(["-c:a:0", "copy"] if is_encoded else [])]
+        outputs += self._encoding.container_arguments
         return [*inputs, *outputs, "-f", container.muxer, to_url(whole)]
+
+    def _length_s(self, count: int) -> float:
+        """How long so many frames last."""
+        return float(self.frames.time_s(count - 1) + 1 / self.frames.rate)
+
+    def _sound_arguments(self, length_s: float, inputs: tuple[int, int]) -> list[str]:
+        """List the filter and the rate of the sound; `inputs` are the numbers of the new sound and of the source."""
+        graph = sound_graph(self._sound, self._source, length_s, inputs)
+        return ["-filter_complex", graph, "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
 
     def _encoder_error(self) -> MediaError:
         code = self._encoder.wait()
@@ -231,6 +257,9 @@ class VideoWriter:
                 self._pipe.close()
             with suppress(OSError):
                 encoder.stdin.close()
+        if self._encoded_sound is not None:
+            self._encoded_sound.stop()
+            self._encoded_sound = None
         self._stderr.close()
         self._temporary.close()
         self._folder = None

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from g4g.avatar import kept as kept_module
 from g4g.avatar import make_avatar
 from g4g.avatar import prepare as prepare_module
+from g4g.avatar.clock import Clock
 from g4g.avatar.finish import choose_finish
 from g4g.avatar.person import UNTRIED_FINISH
 from g4g.errors import FaceError, MediaError
@@ -48,6 +50,22 @@ def test_every_sharp_frame_is_an_entry_cut_out_as_it_is(tiny, short):
         assert (
             np.abs(library.meshes[entry][:468] - person.head.draw([row], person.head.lift([row]))[0, :468]).max() < 1e-3
         )
+
+
+def test_what_was_kept_gives_the_crops_of_another_reading_and_is_given_away(tiny, short, monkeypatch):
+    read, pick = [], prepare_module.pick_pictures
+    monkeypatch.setattr(
+        prepare_module,
+        "pick_pictures",
+        lambda path, numbers, **how: read.append(list(numbers)) or pick(path, numbers, **how),
+    )
+    maker = prepare_module.AvatarMaker(tiny, "mediapipe", Clock())
+    avatar = maker.look(short)
+    first, second = (maker.meet_all(avatar).persons[0].library for _ in range(2))
+    assert read == [[], list(range(20))] and np.array_equal(first.crops, second.crops)
+    monkeypatch.setattr(kept_module, "MOST_BYTES", 200_000)
+    third = make_avatar(tiny, short).persons[0].library
+    assert read[2] == list(range(20)) and np.array_equal(third.crops, first.crops)
 
 
 def test_a_still_is_a_library_of_one_and_of_it_opened(tiny, portrait_file):

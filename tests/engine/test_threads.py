@@ -12,7 +12,7 @@ from g4g.engine import count_threads, share_threads
 from g4g.errors import ConfigError
 
 _TELL = """
-import threading, numba, threadpoolctl, torch, g4g.zoo
+import threading, cv2, numba, threadpoolctl, torch, g4g.zoo
 from g4g.engine import compile_network, limit_threads, use_threads, count_threads
 from g4g.checkpoints import find_weights
 told = [use_threads()]
@@ -22,7 +22,8 @@ asking = threading.Thread(target=ask)
 asking.start(), asking.join()
 network = compile_network(find_weights("face-detection"))
 told += {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
-print(*told, torch.get_num_threads(), count_threads(), network.get_property("INFERENCE_NUM_THREADS"))
+told += [torch.get_num_threads(), count_threads(), network.get_property("INFERENCE_NUM_THREADS"), cv2.getNumThreads()]
+print(*told)
 """
 
 
@@ -34,6 +35,7 @@ def test_every_library_of_a_worker_process_uses_them(repo_root):
     told = [int(word) for word in done.stdout.split()]
     assert told[:5] == [4, 3, 3, 3, 3], done.stderr
     assert 1 <= told[5] <= 3, "OpenVINO itself takes no more than there are cores"
+    assert told[6] == 1, "OpenCV's pictures are small"
 
 
 def test_torch_that_is_imported_later_uses_them(repo_root):

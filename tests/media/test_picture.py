@@ -127,5 +127,19 @@ def test_boxes_are_even_and_inside():
     assert left == right == 30 and (top, bottom) == (2, 10)
 
 
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_a_kept_part_shows_what_the_whole_exact_picture_shows(planar, is_exact):
+    path, stored = planar
+    exact, read = (next(_pair(path, stored, how))[0] for how in (True, is_exact))
+    for left, top, right, bottom in ((20, 30, 90, 110), (0, 0, 40, 30), (50, 40, WIDTH, HEIGHT), (0, 0, WIDTH, HEIGHT)):
+        part = read.part((left, top, right, bottom))
+        inner = (left and left + 2, top and top + 2, right - 2 * (right < WIDTH), bottom - 2 * (bottom < HEIGHT))
+        assert part.holds(inner) and part.size == exact.size and part.nbytes == 1.5 * (right - left) * (bottom - top)
+        np.testing.assert_array_equal(part.cut(inner), exact.cut(inner))
+        wider = (inner[0] - 1, *inner[1:]) if left else (*inner[:2], inner[2] + 1, inner[3])
+        assert not part.holds(wider)
+    assert read.part((20, 30, 20, 40)) is None
+
+
 def _pair(path, stored, is_exact=True):
     return zip((item.picture for item in read_pictures(path, is_exact=is_exact)), stored, strict=True)

@@ -222,3 +222,37 @@ def test_an_interrupt_before_the_encoder_stands_leaves_nothing(tmp_path, monkeyp
     del writer
     gc.collect()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm"])
+@pytest.mark.parametrize("mix", ["replace", "duck"])
+def test_a_sound_that_is_encoded_beside_the_frames_is_the_same(tmp_path, click_wav, ffmpeg, name, mix):
+    inputs = ("-f", "lavfi", "-i", "testsrc=s=120x96:r=25:d=2", "-f", "lavfi", "-i", "sine=r=16000:d=2")
+    ffmpeg(*inputs, tmp_path / "source.mkv")
+    settings = {"sound": NewSound(click_wav, (0.2, 1.5), mix), "source": tmp_path / "source.mkv"}
+    sounds = []
+    for planned in (None, 45, 50):  # the last one is wrong
+        out = tmp_path / f"{planned}{name}"
+        write_clip(out, count=45, planned_frames=planned, **settings)
+        with av.open(str(out)) as media:
+            packets = [(packet.pts, bytes(packet)) for packet in media.demux(audio=0)]
+        sounds.append((packets, read_waveform(out).tobytes()))
+    assert len(sounds[0][0]) > 40 and sounds[0] == sounds[1] == sounds[2]
+
+
+def test_a_sound_that_fails_beside_the_frames_tells_its_reason(tmp_path, monkeypatch, click_wav):
+    monkeypatch.setattr(write_module, "AUDIO_BITRATE", "nonsense")
+    with pytest.raises(MediaError, match="(?s)cannot write the sound of .*nonsense"):
+        write_clip(tmp_path / "out.mp4", sound=NewSound(click_wav), planned_frames=25)
+    assert list(tmp_path.iterdir()) == [click_wav]
+
+
+def test_frames_that_fail_end_the_sound_beside_them(tmp_path, click_wav):
+    with (
+        pytest.raises(ShapeError),
+        VideoWriter(tmp_path / "out.mp4", FrameFormat(64, 48, 25), NewSound(click_wav), planned_frames=2) as writer,
+    ):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+        sound = writer._encoded_sound
+        writer.write(np.zeros((3, 4, 3), np.uint8))
+    assert sound._process.poll() is not None and list(tmp_path.iterdir()) == [click_wav]

@@ -1,0 +1,71 @@
+"""What a video shows around its faces, kept while they are followed: a short video is not decoded once more for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from g4g.config import CropConfig
+from g4g.faces import fit_crop, frame_corners
+from g4g.media import VideoFrame
+from g4g.media.picture import Box, Picture, PlanarPart, PlanarPicture, even_box
+from g4g.media.read import TimedPicture
+
+MOST_BYTES = 96 * 1024 * 1024
+"""Of a video that needs more nothing is kept: 10 s of a face of 300 px in 1280x720 need 60 MB."""
+_MARGIN_PX, _MARGIN = 24, 0.04
+"""Kept around a face's crop of this frame alone, in px and as a share of its side: the smoothed crop lies near it."""
+
+
+class KeptParts:
+    """Parts of planar pictures around faces, by the number of their frame; each is given away once.
+
+    Pictures of other kinds are not kept: they would take twice the memory, and are read once more.
+    """
+
+    def __init__(self) -> None:
+        self._shown: dict[int, PlanarPicture] = {}
+        self._parts: dict[int, list[PlanarPart]] = {}
+        self._bytes, self._is_open = 0, True
+
+    def show(self, pictures: Iterable[TimedPicture]) -> Iterator[VideoFrame]:
+        """Yield the frames (RGB) of a video's pictures; each is held until `keep` is told of its faces."""
+        for number, item in enumerate(pictures):
+            if self._is_open and isinstance(item.picture, PlanarPicture):
+                self._shown[number] = item.picture
+            yield VideoFrame(item.time_s, item.picture.whole())
+
+    def keep(self, number: int, faces: list[np.ndarray]) -> None:
+        """Keep what frame `number` shows around faces, points (68, 2) each."""
+        picture = self._shown.pop(number, None)
+        if picture is None or not self._is_open:
+            return
+        parts = [picture.part(_frame_face(points, picture.size)) for points in faces]
+        self._parts[number] = [part for part in parts if part is not None]
+        self._bytes += sum(part.nbytes for part in self._parts[number])
+        if self._bytes > MOST_BYTES:
+            self._is_open = False
+            self._shown.clear()
+            self._parts.clear()
+
+    def close(self) -> None:
+        """Hold no more pictures: the video has ended."""
+        self._is_open = False
+        self._shown.clear()
+
+    def drop(self) -> None:
+        """Let go of all parts."""
+        self._parts.clear()
+
+    def take(self, number: int, boxes: list[Box]) -> list[Picture] | None:
+        """Give away what shows each of these parts of frame `number`; None: not all of them were kept."""
+        parts = self._parts.pop(number, [])
+        found = [next((part for part in parts if part.holds(box)), None) for box in boxes]
+        return None if None in found else found
+
+
+def _frame_face(points: np.ndarray, size: tuple[int, int]) -> Box:
+    """Find the part of a frame (height, width) that is kept around a face."""
+    corners = frame_corners(fit_crop(points[None], [(0, 1)])[0], CropConfig().size)
+    return even_box(corners, _MARGIN_PX + int(_MARGIN * np.ptp(corners, axis=0).max()), size)
