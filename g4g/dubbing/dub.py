@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from g4g.avatar import Avatar, AvatarMaker
 from g4g.avatar.clock import Clock
 from g4g.dubbing.learning import PersonLearning
-from g4g.dubbing.motions import MouthMotion, move_voice
+from g4g.dubbing.motions import MouthMotion, hear_voice, move_voice
 from g4g.dubbing.people import Appearance, Face, choose_faces, describe_faces, list_appearances
 from g4g.dubbing.plan import Plan, compare_sounds, join_plans, plan_frames
 from g4g.dubbing.speech import measure_fit, needs_sound
@@ -61,11 +62,15 @@ class DubPlanner:
             raise FaceError(
                 f"no face in {info.path} can be dubbed: all are turned aside or covered; show one frontally"
             )
-        avatar = self._maker.meet(avatar, sorted(dubbed), progress)
-        if not options.dry_run:
-            avatar = self._learning.learn(avatar, sorted(dubbed), options.lesson, progress)
-        with self._clock.timed("motion", progress):
-            motions = [move_voice(self._models, avatar, voice, options.emphasis, options.apart_s) for voice in voices]
+        with ThreadPoolExecutor(1) as beside:
+            heard_ahead = [beside.submit(hear_voice, self._models, voice) for voice in voices]
+            avatar = self._maker.meet(avatar, sorted(dubbed), progress)
+            if not options.dry_run:
+                avatar = self._learning.learn(avatar, sorted(dubbed), options.lesson, progress)
+            with self._clock.timed("motion", progress):
+                how = options.emphasis, options.apart_s
+                pairs = zip(voices, heard_ahead, strict=True)
+                motions = [move_voice(self._models, avatar, voice, *how, speech.result()) for voice, speech in pairs]
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
         if options.face is None and None in heard.waveforms and needs_sound(appearances):
             warnings.append(_describe_choice(faces, dubbed))

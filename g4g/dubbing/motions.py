@@ -42,7 +42,10 @@ class MouthMotion:
     entries: np.ndarray
 
 
-def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, apart_s: float = 0.0) -> MouthMotion:
+def move_voice(
+    models: Models, avatar: Avatar, voice: Voice, emphasis: float, apart_s: float = 0.0,
+    speech: np.ndarray | None = None,
+) -> MouthMotion:  # fmt: skip
     """Move the mouths that a voice drives.
 
     Args:
@@ -51,9 +54,10 @@ def move_voice(models: Models, avatar: Avatar, voice: Voice, emphasis: float, ap
         voice: its plan tells when each frame is shown.
         emphasis: how far the mouth moves, times the person's gain.
         apart_s: pictures nearer than this to the frame that is shown are not used.
+        speech: what `hear_voice` gives for the voice; None: it is worked out here.
     """
     plan, motion = voice.plan, models.motion
-    speech = _hear(models, voice)
+    speech = hear_voice(models, voice) if speech is None else speech
     times_s = plan.times_s - plan.span_s[0]
     shapes, closed = _move(motion, speech, times_s)
     awake = find_awake(voice.waveform, times_s)
@@ -109,8 +113,8 @@ def encode_laid_shapes(
     return np.concatenate(parts)
 
 
-def _hear(models: Models, voice: Voice) -> np.ndarray:
-    """Speech features of a sound and of the silence that follows it."""
+def hear_voice(models: Models, voice: Voice) -> np.ndarray:
+    """Work out the speech features (S, D) of a voice's sound and of the silence that follows it."""
     rate = AudioConfig().sample_rate
     last_s = voice.plan.times_s[-1] - voice.plan.span_s[0]
     missing = round((last_s + _SILENCE_S) * rate) - len(voice.waveform)
