@@ -237,7 +237,7 @@ def test_a_sound_that_is_encoded_beside_the_frames_is_the_same(tmp_path, click_w
         with av.open(str(out)) as media:
             packets = [(packet.pts, bytes(packet)) for packet in media.demux(audio=0)]
         sounds.append((packets, read_waveform(out).tobytes()))
-    assert len(sounds[0][0]) > 40 and sounds[0] == sounds[1] == sounds[2]
+    assert len(sounds[0][0]) > 25 and sounds[0] == sounds[1] == sounds[2]
 
 
 def test_a_sound_that_fails_beside_the_frames_tells_its_reason(tmp_path, monkeypatch, click_wav):
