@@ -13,7 +13,7 @@ from g4g.dubbing.report import DubbedFrame
 from g4g.faces import FaceTracks
 from g4g.media.ahead import run_ahead
 from g4g.media.picture import PlanarPicture
-from g4g.memory import give_back_memory
+from g4g.memory import give_back_memory, map_large
 from g4g.painter import Canvas, Painted
 
 LARGE = Avatar, Canvas, DecodedFrame, DubbedFrame, FaceTracks, MouthLibrary, Painted, PlanarPicture
@@ -59,3 +59,19 @@ def test_giving_memory_back_harms_nothing():
     kept = np.arange(100_000)
     give_back_memory()
     assert kept.sum() == 4_999_950_000
+
+
+def test_a_large_array_lies_in_a_file_and_is_the_same(monkeypatch):
+    array = np.random.default_rng(0).normal(size=(6000, 478, 3)).astype(np.float32)
+    small = array[:10]
+    assert map_large(small) is small
+    mapped = map_large(array[::2])
+    assert type(mapped) is np.ndarray and isinstance(mapped.base, np.memmap) and np.array_equal(mapped, array[::2])
+    mapped[0] = 1
+    assert (mapped[0] == 1).all()
+
+    def refuse(*given, **named):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("g4g.memory.tempfile.TemporaryFile", refuse)
+    assert map_large(array) is array

@@ -8,6 +8,7 @@ import numpy as np
 
 from g4g.faces import FaceTracks
 from g4g.faces.facemesh import POINTS
+from g4g.memory import map_large
 
 _STEPS = 65_535
 """Points lie on a grid of so many steps across the face's largest extent: 0.005 px on a face of 300 px."""
@@ -32,15 +33,14 @@ def unpack_tracks(arrays: dict[str, np.ndarray]) -> FaceTracks:
     mesh = np.empty(packed[0].shape, np.float32)
     for rows in _list_blocks(len(mesh)):
         mesh[rows] = _unpack(*(array[rows] for array in packed))
-    return FaceTracks(mesh=mesh, **{name: arrays[name] for name in _PLAIN})
+    return FaceTracks(mesh=map_large(mesh), **{name: arrays[name] for name in _PLAIN})
 
 
 def settle_tracks(tracks: FaceTracks) -> FaceTracks:
-    """Move the points onto the grid on which they are stored: stored or not, a dub is the same to the bit."""
-    mesh = np.empty(tracks.mesh.shape, np.float32)
-    for rows in _list_blocks(len(mesh)):
-        mesh[rows] = _unpack(*_pack(tracks.mesh[rows]))
-    return replace(tracks, mesh=mesh)
+    """Move the points, in place, onto the grid on which they are stored: a dub is the same, stored or not."""
+    for rows in _list_blocks(len(tracks.mesh)):
+        tracks.mesh[rows] = _unpack(*_pack(tracks.mesh[rows]))
+    return replace(tracks, mesh=map_large(tracks.mesh))
 
 
 def _pack(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

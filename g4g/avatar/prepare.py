@@ -42,7 +42,7 @@ from g4g.media.ahead import map_ahead, run_ahead
 from g4g.media.decode import raise_fault
 from g4g.media.picture import Picture
 from g4g.media.read import pick_pictures, read_pictures
-from g4g.memory import give_back_memory
+from g4g.memory import give_back_memory, map_large
 from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
 from g4g.threads import count_threads
@@ -161,7 +161,7 @@ class AvatarMaker:
             waveform = read_waveform(info.path, on_fault=pass_over)
         except MediaError:
             return silent
-        return encode_speech(self._models.speech, waveform)
+        return map_large(encode_speech(self._models.speech, waveform))
 
     def meet_all(self, avatar: Avatar, progress: Progress = None) -> Avatar:
         """Add all persons that can be dubbed. Raises FaceError where there is none."""

@@ -11,6 +11,7 @@ from g4g.avatar import Avatar, Person, Wanted, find_references
 from g4g.config import MOST_EMPHASIS, AudioConfig
 from g4g.dubbing.voices import Voice
 from g4g.media.ping_pong import ping_pong_numbers
+from g4g.memory import map_large
 from g4g.motion import Motion, lay_shapes, move_mouth
 from g4g.zoo import Models
 
@@ -119,7 +120,7 @@ def hear_voice(models: Models, voice: Voice) -> np.ndarray:
     last_s = voice.plan.times_s[-1] - voice.plan.span_s[0]
     missing = round((last_s + _SILENCE_S) * rate) - len(voice.waveform)
     silence = np.zeros(max(missing, round(_SILENCE_S * rate)), np.float32)
-    return encode_speech(models.speech, np.concatenate([voice.waveform, silence]))
+    return map_large(encode_speech(models.speech, np.concatenate([voice.waveform, silence])))
 
 
 def _move(motion: Motion, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
