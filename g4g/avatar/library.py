@@ -17,8 +17,9 @@ _BLURRED = 0.6
 class MouthLibrary:
     """N pictures of one person, in the order of the video.
 
-    `frames` (N,) of the video, `times_s` (N,); `shapes` (N, C), `degrees` (N, 3) and `light` (N, 3) describe them;
-    `crops` (N, s, s, 3) uint8; `meshes` (N, 504, 2): points with the ring, px of a crop of 128 px.
+    `frames` (N,) of the video, negative for pictures that were drawn of one, `times_s` (N,); `shapes` (N, C), `degrees`
+    (N, 3) and `light` (N, 3) describe them; `crops` (N, s, s, 3) uint8; `meshes` (N, 504, 2): points with the ring, px
+    of a crop of 128 px.
     """
 
     frames: np.ndarray
@@ -31,6 +32,11 @@ class MouthLibrary:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def in_video(self) -> MouthLibrary:
+        """The entries that are pictures of the video."""
+        return self.take(self.frames >= 0)
 
     def take(self, rows: np.ndarray) -> MouthLibrary:
         """Keep some entries."""

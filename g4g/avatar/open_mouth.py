@@ -100,7 +100,7 @@ def complete_library(person: Person, space: ShapeSpace) -> MouthLibrary:
     for entry, wanted in ((widest, wide), (tightest, closed)):
         if len(wanted):
             moved = _move_lips(person, entry, faces[[entry]], wanted, space)
-            before = whole.frames[0] - _NO_NEIGHBOUR * np.arange(len(moved), 0, -1)
+            before = min(whole.frames[0], 0) - _NO_NEIGHBOUR * np.arange(len(moved), 0, -1)
             whole = replace(moved, frames=before).join(whole)
     return whole
 

@@ -31,15 +31,10 @@ def short(ffmpeg, grid_clip, tmp_path_factory):
     return path
 
 
-def drop_opened(library):
-    """Leave only pictures that the video holds."""
-    return library.take(np.flatnonzero(library.frames >= 0))
-
-
 def test_every_sharp_frame_is_an_entry_cut_out_as_it_is(tiny, short):
     avatar = make_avatar(tiny, short)
     (person,) = avatar.persons.values()
-    library, frames = drop_opened(person.library), [item.frame for item in read_frames(short)]
+    library, frames = person.library.in_video, [item.frame for item in read_frames(short)]
     assert library.frames.tolist() == [n for n in range(20) if n not in (7, 8)]
     assert (library.times_s == avatar.tracks.times_s[library.frames]).all()
     for entry in (0, 11):
@@ -72,14 +67,14 @@ def test_what_was_kept_gives_the_crops_of_another_reading_and_is_given_away(tiny
 def test_a_still_is_a_library_of_one_and_of_it_opened(tiny, portrait_file):
     avatar = make_avatar(tiny, portrait_file)
     person = avatar.persons[0]
-    assert len(drop_opened(person.library)) == 1 and person.gain == 1.0 and not len(avatar.speech)
+    assert len(person.library.in_video) == 1 and person.gain == 1.0 and not len(avatar.speech)
     assert np.isfinite(person.shapes).all()
 
 
 def test_a_library_that_would_be_too_large_is_a_spread_of_it(tiny, short, monkeypatch):
-    whole = drop_opened(make_avatar(tiny, short).persons[0].library)
+    whole = make_avatar(tiny, short).persons[0].library.in_video
     monkeypatch.setattr(prepare_module, "share_entries", lambda counts, sizes: [6])
-    few = drop_opened(make_avatar(tiny, short).persons[0].library)
+    few = make_avatar(tiny, short).persons[0].library.in_video
     assert 4 <= len(few) <= 6 and set(few.frames) <= set(range(20))
     spread = lambda library: np.ptp(library.shapes, axis=0)[0]  # noqa: E731
     assert spread(few) > 0.85 * spread(whole)

@@ -53,7 +53,7 @@ def test_a_covered_mouth_passes_through_and_is_no_reference(tiny, grid_clip, voi
     shares = [items[last - i].taken.max() for i in range(EASE_FRAMES + 1)]
     assert shares == sorted(shares) and shares[0] < 0.3 < 0.9 < shares[-1]
     (person,) = make_avatar(g4g.load("g4g-tiny"), video).persons.values()
-    free = person.library.frames
+    free = person.library.in_video.frames
     assert len(free) > 40 and not hidden[free].any() and not covered[free].any()
 
 
