@@ -98,6 +98,8 @@ class Lesson:
     """Of learning, shared out among the persons that are dubbed; 0: none."""
     data: Path | None = None
     """Other people's prepared data, replayed against forgetting."""
+    folder: Path | None = None
+    """For the state of the learning, which goes on from what lies there; None: a temporary one."""
 
     def __post_init__(self) -> None:
         if not self.minutes >= 0:
@@ -380,6 +382,10 @@ class FinetuneOptions:
     """Go on where the same command stopped."""
     report: str | Path | None = setting(None, "write report.json, curve.png and sheet.png", metavar="DIR")
     """Folder for report.json, curve.png and sheet.png."""
+    avatar: str | Path | None = setting(
+        None, "also write an avatar of the clip that shows most, with what was learnt in it", metavar="FILE"
+    )
+    """Avatar to write of the clip that shows most; it holds what was learnt: a dub takes the base's weights for it."""
 
     def __post_init__(self) -> None:
         check_types(self)

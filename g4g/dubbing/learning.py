@@ -12,6 +12,7 @@ from g4g.avatar import Avatar, AvatarMaker, Learnt
 from g4g.avatar.cache import LearntCache, stamp_video
 from g4g.avatar.clock import Clock
 from g4g.avatar.store import StoredAvatar, hash_weights
+from g4g.avatar.unfinished import open_run
 from g4g.errors import ConfigError
 from g4g.options import Lesson
 from g4g.zoo import Models
@@ -60,7 +61,7 @@ class PersonLearning:
         return replace(avatar, warnings=tuple(warnings))
 
     def _learn_or_remember(self, avatar: Avatar, face: int, lesson: Lesson, progress) -> tuple[Learnt, str | None]:
-        """Take what the user's folder keeps; else learn, and keep it."""
+        """Take what the user's folder keeps; else learn, going on from where it was stopped before, and keep it."""
         cache = LearntCache.of_user()
         # An avatar file's video is unpacked into another place each time: only its content tells it apart.
         stored = isinstance(avatar, StoredAvatar)
@@ -70,5 +71,8 @@ class PersonLearning:
         known = cache.load(key)
         if known is not None and known.minutes >= lesson.minutes:
             return known, None
-        learnt = self._learner(self._models, avatar, face, lesson, progress)
-        return learnt, cache.save(key, learnt)
+        with open_run(key) as run:
+            learnt = self._learner(self._models, avatar, face, replace(lesson, folder=run.path), progress)
+            problem = cache.save(key, learnt)
+            run.is_finished = learnt.minutes >= lesson.minutes
+        return learnt, problem

@@ -42,7 +42,7 @@ def learn_person(
         models: the base.
         avatar: with this person.
         face: the person's number.
-        lesson: how long, and from what else.
+        lesson: how long, and from what else; what was stopped in its folder goes on.
         progress: called with ("learn", seconds done, seconds in all).
     Returns:
         The networks that beat the base on the held-out end; none where nothing can be learnt, or nothing was better.
@@ -71,7 +71,7 @@ def learn_person(
             lessons = Lessons.split(shots, replay, foreign)
         except DataError as error:
             return Learnt(minutes=lesson.minutes, summary=f"was not learnt: {error}")
-        return _train(models, lessons, lesson, Path(folder), progress)
+        return _train(models, lessons, lesson, lesson.folder or Path(folder), progress)
 
 
 def _train(models: Models, lessons: Lessons, lesson: Lesson, folder: Path, progress) -> Learnt:
@@ -81,9 +81,12 @@ def _train(models: Models, lessons: Lessons, lesson: Lesson, folder: Path, progr
         report=lambda done: progress("learn", round(done * total), total) if progress else None,
     )  # fmt: skip
     run = SpeakerRun(models, lessons, lines.append)
-    file = folder / "best.safetensors"
+    file, run_file = folder / "best.safetensors", folder / "run"
     best = BestCheckpoint(file, folder / "curve.json", run.adapted, {"clips": []}, run.before, lines.append)
-    finished = run.train(folder / "run", plan, best)
+    is_begun = run_file.with_suffix(".state").is_file()
+    if is_begun:
+        best.remember()
+    finished = run.train(run_file, plan, best, is_begun)
     learnt = replace(run.adapted, generator=load(file).generator if best.improved else models.generator)
     minutes = lesson.minutes if finished else best.curve[-1][0]  # whoever asks for all of them learns anew
     return Learnt.of(models, learnt, minutes, _sum_up(best.before, best.best))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from g4g.audio import encode_speech
+from g4g.avatar import Learnt
 from g4g.checkpoints import find_weights, hash_file
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import ConfigError, DataError
@@ -26,6 +27,7 @@ from g4g.training.finetune_report import FinetuneReport, list_notes, write_repor
 from g4g.training.loop import Plan
 from g4g.training.prepare import list_videos, prepare
 from g4g.training.select_clips import SyncCheck, Verdict, select_shots
+from g4g.training.speaker_avatar import find_best_clip, write_avatar
 from g4g.training.speaker_run import SPEAKER_RATE, Lessons, SpeakerRun
 from g4g.training.speech_features import add_speech, name_encoder
 from g4g.zoo import TINY_WEIGHTS, Models, load
@@ -65,7 +67,7 @@ def finetune(
     """
     options, out, work = make_options(FinetuneOptions, settings), as_path(out, "out"), Path(f"{out}.work")
     check_device(options.device)
-    clips = _check_files(clips, out)
+    clips = _check_files(clips, [out, *([Path(options.avatar)] if options.avatar else [])])
     base, origin = load(options.weights), _describe_base(options.weights)
     if "speaker" in base.info:
         raise ConfigError(
@@ -87,6 +89,9 @@ def finetune(
     if options.resume:
         best.remember()
     finished = run.train(work / "run", _make_plan(options, tell), best, options.resume)
+    if options.avatar is not None:
+        learnt = Learnt.of(base, load(out), best.curve[-1][0], f"was learnt by g4g finetune: {best.best}")
+        write_avatar(find_best_clip(verdicts), base, learnt, options, progress)
     result = FinetuneReport(out, finished, best.improved, run.before, best.best, best.curve, verdicts)
     if options.report is not None:
         write_report(Path(options.report), result, [base.generator, load(out).generator], run.measured)
@@ -102,12 +107,13 @@ def _make_plan(options: FinetuneOptions, tell: Callable[[str, int, int], None]) 
     )  # fmt: skip
 
 
-def _check_files(clips: str | Path | Iterable[str | Path], out: Path) -> list[Path]:
-    """List the videos, and make sure that the output can be written, before anything is loaded."""
-    if not out.parent.is_dir():
-        raise ConfigError(f"cannot write {out}: the folder {out.parent} does not exist; make it first")
-    if out.is_dir():
-        raise ConfigError(f"cannot write {out}: it is a folder; name a file")
+def _check_files(clips: str | Path | Iterable[str | Path], outputs: list[Path]) -> list[Path]:
+    """List the videos, and make sure that the outputs can be written, before anything is loaded."""
+    for out in outputs:
+        if not out.parent.is_dir():
+            raise ConfigError(f"cannot write {out}: the folder {out.parent} does not exist; make it first")
+        if out.is_dir():
+            raise ConfigError(f"cannot write {out}: it is a folder; name a file")
     return list_videos(clips)
 
 

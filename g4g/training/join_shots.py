@@ -1,4 +1,4 @@
-"""One person's shots as one: a frame may then be made of pictures from any of them, as in a dub."""
+"""One clip's shots of a person as one: a frame may then be made of pictures from any of them, as in a dub."""
 
 from __future__ import annotations
 

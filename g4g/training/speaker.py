@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ _REPLAYED = 0.5
 """Share of examples drawn from other people's data, where it is given."""
 _MOST_FRAMES, _BATCH = 60, 12
 """Held-out frames that are drawn at every look."""
+_APART_S = 0.4
+"""References of a clip that is held out whole are so far from the frame, or a third of a short shot."""
 _POSE_WEIGHT = 3e-5
 """Squared degrees against squared canonical distances of the lips' points."""
 _GOAL_DB, _GOAL_SHARE = 1.5, 0.2
@@ -51,7 +54,7 @@ _LEAST_GAIN = 0.03
 
 @dataclass(frozen=True)
 class SpeakerFigures:
-    """Measured on held-out frames, which are told their true geometry; references come from what is learnt from.
+    """Measured on held-out frames, which are told their true geometry; references come from the same clip.
 
     Attributes:
         mouth_psnr_db: in the mouth's box, mean over frames; higher is better.
@@ -82,19 +85,20 @@ class SpeakerFigures:
 
 
 class HeldOut:
-    """Held-out frames of a speaker, ready to be drawn; their references are frames of what is learnt from."""
+    """Held-out frames of a speaker, ready to be drawn.
+
+    Their references are frames of the same clip, as in a dub: such as are learnt from, else held-out ones of another
+    moment. Other clips have other light: pictures of them would measure how well that is guessed.
+    """
 
     def __init__(self, generator: Generator, held: list[Shot], learnt: list[Shot], perceptual: Perceptual | None):
-        library = [Subject.of(shot) for shot in learnt]
-        lips, degrees = (np.concatenate([getattr(s, name) for s in library]) for name in ("lips", "degrees"))
-        places = [(s, frame) for s in library for frame in range(len(s.shot))]
+        known = [Subject.of(shot) for shot in learnt]
         frames = [(s, frame) for s in map(Subject.of, held) for frame in range(len(s.shot))]
         canvases = []
         for i in np.linspace(0, len(frames) - 1, min(_MOST_FRAMES, len(frames))).astype(int):
             subject, frame = frames[i]
-            cost = np.square(lips - subject.lips[frame]).sum(1)
-            cost += _POSE_WEIGHT * np.square(degrees - subject.degrees[frame]).sum(1)
-            chosen = [places[j] for j in np.resize(np.argsort(cost), generator.config.references)]
+            library = [s for s in known if s.shot.clip == subject.shot.clip]
+            chosen = _choose_references(subject, frame, library, generator.config.references)
             canvases.append(_make_canvas(subject, frame, chosen, generator.config.speech_rows))
         self._canvas, self.perceptual = join_parts(canvases), perceptual
         points = self._canvas.targets[:, MESH_TO_68][:, MOUTH]
@@ -125,7 +129,8 @@ class HeldOut:
 class SpeakerStage(GeneratorStage):
     """The generator on one speaker's shots: half of the examples other people's where there are any.
 
-    Else, given `foreign` sounds (features, (S, D) each), the generator as it is at first is the teacher there.
+    Else, given `foreign` sounds (features, (S, D) each), the generator as it is at first is the teacher there. A frame
+    is made of pictures of its own clip, as in a dub: other clips have other light.
     """
 
     adversarial_from = float("inf")  # a discriminator that begins from nothing learns too little in a short run
@@ -136,12 +141,13 @@ class SpeakerStage(GeneratorStage):
         self, models: Models, train: list[Shot], replay: list[Shot], held: HeldOut, mouths,
         foreign: Sequence[np.ndarray] = (),
     ) -> None:  # fmt: skip
-        person = join_shots(train)
-        super().__init__(models.generator, models.motion.space, [person, *replay], [], held.perceptual)
-        self._chances = _share_out([person], replay)
+        clips = [join_shots(list(shots)) for _, shots in groupby(train, lambda shot: shot.clip)]
+        super().__init__(models.generator, models.motion.space, [*clips, *replay], [], held.perceptual)
+        self._chances = _share_out(clips, replay)
         self._measured, self._mouths = held, mouths
         base = copy.deepcopy(models.generator).eval().requires_grad_(False)
-        self._teacher = BaseTeacher(base, models.motion.space, self._train[:1], list(foreign)) if len(foreign) else None
+        own = self._train[: len(clips)]
+        self._teacher = BaseTeacher(base, models.motion.space, own, list(foreign)) if len(foreign) else None
 
     def critic(self) -> None:
         return None
@@ -174,6 +180,18 @@ def draw_rows(pictures: list[np.ndarray], path: Path) -> None:
     content = BytesIO()
     sheet.resize((2 * sheet.width, 2 * sheet.height), Image.Resampling.BICUBIC).save(content, "PNG")
     write_whole(path, content.getvalue())
+
+
+def _choose_references(subject: Subject, frame: int, library: list[Subject], count: int) -> list[tuple[Subject, int]]:
+    """Choose the frames with the most alike mouth and pose; without a library others of the subject's own."""
+    if not library:
+        apart_s = min(_APART_S, float(np.ptp(subject.shot.times_s)) / 3)
+        return [(subject, int(i)) for i in np.resize(subject.rank_references(frame, apart_s), count)]
+    lips, degrees = (np.concatenate([getattr(s, name) for s in library]) for name in ("lips", "degrees"))
+    cost = np.square(lips - subject.lips[frame]).sum(1)
+    cost += _POSE_WEIGHT * np.square(degrees - subject.degrees[frame]).sum(1)
+    places = [(s, i) for s in library for i in range(len(s.shot))]
+    return [places[j] for j in np.resize(np.argsort(cost), count)]
 
 
 def _make_canvas(subject: Subject, frame: int, chosen: list[tuple[Subject, int]], speech_rows: int) -> Canvas:

@@ -1,7 +1,10 @@
 """What the benchmark of fine-tuning calls a gain."""
 
 import pytest
-from finetune import judge_gain
+from finetune import judge_gain, pick_best
+
+from g4g.training.finetune_report import FinetuneReport
+from g4g.training.speaker import SpeakerFigures
 
 BEFORE = {"mouth_psnr_db": 25.0, "perceptual": 0.2, "opening_r": 0.8, "closures_met": 0.7}
 
@@ -19,3 +22,10 @@ BEFORE = {"mouth_psnr_db": 25.0, "perceptual": 0.2, "opening_r": 0.8, "closures_
 )
 def test_a_gain_is_held_against_the_goal_for_its_minutes(change, minutes, words):
     assert judge_gain(BEFORE, {**BEFORE, **change}, minutes) == words
+
+
+def test_a_shorter_run_would_have_kept_its_best_look():
+    base, good, best, later = (SpeakerFigures(db, 0.2, 0.8, 0.7) for db in (25.0, 25.5, 25.9, 26.5))
+    curve = [(0.8, good), (1.5, best), (2.2, good), (9.0, later)]
+    report = FinetuneReport("", True, True, base, later, curve, [])
+    assert pick_best(report, 2) is best and pick_best(report, 10) is later and pick_best(report, 0.1) is base

@@ -1,5 +1,6 @@
 """Learning a person from the video before its dub: once, kept in the avatar and for the user, and stopped at will."""
 
+import os
 import signal
 from dataclasses import replace
 from itertools import islice
@@ -14,9 +15,11 @@ from g4g import dubbing
 from g4g.avatar import Learnt
 from g4g.avatar.prepare import make_avatar
 from g4g.avatar.store import load_avatar
+from g4g.avatar.unfinished import open_run
 from g4g.cli import main
 from g4g.options import Lesson
 from g4g.training.adapt import cut_person, learn_person
+from g4g.training.state import read_state
 from g4g.zoo import load
 
 _MINUTES = 0.02
@@ -130,6 +133,48 @@ def test_ctrl_c_ends_learning_and_the_dub_is_made(models, grid_clip, voice_file,
     assert stages.count("learn") == 2 and (tmp_path / "a.mp4").is_file()
     with safe_open(next((cache / "learnt").iterdir()), "np") as kept:
         assert float(kept.metadata()["minutes"]) < 1, "30 minutes are learnt anew"
+
+
+def test_learning_that_crashed_goes_on(models, grid_clip, voice_file, tmp_path, cache, monkeypatch):
+    monkeypatch.setattr("g4g.training.speaker_run.LOOK_EVERY_S", 0.0)
+    stages, taken_up = [], []
+
+    def crash(stage, done, total):
+        stages.append(stage)
+        if stages.count("learn") == 4:  # the first report comes before the first step
+            raise RuntimeError("crash")
+
+    def note_progress(path, kept):
+        progress, batches = read_state(path, kept)
+        taken_up.append(progress.step)
+        return progress, batches
+
+    monkeypatch.setattr("g4g.training.loop.read_state", note_progress)
+    dub = lambda minutes, progress: g4g.Dubber(models).dub(  # noqa: E731
+        grid_clip, voice_file, tmp_path / "a.mp4", start_s=0, end_s=0.4, adapt_minutes=minutes, progress=progress
+    )
+    with pytest.raises(RuntimeError, match="crash"):
+        dub(30, crash)
+    (run,) = (cache / "learning").iterdir()
+    assert {file.suffix for file in run.iterdir()} >= {".state", ".json"} and not list(run.glob("*.crops"))
+    dub(_MINUTES, None)
+    assert taken_up == [2], "what was saved before the third step"
+    assert not list((cache / "learning").iterdir()), "it came to its end"
+
+
+def test_a_stopped_learning_waits_for_a_week_and_serves_one_process(cache):
+    with open_run("ann") as run:
+        (run.path / "run.state").write_bytes(b"half")
+        with open_run("ann") as beside:
+            assert beside.path.parent != run.path.parent, "somebody learns the same just now"
+    with open_run("ann") as again, open_run("ben") as other:
+        assert (again.path / "run.state").read_bytes() == b"half" and other.path.is_dir()
+        other.is_finished = True
+    assert not other.path.exists() and again.path.is_dir()
+    for file in (*again.path.iterdir(), again.path):
+        os.utime(file, (1, 1))
+    with open_run("cid"):
+        assert not again.path.exists(), "forgotten"
 
 
 def test_a_video_without_sound_is_dubbed_as_it_is(models, grid_clip, voice_file, tmp_path, cache, ffmpeg):

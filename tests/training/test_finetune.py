@@ -5,7 +5,10 @@ import signal
 from dataclasses import replace
 
 import pytest
+import torch
 
+import g4g
+from g4g.avatar.store import load_avatar
 from g4g.checkpoints import load_checkpoint
 from g4g.cli import main
 from g4g.errors import CheckpointError, ConfigError, DataError, G4GError
@@ -187,7 +190,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_a_crash_goes_on(clips, tmp_path, monke
     interrupt = at_the_second_step(lambda: signal.raise_signal(signal.SIGINT))
     report = finetune([clips / "first.mkv"], tmp_path / "a", steps=9, resume=True, progress=interrupt, **settings)
     assert signal.getsignal(signal.SIGINT) is before and not report.finished and "--resume goes on" in str(report)
-    assert len(report.curve) == 5, "before each of two steps, twice, and at the end"
+    assert len(report.curve) == 6, "before each of two steps, twice, at the end, and half way there"
     assert load(tmp_path / "a").info["speaker"]["improved"] == report.improved
 
 
@@ -208,3 +211,17 @@ def test_the_command_line_learns_and_dubs(clips, tmp_path, capsys):
     files = [clips / "first.mkv", "--audio", clips / "second.mkv", "--weights", out, "-o", video]
     main(["dub", *map(str, files)])
     assert video.stat().st_size > 10_000
+
+
+def test_the_avatar_of_the_best_clip_brings_what_was_learnt(clips, tmp_path):
+    out, kept, base = tmp_path / "ann.safetensors", tmp_path / "ann.avatar", load("g4g-tiny")
+    finetune([clips / "short.mkv", clips / "second.mkv"], out, steps=1, avatar=kept, **_TINY, **_QUIET)
+    avatar = load_avatar(kept, base)
+    assert avatar.info.path.name == "second.mkv", "three seconds of it are used, and two of the other"
+    learnt, tuned = avatar.persons[0].learnt.teach(base), load(out)
+    for part in ("motion", "generator"):
+        for a, b in zip(learnt.parts()[part].parameters(), tuned.parts()[part].parameters(), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+    assert not torch.equal(learnt.motion.shape.weight, base.motion.shape.weight)
+    report = g4g.Dubber(base).dub(kept, clips / "first.mkv", tmp_path / "out.mp4", end_s=0.4, start_s=0)
+    assert g4g.inspect(report.output).dub["learnt"] == [{"face": 0, "sha256": avatar.persons[0].learnt.hash()}]

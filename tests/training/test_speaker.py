@@ -13,6 +13,8 @@ from g4g.training.data import Shot, load_shots
 from g4g.training.examples import Subject
 from g4g.training.join_shots import join_shots
 from g4g.training.prepare import prepare
+from g4g.training.speaker import HeldOut
+from g4g.training.speaker_run import mix_generators
 from g4g.zoo import load
 
 
@@ -54,11 +56,37 @@ def test_drift_is_zero_at_the_base_and_grows_with_flow_and_shares():
     assert measure_drift(shifted, base)["keep_shares"] == pytest.approx(4 / 9, abs=1e-2)
 
 
-def test_the_base_teaches_what_has_left_it(data_dir, in_process, tmp_path):
-    models = load("g4g-tiny")
+@pytest.fixture(scope="module")
+def shot(data_dir, in_process, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shot")
     with in_process():
-        prepare([data_dir / "grid/s26/pbbg5p.mpg"], tmp_path, crop_px=128)
-    [shot] = load_shots(tmp_path)
+        prepare([data_dir / "grid/s26/pbbg5p.mpg"], folder, crop_px=128)
+    return load_shots(folder)[0]
+
+
+def test_a_held_out_frame_is_made_of_pictures_of_its_own_clip(shot):
+    generator, heard = load("g4g-tiny").generator, np.zeros((200, 16), np.float32)
+
+    def cut(clip, a, b):
+        crops, mesh, times_s = (part[a:b] for part in (shot.crops, shot.mesh, shot.times_s))
+        return replace(shot, clip=clip, speech=heard, crops=crops, mesh=mesh, times_s=times_s)
+
+    held, learnt, other = cut("ann", 60, 75), cut("ann", 0, 40), cut("ben", 40, 60)
+
+    def find_frames(learnt):
+        canvas = HeldOut(generator, [held], learnt, None)._canvas
+        same = (canvas.references[:, :, None] == shot.crops[None, None]).all((-3, -2, -1))
+        return same.argmax(-1), same.any(-1).all()
+
+    frames, found = find_frames([other, learnt])
+    assert found and frames.max() < 40, "what is learnt of the same clip"
+    frames, found = find_frames([other])
+    apart = np.abs(frames - np.arange(60, 75)[:, None])
+    assert found and frames.min() >= 60 and apart.min() >= 4, "its own, of another moment"
+
+
+def test_the_base_teaches_what_has_left_it(shot):
+    models = load("g4g-tiny")
     foreign = make_foreign(models, shot.waveform / np.float32(32767))
     assert len(foreign[0]) / len(foreign[1]) == pytest.approx(25 / 16, rel=0.05), "slower and quicker"
     subjects = [Subject.of(replace(shot, speech=foreign[0]))]
@@ -75,3 +103,14 @@ def test_the_base_teaches_what_has_left_it(data_dir, in_process, tmp_path):
     assert all(value > 0 for value in terms.values())
     sum(terms.values()).backward()
     assert left.head.bias.grad.abs().sum() > 0
+
+
+def test_generators_mix_weight_by_weight():
+    start, end = load("g4g-tiny").generator, load("g4g-tiny").generator
+    with torch.no_grad():
+        for number, weight in enumerate(end.parameters()):
+            weight += number
+    mixed = mix_generators(start, end, 0.25)
+    for number, (a, m, b) in enumerate(zip(*(g.parameters() for g in (start, mixed, end)), strict=True)):
+        torch.testing.assert_close(m, a + number / 4)
+        torch.testing.assert_close(b, a + number)
