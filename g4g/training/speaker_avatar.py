@@ -51,5 +51,5 @@ def _find_speaker(avatar: Avatar, face: str | int | tuple | None) -> int:
     chosen = choose_faces(avatar.tracks, list_appearances(avatar.tracks), "largest" if face is None else face)
     known = [number for number in chosen.tolist() if number in avatar.persons]
     if not known:
-        raise FaceError(f"the speaker is not to be dubbed in {avatar.info.path}: the face is turned aside or covered")
+        raise FaceError(f"the speaker cannot be dubbed in {avatar.info.path}: give frames that face the camera")
     return int(np.bincount(known).argmax())
