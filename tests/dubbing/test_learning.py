@@ -157,6 +157,7 @@ def test_learning_that_crashed_goes_on(models, grid_clip, voice_file, tmp_path, 
         dub(30, crash)
     (run,) = (cache / "learning").iterdir()
     assert {file.suffix for file in run.iterdir()} >= {".state", ".json"} and not list(run.glob("*.crops"))
+    monkeypatch.setattr("g4g.training.speaker_run.LOOK_EVERY_S", 60.0)
     dub(_MINUTES, None)
     assert taken_up == [2], "what was saved before the third step"
     assert not list((cache / "learning").iterdir()), "it came to its end"
