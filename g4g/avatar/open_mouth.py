@@ -167,7 +167,7 @@ def _draw_inside(
     Args:
         picture: (s, s, 3) uint8, the entry's, its lips opened.
         mesh: (504, 2) px of a crop of 128 px; canonical: the same face, (468, 3).
-        entry: what is opened, a library of one; face: as it was, canonical.
+        entry: a library whose first picture is opened; face: as it was there, canonical.
     """
     places = np.zeros((1, len(mesh), 2))
     places[0, :FACE_POINTS] = canonical[:, :2]
