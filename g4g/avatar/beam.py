@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from g4g.avatar.library import MouthLibrary
-from g4g.avatar.retrieve import EXCLUDED, NEAR_S, REFERENCES, STEPS, SWITCH, Wanted, cost_entries
+from g4g.avatar.retrieve import EXCLUDED, NEAR_S, REFERENCES, SWITCH, Wanted, cost_entries, list_neighbours
 from g4g.motion import ShapeSpace
 
 
@@ -17,6 +17,7 @@ class ReferenceBeam:
 
     def __init__(self, library: MouthLibrary, space: ShapeSpace, count: int = REFERENCES) -> None:
         self._library, self._space, self._count = library, space, count
+        self._neighbours = list_neighbours(library)
 
     def choose(self, wanted: Wanted, before: np.ndarray | None) -> np.ndarray:
         """Choose the pictures of the next frame.
@@ -37,10 +38,8 @@ class ReferenceBeam:
 
     def _cost_steps(self, entry: int) -> np.ndarray:
         """Say what it costs to go on from an entry to each, (N,)."""
-        frames = self._library.frames
-        costs = np.full(len(frames), SWITCH)
-        for step, cost in STEPS.items():
-            number = np.searchsorted(frames, frames[entry] + step)
-            if number < len(frames) and frames[number] == frames[entry] + step:
-                costs[number] = min(cost, costs[number])
+        costs = np.full(len(self._library), SWITCH)
+        for cost, reached, source in self._neighbours:
+            of_entry = reached[source == entry]
+            costs[of_entry] = np.minimum(costs[of_entry], cost)
         return costs

@@ -28,6 +28,8 @@ SWITCH = 1.5
 """What it costs to go on with a picture that is no neighbour, in UNIT."""
 STEPS = {1: 0.0, 0: 0.1, 2: 0.15, -1: 0.3, -2: 0.4}
 """What it costs to go so many frames of the video further on: its own successor is free."""
+KIN = 0.0
+"""What it costs to go on between pictures that were drawn of one, and this one: they are alike by themselves."""
 NEAR_S = 0.1
 """Second and third pictures are not so near to an earlier one."""
 _STRETCH, _AHEAD = 1000, 100
@@ -70,7 +72,7 @@ def find_references(
     Source:
         Viterbi 1967, as unit selection in speech synthesis does (Hunt & Black 1996); the costs are our choice.
     """
-    neighbours, total = list_neighbours(library.frames), len(wanted.times_s)
+    neighbours, total = list_neighbours(library), len(wanted.times_s)
     chosen = np.empty((total, count), np.int64)
     for first in range(0, total, _STRETCH):
         part = wanted.take(slice(first, first + _STRETCH + _AHEAD))
@@ -116,9 +118,14 @@ def _open_lips(shapes: np.ndarray, space: ShapeSpace) -> np.ndarray:
     return np.maximum(shapes @ opens, 0)
 
 
-def list_neighbours(frames: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:
+def list_neighbours(library: MouthLibrary) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """List cheap steps between entries: cost, entries that are reached, and those from which they are."""
-    steps = []
+    frames, steps = library.frames, []
+    kin = np.flatnonzero(np.isin(library.times_s, library.times_s[frames < 0]))
+    for turn in range(len(kin)):  # each entry is reached once in a step
+        other = np.roll(kin, turn)
+        alike = library.times_s[kin] == library.times_s[other]
+        steps.append((KIN, kin[alike], other[alike]))
     for step, cost in STEPS.items():
         before = np.searchsorted(frames, frames - step)
         reached = np.flatnonzero(frames[np.minimum(before, len(frames) - 1)] == frames - step)

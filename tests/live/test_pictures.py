@@ -59,15 +59,20 @@ def test_a_stream_shows_what_a_dub_of_the_same_sound_does(live, portrait_avatar,
     assert np.median(alike) > np.median(apart) + 5
 
 
+def is_alike(one, other):
+    """Rounding may differ: features of silence do, in their last bit."""
+    return np.abs(one.astype(float) - other).max() <= 1
+
+
 def test_rest_is_one_picture_and_speech_leaves_and_reaches_it_without_a_jump(live, portrait_avatar, sound):
     with live.stream(portrait_avatar, paced=False) as stream:
         before = list(islice(stream, 8))
         frames = before + play(stream, sound, after=30)
     pictures = np.stack([item.frame for item in frames if isinstance(item, LiveFrame)]).astype(float)
     rest = pictures[0]
-    assert (pictures[:8] == rest).all() and (pictures[-5:] == rest).all() and (pictures != rest).any()
+    assert all(is_alike(picture, rest) for picture in (*pictures[:8], *pictures[-5:]))
     steps = np.abs(np.diff(pictures, axis=0)).mean((1, 2, 3))
-    moved = np.flatnonzero(np.abs(pictures - rest).mean((1, 2, 3)) > 0)
+    moved = np.flatnonzero([not is_alike(picture, rest) for picture in pictures])
     assert max(steps[moved[0] - 1], steps[moved[-1]]) < 0.95 * steps.max()
 
 
@@ -81,7 +86,8 @@ def test_an_interruption_reaches_rest_within_a_fifth_of_a_second(live, portrait_
         items = list(islice(stream, 12))
     assert items[0].is_interrupted
     left = [np.abs(item.frame.astype(float) - rest).mean() for item in items[1:]]
-    assert left[0] > 0 and not any(left[3:]) and left[:3] == sorted(left[:3], reverse=True)
+    assert all(is_alike(item.frame, rest) for item in items[4:])
+    assert left[0] > 0.01 and left[:3] == sorted(left[:3], reverse=True)
     assert not any(item.sound.any() for item in items[1:])
 
 
