@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
     ("errors",),
-    ("config", "memory", "threads"),
+    ("config", "memory", "stamp", "threads"),
     ("settings",),
     ("options",),
     ("engine",),

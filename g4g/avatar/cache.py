@@ -18,7 +18,7 @@ from g4g.avatar.learnt import Learnt
 from g4g.avatar.packing import pack_tracks, unpack_tracks
 from g4g.engine import find_user_folder
 from g4g.faces import FaceTracks
-from g4g.media.stamp import stamp_file
+from g4g.stamp import stamp_file
 
 MOST_BYTES = 256 * 1024 * 1024
 """The oldest files go when all together are larger (an hour of one face takes 263 MB)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from g4g.checkpoints import hash_file
 from g4g.errors import MediaError
 from g4g.jobs.read import Job
-from g4g.media.stamp import list_files, stamp_file
+from g4g.stamp import list_files, stamp_file
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 LOG_NAME = "batch.jsonl"

@@ -32,7 +32,7 @@ from g4g.jobs.record import (
     report_path,
 )
 from g4g.jobs.settings import WorkerSettings
-from g4g.media.stamp import stamp_file
+from g4g.stamp import stamp_file
 from g4g.threads import limit_threads
 
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN)

@@ -13,7 +13,6 @@ import numpy as np
 from g4g.checkpoints import check_weights
 from g4g.checkpoints.atomic import write_whole
 from g4g.errors import DataError, G4GError
-from g4g.media.stamp import stamp_file
 from g4g.metrics.clip import ClipScores, SheetColumn, measure_clip
 from g4g.metrics.extras import Extras, load_extras
 from g4g.metrics.judge import Judge, load_judge
@@ -22,6 +21,7 @@ from g4g.metrics.phonemes import Phoneme, read_phonemes
 from g4g.metrics.report import align_columns, finite_json
 from g4g.options import EvaluateOptions, make_options
 from g4g.settings import as_paths
+from g4g.stamp import stamp_file
 
 Files = str | Path | Sequence[str | Path]
 

@@ -21,8 +21,8 @@ from g4g.errors import FaceError
 from g4g.faces import FaceTrack, FaceTracks, crop_face, crop_mesh, follow_faces, make_backend, refine_crop
 from g4g.media import MediaInfo, probe, read_frames, read_waveform
 from g4g.media.read import VideoFrame
-from g4g.media.stamp import stamp_file
 from g4g.options import parse_face
+from g4g.stamp import stamp_file
 
 MIN_SHOT_FRAMES = 25
 MAX_SHOT_FRAMES = 250

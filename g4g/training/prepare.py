@@ -17,9 +17,9 @@ from g4g.checkpoints.atomic import write_whole
 from g4g.config import CropConfig
 from g4g.engine import limit_threads, share_threads
 from g4g.errors import ConfigError, DataError, G4GError, ResourceError
-from g4g.media.stamp import stamp_file
 from g4g.options import CROP_PX, FACES, WORKERS, check_backend
 from g4g.settings import as_paths, check_exists
+from g4g.stamp import stamp_file
 from g4g.training.cutting import MIN_SHOT_FRAMES, STRETCH_FRAMES, Cut, Job, cut_shots
 from g4g.training.data import INDEX_VERSION, check_version
 

@@ -2,7 +2,7 @@
 
 import os
 
-from g4g.media.stamp import list_files, stamp_file
+from g4g.stamp import list_files, stamp_file
 
 
 def test_a_stamp_changes_with_size_time_and_the_names_in_a_folder(tmp_path):
