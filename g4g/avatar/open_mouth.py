@@ -42,7 +42,7 @@ _SOFT_PX = 0.8
 _RIM, _RIM_SHARE, _RIM_REACH = 0.02, 0.25, 0.08
 """Found edges of lips that are apart are wrong by up to about so much, and such a share of the gap; what is so far from
 them need not give way."""
-_SLIT = 0.006
+_SLIT = 0.014
 """Where lips are nearer than this, no light falls on what is between them."""
 _EDGE = 0.006
 """What a picture shows between its lips ends so far above the lower one, and fades over as much."""
