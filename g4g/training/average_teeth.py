@@ -16,8 +16,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from g4g.avatar.open_mouth import ACROSS, DEEP, UPPER_EDGE, AverageTeeth, measure_skin, place_in_mouth
-from g4g.config import CropConfig
 from g4g.errors import DataError
+from g4g.faces import to_picture
 from g4g.training.data import Shot, load_split
 
 _SIZE = (48, 128)
@@ -89,8 +89,7 @@ def _unfold_mouth(still: Shot) -> tuple[np.ndarray, np.ndarray, float]:
     x = upper[[0, -1], 0].mean() + across * np.ptp(upper[[0, -1], 0]) / 2
     y, z = (np.interp(x, upper[:, 0], upper[:, axis]) for axis in (1, 2))
     places = still.pose.project(np.stack([x, y + down, z], -1).reshape(1, -1, 3))[0, :, :2]
-    scale = len(crop) / CropConfig().size
-    places = (places * scale + (scale - 1) / 2).reshape(*_SIZE, 2).astype(np.float32)
+    places = to_picture(places, len(crop)).reshape(*_SIZE, 2).astype(np.float32)
     picture = cv2.remap(crop, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     _, below, above = place_in_mouth(face, x, y + down)
     inside = (below > _EDGE / 2) & (above > _EDGE)
