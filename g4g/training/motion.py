@@ -40,6 +40,8 @@ _LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
 _SPACE_SHOTS = 400
 _SPOKEN_SHARE = 1.0
 """Spoken text counts as much as this share of the clips."""
+_CHANGED_COUNTS = 0.15
+"""A clip with a changed voice counts so far: noise above all hides pauses, in which mouths should stay closed."""
 
 
 @dataclass
@@ -54,14 +56,16 @@ class _Speaking:
 
 
 def fit_motion(
-    shots: list[Shot], config: MotionConfig, spoken: Sequence[Spoken] = (), log: Callable[[str], None] = print
-) -> tuple[Motion, dict]:
+    shots: list[Shot], config: MotionConfig, spoken: Sequence[Spoken] = (), changed: Sequence[Shot] = (),
+    log: Callable[[str], None] = print,
+) -> tuple[Motion, dict]:  # fmt: skip
     """Fit a motion network to shots with speech features.
 
     Args:
         shots: to learn from; every speaker counts by the cube root of the number of shots.
         config: sizes.
         spoken: what espeak-ng says, in any language; some of it must be what shots say too.
+        changed: shots of the same people with changed voices; they count less.
         log: told how each round went.
     Returns:
         The network, and notes: gain of each speaker, mean offset of the clips in seconds.
@@ -75,8 +79,11 @@ def fit_motion(
     motion = Motion(config)
     space = find_space(shots, config.components)
     motion.components.copy_(torch.from_numpy(space.components))
-    weights = speaker_chances(shots) * len(shots)
-    learnt = [_measure(motion, *pair, _OFFSETS_S) for pair in zip(shots, weights, strict=True)]
+    learnt = [
+        _measure(motion, shot, counts * chance * len(part), _OFFSETS_S)
+        for part, counts in ((shots, 1.0), (changed, _CHANGED_COUNTS))
+        for shot, chance in zip(part, speaker_chances(part), strict=True)
+    ]
     gains = {shot.speaker: 1.0 for shot in shots}
     lips = space.components[:, LIPS].reshape(space.size, -1)
     for number in range(_ROUNDS):
@@ -94,7 +101,7 @@ def fit_motion(
     learn_closures(motion, lessons)
     offset_s = float(np.mean([abs(one.offset_s) for one in learnt]))
     notes = {"gains": {k: round(v, 2) for k, v in gains.items()}, "mean_offset_s": round(offset_s, 3)}
-    return motion.eval(), notes | {"spoken": len(spoken)}
+    return motion.eval(), notes | {"spoken": len(spoken), "changed": len(changed)}
 
 
 def _learn_sounds(motion: Motion, learnt: list[_Speaking], gains, spoken: Sequence[Spoken], weight: float) -> Lessons:

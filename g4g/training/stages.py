@@ -13,6 +13,7 @@ from g4g.audio import SpeechConfig, SpeechEncoder, encode_speech
 from g4g.errors import ConfigError, DataError
 from g4g.nn import channels_last, check_device
 from g4g.training.aligner import AlignerStage
+from g4g.training.changed_voices import change_voices
 from g4g.training.data import Shot, describe_data, load_split
 from g4g.training.fusion import FusionStage
 from g4g.training.generator import GeneratorStage
@@ -43,10 +44,11 @@ def train_stage(
         stage: one of STAGES, best in their order.
         data: folder that `prepare` wrote; for "speech" the one that `g4g.training.speech_data` wrote.
         out: weight file; where it exists, training starts from its networks.
-        plan: length, rate, seed and device; "motion" is fitted in a minute and takes nothing but the seed.
+        plan: length, rate, seed and device; "motion" is fitted in two minutes and takes nothing but the seed.
         weights: start from these instead.
         without: speakers whose clips are left out, so that what is learnt can be measured on new people.
-        speech: name of features in DATA/speech; None: the bundle's encoder computes those that are not there.
+        speech: name of features in DATA/speech; None: the bundle's encoder computes those that are not there, and those
+            of changed voices, from which motion learns too.
         resume: go on from OUT.state with its optimiser.
     Returns:
         Figures on held-out shots.
@@ -83,7 +85,8 @@ def train_stage(
         plan.log(f"{len(shots)} shots to train on, {len(held)} held out")
         if stage == "motion":
             spoken = gather_spoken(data, note["speech"], encode, {shot.name: shot.clip for shot in shots}, plan.log)
-            return _fit_motion(out, models, shots, held, spoken, note, plan.log)
+            changed = change_voices(shots, encode, plan.seed) if encode else []
+            return _fit_motion(out, models, (shots, changed, spoken), held, note, plan.log)
         job = _make_stage(stage, models, shots, held, plan)
     channels_last(job.trained().train().requires_grad_(True))
 
@@ -100,10 +103,12 @@ def measure_shots(motion: torch.nn.Module, shots: list[Shot]) -> dict[str, float
 
 
 def _fit_motion(
-    out: Path, models: Models, shots: list[Shot], held: list[Shot], spoken: list[Spoken], note: dict, log: Callable
-) -> dict[str, float]:
-    """Fit motion, which needs no steps, and write the bundle."""
-    motion, more = fit_motion(shots, models.motion.config, spoken, log)
+    out: Path, models: Models, heard: tuple[list[Shot], list[Shot], list[Spoken]], held: list[Shot], note: dict,
+    log: Callable,
+) -> dict[str, float]:  # fmt: skip
+    """Fit motion, without steps, and write the bundle; `heard`: shots, those with changed voices, spoken text."""
+    shots, changed, spoken = heard
+    motion, more = fit_motion(shots, models.motion.config, spoken, changed, log)
     figures = {"mean_offset_s": more["mean_offset_s"], **measure_shots(motion, held)}
     _save(out, replace(models, motion=motion), "motion", note | more, figures)
     return figures
