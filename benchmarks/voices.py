@@ -5,8 +5,9 @@ python benchmarks/voices.py [--videos FOLDER | --data PREPARED ...] [--weights g
 
 The changed sound drives the dub; the judge hears the clean one, whose every moment lies at the same time: were it to
 hear the changed sound, its own deafness would count as the dub's fault. Only a change of speed moves moments: there it
-hears what the dub heard. Each clip is driven by another's sound, since what is seen of a clip's own mouth could help;
---own takes its own. Sounds of --voices drive the first clip of each group, for the eye.
+hears what the dub heard, and real lips at that speed are scored beside it: what they lose, no dub can keep. Each clip
+is driven by another's sound, since what is seen of a clip's own mouth could help; --own takes its own. Sounds of
+--voices drive the first clip of each group, for the eye.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from changes import CHANGES, SAMPLE_RATE, SPEEDS, write_sound
+from changes import CHANGES, SAMPLE_RATE, SPEEDS, change_speed, write_sound
 from clips import Clip, choose_foreign
 from command import Report, load_groups, make_parser, say
 from dubs import Job, dub_all
 from sheets import draw_dub
 
+from g4g.config import SCORE_FPS
 from g4g.dubbing import Dubber
 from g4g.faces import make_backend, track_faces
 from g4g.media import read_frames, read_waveform
@@ -52,7 +54,16 @@ class Bench:
             clip, voice = pairs[0]
             if (job := self._job(name, clip, voice)).out.is_file():
                 draw_dub(job, voice, self.out / f"{group}_{job.out.parent.name}.png")
-        return report_falls(scores, group)
+        return report_falls(scores, group) + self._report_real([voice for _, voice in pairs], group)
+
+    def _report_real(self, voices: list[Clip], group: str) -> list[Figure]:
+        """Score real lips at other speeds beside what they score at their own."""
+        clean = np.mean([judge_real(self.judge, voice, 1.0) for voice in voices])
+        return [
+            Figure("1 voice", group, f"{name}: LSE-C over clean sound's, real lips",
+                   float(np.mean([judge_real(self.judge, voice, speed) for voice in voices]) / clean), len(voices))
+            for name, speed in SPEEDS.items()
+        ]  # fmt: skip
 
     def _job(self, name: str, clip: Clip, voice: Clip) -> Job:
         folder = self.out / name.split(" (")[0].replace(" ", "-").replace("/", "-")
@@ -79,6 +90,16 @@ def judge_dub(judge: Judge, job: Job, waveform: np.ndarray) -> SyncScore:
     times_s = clip.shot.times_s + clip.start_s
     numbers = clip.numbers[(times_s <= len(waveform) / SAMPLE_RATE) & (clip.numbers < len(track))]
     return judge.score(track.landmarks[numbers], waveform, times_s[: len(numbers)])
+
+
+def judge_real(judge: Judge, clip: Clip, speed: float) -> float:
+    """Tell the LSE-C of a real clip that is played at another speed: sound at its own pitch, frames at 25 a second."""
+    shot = clip.shot
+    times_s, waveform = shot.times_s / speed, shot.waveform / np.float32(32768)
+    even_s = np.arange(times_s[0], times_s[-1], 1 / SCORE_FPS)
+    columns = shot.landmarks.reshape(len(shot), -1).T
+    points = np.stack([np.interp(even_s, times_s, column) for column in columns], 1).reshape(-1, 68, 2)
+    return judge.score(points, change_speed(waveform, speed), even_s).lse_c
 
 
 def report_falls(scores: dict[str, Sequence[tuple[float, float]]], group: str) -> list[Figure]:
