@@ -105,6 +105,13 @@ def complete_library(person: Person, space: ShapeSpace) -> MouthLibrary:
     return whole
 
 
+def has_shown_teeth(person: Person) -> bool:
+    """Tell whether any picture of a person's video shows teeth; else `complete_library` drew average ones."""
+    frames = person.library.frames
+    faces = person.head.lift(person.head.find_rows(frames[frames >= 0]))
+    return bool((lip_gap(faces) >= _TEETH).any())
+
+
 def _move_lips(
     person: Person, number: int, face: np.ndarray, gaps: np.ndarray, space: ShapeSpace
 ) -> MouthLibrary:  # fmt: skip

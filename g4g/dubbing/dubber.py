@@ -14,6 +14,7 @@ import numpy as np
 
 from g4g.avatar import Avatar, AvatarMaker
 from g4g.avatar.clock import Clock
+from g4g.avatar.open_mouth import has_shown_teeth
 from g4g.avatar.store import is_avatar, load_avatar, save_avatar
 from g4g.dubbing.dub import Dub, DubPlanner
 from g4g.dubbing.frames import BATCH_FRAMES, FrameMaker
@@ -269,13 +270,14 @@ class Dubber:
         self, dub: Dub, passed: list, settings: DubOptions, offsets: dict, warnings: tuple, **named: Any
     ) -> DubReport:
         why = Counter(reason for reason in passed if reason)
-        plan, tracks, sheet = dub.plan, dub.avatar.tracks, settings.sheet
+        plan, tracks, persons, sheet = dub.plan, dub.avatar.tracks, dub.avatar.persons, settings.sheet
+        invented = (face.index for face in dub.faces if face.chosen and not has_shown_teeth(persons[face.index]))
         return DubReport(
             **named, frames=len(plan), frames_dubbed=len(plan) - why.total(), frames_passed=why.total(),
             passed_why=dict(why), fps=dub.avatar.info.fps, duration_s=plan.duration_s, faces=dub.faces,
             cuts_s=tuple(np.round(tracks.times_s[tracks.cuts], 3).tolist()), offsets=offsets,
             seconds=dict(self._clock.seconds), sheet=Path(sheet) if sheet and not settings.dry_run else None,
-            warnings=warnings, dry_run=settings.dry_run,
+            warnings=warnings, average_teeth=tuple(invented), dry_run=settings.dry_run,
         )  # fmt: skip
 
 

@@ -74,8 +74,9 @@ class DubReport:
     ones marked; `cuts_s` tells when new scenes begin in the source; `seconds` per stage; `warnings` are sentences on
     what the output lacks or has otherwise. `offsets`, of the "source" with its own sound and of what is "dubbed", are
     frames of 1/25 s, > 0: the sound lies earlier than its lips; left out where the aligner cannot tell: below 3 s, in
-    silence, where lips and sound do not belong together, with several speakers, and after a dry run. `provenance` says
-    how the output is marked as made by a machine.
+    silence, where lips and sound do not belong together, with several speakers, and after a dry run. `average_teeth`:
+    numbers of dubbed faces that never show their teeth, so that the average of many people's are drawn. `provenance`
+    says how the output is marked as made by a machine.
     """
 
     output: Path
@@ -91,6 +92,7 @@ class DubReport:
     seconds: dict[str, float]
     sheet: Path | None
     warnings: tuple[str, ...]
+    average_teeth: tuple[int, ...]
     provenance: str
     dry_run: bool
 
@@ -98,7 +100,8 @@ class DubReport:
         passed = "".join(f", {count} passed through ({why})" for why, count in self.passed_why.items())
         would = "not written; would have " if self.dry_run else ""
         done = f"{would}{self.frames_dubbed} of {self.frames} frames dubbed{passed}, {self.duration_s:.2f} s"
-        notes = (f"  note: {warning}" for warning in self.warnings)
+        notes = [f"  note: {warning}" for warning in self.warnings]
+        notes += [f"  note: face {face} never shows its teeth: average ones are drawn" for face in self.average_teeth]
         return "\n".join([f"{self.output}: {done}", *notes, f"  provenance: {self.provenance}"])
 
     def to_json(self) -> str:

@@ -1,11 +1,13 @@
 """Opened pictures of faces that never opened their mouths, planted in flat colours."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from g4g.avatar import HeadTrack, MouthLibrary, Person
-from g4g.avatar.open_mouth import complete_library, load_teeth
+from g4g.avatar.open_mouth import complete_library, has_shown_teeth, load_teeth
 from g4g.faces import HeadPose, inside_triangles, lip_gap, load_canonical, rasterise_mesh, ring_triangles, warp_picture
 from g4g.faces.canonical import LOWER_INNER_LIP, UPPER_INNER_LIP
 from g4g.motion import find_components
@@ -108,3 +110,10 @@ def test_the_average_teeth_are_symmetrical_and_white():
     assert np.abs(teeth.share - teeth.share[:, ::-1]).max() < 0.01 and teeth.share.max() == 1
     shown = teeth.colour[teeth.share > 0.9]
     assert len(shown) > 500 and (shown.min(-1) / shown.max(-1)).min() > 0.7
+
+
+@pytest.mark.parametrize("gaps, shown", [([0.0, 0.01], False), ([0.0, 0.08], True)])
+def test_it_is_known_who_never_showed_teeth_after_some_were_drawn(space, gaps, shown):
+    person = make_person(gaps)
+    assert has_shown_teeth(person) == shown
+    assert has_shown_teeth(replace(person, library=complete_library(person, space))) == shown

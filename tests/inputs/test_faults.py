@@ -357,6 +357,12 @@ def test_the_report_holds_plain_numbers(tiny, cut, voice, tmp_path):
     check(asdict(report))
 
 
+def test_the_report_says_whose_teeth_were_never_seen(tiny, cut, grid_clip, voice, tmp_path):
+    closed = tiny.dub(cut("closed.mp4", "-frames:v", 6), voice, tmp_path / "out.mp4", dry_run=True)
+    assert closed.average_teeth == (0,) and "face 0 never shows its teeth: average ones are drawn" in str(closed)
+    assert tiny.dub(grid_clip, voice, tmp_path / "out.mp4", dry_run=True).average_teeth == ()
+
+
 def test_frames_without_a_face_pass_through_and_are_counted(tiny, cut, voice, tmp_path):
     hide = "drawbox=x=0:y=0:w=iw:h=ih:color=gray:t=fill:enable='between(n,4,8)'"
     report = tiny.dub(cut("talk.mp4", "-vf", hide), voice, tmp_path / "out.mp4", length="video")
