@@ -9,7 +9,7 @@ from g4g.faces.canonical import LOWER_INNER_LIP, UPPER_INNER_LIP
 from g4g.motion.model import Motion, frame_rows, sample_rows
 from g4g.motion.neutral import NeutralFace
 
-_SURE, _UNSURE = 0.8, 0.5
+_SURE, _UNSURE = 0.8, 0.4
 """From the first probability on closed lips meet; below the second nothing is done about them."""
 _FEWEST_FRAMES = 50
 _CLEAR = 0.35
