@@ -7,6 +7,7 @@ from functools import lru_cache
 import librosa
 import numpy as np
 
+from g4g.audio.mel_bands import mel_bands
 from g4g.config import AudioConfig
 from g4g.errors import ShapeError
 
@@ -47,7 +48,7 @@ def log_mel(
     samples = np.pad(samples, (0, max(stop - start - len(samples), 0)))
     emphasised = samples[1:] - config.pre_emphasis * samples[:-1]
     power = np.abs(librosa.stft(emphasised, n_fft=config.n_fft, hop_length=config.hop_length, center=False))
-    amplitude = _mel_filters(config) @ power
+    amplitude = _mel_bands(config) @ power
     mel = np.log10(np.maximum(amplitude, _FLOOR)) * 0.4 + 1.0
     # Logarithms differ in the last bit between CPUs; silence is exactly -1 on all of them.
     return np.where(amplitude > _FLOOR, mel, -1.0).astype(np.float32)
@@ -63,7 +64,5 @@ def window_starts(times_s: np.ndarray, config: AudioConfig = AudioConfig()) -> n
 
 
 @lru_cache(maxsize=4)
-def _mel_filters(config: AudioConfig) -> np.ndarray:
-    return librosa.filters.mel(
-        sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, fmin=config.f_min_hz, fmax=config.f_max_hz
-    )
+def _mel_bands(config: AudioConfig) -> np.ndarray:
+    return mel_bands(config.sample_rate, config.n_fft, config.n_mels, config.f_min_hz, config.f_max_hz)

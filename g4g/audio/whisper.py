@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import librosa
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from g4g.audio.features import count_speech_rows
+from g4g.audio.mel_bands import mel_bands
 from g4g.errors import ConfigError
 
 _SAMPLE_RATE, _N_FFT, _HOP_LENGTH, _N_MELS = 16_000, 400, 160, 80
@@ -110,7 +110,7 @@ def whisper_log_mel(waveform: np.ndarray, rows: int) -> Tensor:
     sound[: len(waveform)] = torch.from_numpy(np.array(waveform, dtype=np.float32))
     window = torch.hann_window(_N_FFT)
     power = torch.stft(sound, _N_FFT, _HOP_LENGTH, window=window, return_complex=True)[:, :-1].abs().square()
-    mel = (torch.from_numpy(_mel_filters()) @ power).clamp(min=1e-10).log10()
+    mel = (torch.from_numpy(_mel_bands()) @ power).clamp(min=1e-10).log10()
     return (torch.maximum(mel, mel.max() - 8.0) + 4.0) / 4.0
 
 
@@ -122,5 +122,5 @@ def _sinusoids(width: int) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _mel_filters() -> np.ndarray:
-    return librosa.filters.mel(sr=_SAMPLE_RATE, n_fft=_N_FFT, n_mels=_N_MELS).astype(np.float32)
+def _mel_bands() -> np.ndarray:
+    return mel_bands(_SAMPLE_RATE, _N_FFT, _N_MELS, 0.0, _SAMPLE_RATE / 2)

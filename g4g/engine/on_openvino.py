@@ -127,7 +127,10 @@ def convert_network(flat: FlatNetwork):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns that tracing is old, and of each length that is checked
-        model = openvino.convert_model(flat.module, example_input=tuple(flat.example.values()))
+        example = tuple(flat.example.values())
+        # OpenVINO would have torch check its trace: that runs the network twice more and brings in sympy, 30 MB.
+        traced = torch.jit.trace(flat.module, example, strict=False, check_trace=False)
+        model = openvino.convert_model(traced, example_input=example)
     shapes = {}
     for number, (name, tensor) in enumerate(flat.example.items()):
         axis, _ = flat.varying[name]

@@ -2,11 +2,9 @@
 
 from g4g.generator.discriminator import Discriminator, adversarial_loss, discriminator_loss
 from g4g.generator.draw import draw_coarse, draw_frames, enlarge_maps, make_sketch, sample_pictures
-from g4g.generator.loss import edge_weights, reconstruction_loss
 from g4g.generator.model import GUIDES, Generator, GeneratorConfig, Layout, Maps
 
 __all__ = [
     "Discriminator", "GUIDES", "Generator", "GeneratorConfig", "Layout", "Maps", "adversarial_loss",
-    "discriminator_loss", "draw_coarse", "draw_frames", "edge_weights", "enlarge_maps", "make_sketch",
-    "reconstruction_loss", "sample_pictures",
+    "discriminator_loss", "draw_coarse", "draw_frames", "enlarge_maps", "make_sketch", "sample_pictures",
 ]  # fmt: skip

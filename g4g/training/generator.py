@@ -22,13 +22,11 @@ from g4g.generator import (
     adversarial_loss,
     discriminator_loss,
     draw_frames,
-    edge_weights,
     enlarge_maps,
     make_sketch,
-    reconstruction_loss,
     sample_pictures,
 )
-from g4g.generator.loss import pyramid
+from g4g.generator.loss import edge_weights, pyramid, reconstruction_loss
 from g4g.metrics import cut_box, mouth_box, psnr
 from g4g.motion import ShapeSpace, frame_speech
 from g4g.painter import Canvas, lay_out, to_device, to_tensor

@@ -16,12 +16,10 @@ from g4g.generator import (
     adversarial_loss,
     discriminator_loss,
     draw_frames,
-    edge_weights,
     make_sketch,
-    reconstruction_loss,
     sample_pictures,
 )
-from g4g.generator.loss import pyramid
+from g4g.generator.loss import edge_weights, pyramid, reconstruction_loss
 
 SIZE, CONFIG = 128, GeneratorConfig(references=2, speech=16, style=8, channels=(8, 8, 8))
 
