@@ -36,6 +36,7 @@ from g4g.faces import (
     place_head,
     refine_crop,
 )
+from g4g.faces.backends import MESH_THREADS
 from g4g.faces.cuts import mark_cuts
 from g4g.media import MediaInfo, probe, read_waveform
 from g4g.media.ahead import map_ahead, run_ahead
@@ -54,8 +55,6 @@ _FITTED_FRAMES = 1500
 """The neutral face is fitted to as many frames as a minute has, evenly spread; the gain to the first minute."""
 _AHEAD = 4
 """Frames that are read ahead."""
-_MESH_THREADS = 2
-"""Everybody waits for the points of faces, and those of two frames for those of the frame before them."""
 _BLOCK = 500
 """Frames whose points are lifted at a time."""
 
@@ -146,7 +145,7 @@ class AvatarMaker:
         reading = read_pictures(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
         frames = run_ahead(mark_cuts(parts.show(reading)), _AHEAD)
         frames = report_each(frames, "faces", info.frame_count, progress)
-        backend = make_backend(self._backend, _MESH_THREADS)
+        backend = make_backend(self._backend, MESH_THREADS)
         tracks = settle_tracks(follow_faces(frames, backend, on_faces=parts.keep))
         parts.close()
         give_back_memory()

@@ -29,6 +29,8 @@ from g4g.zoo import Models
 BATCH_FRAMES = 8
 _FIRST_FRAMES = 2
 """Frames of the first batch: whoever waits for a first frame does not wait for eight."""
+_DRAWN_FRAMES = 2
+"""Drawn frames that wait to be encoded; the others of their batch are drawn meanwhile."""
 
 
 class FrameMaker:
@@ -46,7 +48,7 @@ class FrameMaker:
         """
         read = run_ahead(self._read_batches(dub, alpha), ahead=1)
         painted = run_ahead(self._paint_batches(dub, read), ahead=1)
-        yield from run_ahead(self._draw_batches(dub, painted), ahead=BATCH_FRAMES)
+        yield from run_ahead(self._draw_batches(dub, painted), ahead=_DRAWN_FRAMES)
 
     def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[_Batch]:
         path, count, first = dub.avatar.info.path, len(dub.avatar.tracks), 0

@@ -12,7 +12,7 @@ from g4g.avatar.window import Window
 from g4g.config import SCORE_FPS, CropConfig
 from g4g.dubbing.report import DubbedFrame
 from g4g.faces import FaceTrack, make_backend, refine_crop
-from g4g.faces.backends import FaceBackend
+from g4g.faces.backends import MESH_THREADS, FaceBackend
 from g4g.media.picture import lay_patches
 
 SHORTEST_S, LONGEST_S = 2.8, 4.0
@@ -77,7 +77,7 @@ class OffsetMeter:
         return measure_offset(aligner, np.stack([meshes[number] for number in seen]), times_s, speech, start_s)
 
     def _find(self, picture: np.ndarray) -> np.ndarray | None:
-        self._backend = self._backend or make_backend(self.faces)
+        self._backend = self._backend or make_backend(self.faces, MESH_THREADS)
         return self._backend.find(picture)
 
     def _forget(self) -> None:

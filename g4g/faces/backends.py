@@ -28,6 +28,9 @@ _CLEARLY = 0.5
 """A detected box that overlaps a mesh by so much (intersection over union) is that face: mostly it is 0.8."""
 
 
+MESH_THREADS = 2
+"""Threads of the networks in a dub: everybody waits for the points of faces, and those of two frames for those of the
+frame before them. Whoever asks for as many shares the compiled networks, 30 MB and half a second's work."""
 THOROUGH_EVERY = 15
 """Where no face is found, small ones are looked for in the first and then in every so many frames."""
 

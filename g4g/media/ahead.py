@@ -11,7 +11,7 @@ from typing import TypeVar
 
 S, T = TypeVar("S"), TypeVar("T")
 _AHEAD = 2
-"""So many items wait between two stages: memory stays bounded."""
+"""So many items are made before they are asked for: memory stays bounded."""
 _LOOK_S = 0.1
 """A stage whose items nobody takes any more notices it within this time."""
 
@@ -21,17 +21,18 @@ def run_ahead(items: Iterable[T], ahead: int = _AHEAD) -> Iterator[T]:
 
     Args:
         items: made by one thread, in order; an exception comes out where its item would have.
-        ahead: items that wait.
+        ahead: items that wait, the one that is being made included.
     Raises:
         Whatever making the items raises.
     """
-    waiting: queue.Queue = queue.Queue(ahead)
-    stop = threading.Event()
-    thread = threading.Thread(target=_make, args=(items, waiting, stop), daemon=True)
+    waiting: queue.SimpleQueue = queue.SimpleQueue()
+    room, stop = threading.Semaphore(ahead), threading.Event()
+    thread = threading.Thread(target=_make, args=(items, waiting, room, stop), daemon=True)
     thread.start()
     try:
         while True:
             item, error, is_last = waiting.get()
+            room.release()
             if error is not None:
                 raise error
             if is_last:
@@ -68,29 +69,25 @@ def map_ahead(work: Callable[[S], T], items: Iterable[S], workers: int) -> Itera
                 future.cancel()
 
 
-def _make(items: Iterable, waiting: queue.Queue, stop: threading.Event) -> None:
-    """Put (item, None, False) for each item, then an error or the end."""
+def _make(items: Iterable, waiting: queue.SimpleQueue, room: threading.Semaphore, stop: threading.Event) -> None:
+    """Put (item, None, False) for each item, each made when there is room for it, then an error or the end."""
     try:
-        for item in items:
-            handed = [(item, None, False)]
-            del item  # nothing here holds it while the next one is made
-            if not _put(waiting, handed.pop(), stop):
-                break
-        else:
-            _put(waiting, (None, None, True), stop)
+        items = iter(items)
+        while _wait_for(room, stop):
+            # nothing here holds an item while the next one is made
+            waiting.put((next(items), None, False))
+    except StopIteration:
+        waiting.put((None, None, True))
     except BaseException as error:  # it is raised again by whoever waits
-        _put(waiting, (None, error, False), stop)
+        waiting.put((None, error, False))
     finally:
         if hasattr(items, "close"):
             items.close()
 
 
-def _put(waiting: queue.Queue, item: tuple, stop: threading.Event) -> bool:
+def _wait_for(room: threading.Semaphore, stop: threading.Event) -> bool:
     """Wait for room; False: nobody takes items any more."""
     while not stop.is_set():
-        try:
-            waiting.put(item, timeout=_LOOK_S)
-            return True
-        except queue.Full:
-            continue
+        if room.acquire(timeout=_LOOK_S):
+            return not stop.is_set()
     return False
