@@ -6,6 +6,7 @@ import copy
 import threading
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from g4g.audio.causal import SPEECH_AUDIO
 from g4g.engine import FlatNetwork, NetworkCache, Run, has_bfloat16, open_network
 from g4g.generator import GUIDES, Generator, Layout, Maps
 from g4g.memory import give_back_memory
+from g4g.nn import lay_aside
 from g4g.zoo import Models
 
 _EXAMPLE_BATCH = 2
@@ -104,15 +106,22 @@ def use_engine(models: Models, engine: str, cache: NetworkCache | None = None) -
         return models
     cache = cache or NetworkCache.of_user()
     flats = list_flat_networks(models)
-    later = {
-        name: _OpenedAtFirstUse(lambda name=name: open_network(flats[name], engine, cache, _choose_precision(name)))
-        for name in ("speech", "generator")
-    }
-    return replace(
-        models,
-        speech=_replace_forward(models.speech, lambda mel: later["speech"](mel)[0]),
-        generator=run_generator_by(models.generator, later["generator"]),
-    )
+
+    def open_it(name: str) -> Run:
+        run = open_network(flats[name], engine, cache, _choose_precision(name))
+        lay_aside(getattr(models, name))
+        return run
+
+    later = {name: _OpenedAtFirstUse(partial(open_it, name)) for name in ("speech", "generator")}
+    speech = _replace_forward(models.speech, lambda mel: later["speech"](mel)[0])
+    speech.rest = later["speech"].close
+    return replace(models, speech=speech, generator=run_generator_by(models.generator, later["generator"]))
+
+
+def rest(network: nn.Module) -> None:
+    """Let go of all in which another engine runs a network; at its next call it is opened again, in 0.2 s."""
+    if "rest" in network.__dict__:
+        network.rest()
 
 
 def run_generator_by(generator: Generator, run: Run) -> Generator:
@@ -128,6 +137,7 @@ def leave_engine(network: nn.Module) -> nn.Module:
     """Give a network of the same parameters that torch computes, whatever engine computed it."""
     plain = copy.copy(network)
     plain.__dict__.pop("forward", None)
+    plain.__dict__.pop("rest", None)
     return plain
 
 
@@ -140,7 +150,7 @@ def _choose_precision(name: str) -> str:
 
 
 class _OpenedAtFirstUse:
-    """Opens a network when it is first called; other threads wait for it."""
+    """Opens a network when it is first called, and again after `close`; other threads wait for it."""
 
     def __init__(self, open_it: Callable[[], Run]) -> None:
         self._open, self._run, self._lock = open_it, None, threading.Lock()
@@ -150,7 +160,14 @@ class _OpenedAtFirstUse:
             if self._run is None:
                 self._run = self._open()
                 give_back_memory()
-        return self._run(*inputs)
+            run = self._run
+        return run(*inputs)
+
+    def close(self) -> None:
+        """Let go of the network; calls that run end as they would have."""
+        with self._lock:
+            self._run = None
+        give_back_memory()
 
 
 def _replace_forward(network: nn.Module, forward: Callable) -> nn.Module:

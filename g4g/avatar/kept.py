@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,16 +20,22 @@ MOST_BYTES = 96 * 1024 * 1024
 _MARGIN_PX, _MARGIN = 24, 0.04
 """Kept around a face's crop of this frame alone, in px and as a share of its side: the smoothed crop lies near it."""
 
+_NO_PLANES = np.empty((0, 0), np.uint8)
+_Stored = tuple[PlanarPart, int, tuple[int, ...]]
+"""A part without its planes, where they begin in the file, and their shape."""
+
 
 class KeptParts:
     """Parts of planar pictures around faces, by the number of their frame; each is given away once.
 
-    Pictures of other kinds are not kept: they would take twice the memory, and are read once more.
+    They lie in an unnamed temporary file. Pictures of other kinds are not kept: they would take twice the room, and are
+    read once more.
     """
 
     def __init__(self) -> None:
         self._shown: dict[int, PlanarPicture] = {}
-        self._parts: dict[int, list[PlanarPart]] = {}
+        self._parts: dict[int, list[_Stored]] = {}
+        self._file: BinaryIO | None = None
         self._bytes, self._is_open = 0, True
 
     def show(self, pictures: Iterable[TimedPicture]) -> Iterator[VideoFrame]:
@@ -42,12 +51,16 @@ class KeptParts:
         if picture is None or not self._is_open:
             return
         parts = [picture.part(_frame_face(points, picture.size)) for points in faces]
-        self._parts[number] = [part for part in parts if part is not None]
-        self._bytes += sum(part.nbytes for part in self._parts[number])
-        if self._bytes > MOST_BYTES:
-            self._is_open = False
-            self._shown.clear()
-            self._parts.clear()
+        parts = [part for part in parts if part is not None]
+        self._bytes += sum(part.planes.nbytes for part in parts)
+        try:
+            if self._bytes <= MOST_BYTES:
+                self._parts[number] = [self._store(part) for part in parts]
+                return
+        except OSError:  # the disk is full
+            pass
+        self.close()
+        self.drop()
 
     def close(self) -> None:
         """Hold no more pictures: the video has ended."""
@@ -57,12 +70,26 @@ class KeptParts:
     def drop(self) -> None:
         """Let go of all parts."""
         self._parts.clear()
+        if self._file is not None:
+            self._file.close()
 
     def take(self, number: int, boxes: list[Box]) -> list[Picture] | None:
         """Give away what shows each of these parts of frame `number`; None: not all of them were kept."""
         parts = self._parts.pop(number, [])
-        found = [next((part for part in parts if part.holds(box)), None) for box in boxes]
-        return None if None in found else found
+        found = [next((part for part in parts if part[0].holds(box)), None) for box in boxes]
+        return None if None in found else [self._read(*part) for part in found]
+
+    def _store(self, part: PlanarPart) -> _Stored:
+        self._file = self._file or tempfile.TemporaryFile(prefix="g4g-")
+        place = self._file.tell()
+        self._file.write(part.planes)
+        return replace(part, planes=_NO_PLANES), place, part.planes.shape
+
+    def _read(self, part: PlanarPart, place: int, shape: tuple[int, ...]) -> PlanarPart:
+        planes = np.empty(shape, np.uint8)
+        self._file.seek(place)
+        self._file.readinto(planes)
+        return replace(part, planes=planes)
 
 
 def _frame_face(points: np.ndarray, size: tuple[int, int]) -> Box:

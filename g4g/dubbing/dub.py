@@ -17,6 +17,7 @@ from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.dubbing.voices import Heard, Voice, tell_away
 from g4g.errors import FaceError
 from g4g.faces import find_turned
+from g4g.networks import rest
 from g4g.options import SPEAKER, DubOptions, parse_face
 from g4g.zoo import Models
 
@@ -64,6 +65,7 @@ class DubPlanner:
             )
         with ThreadPoolExecutor(1) as beside:
             heard_ahead = [beside.submit(hear_voice, self._models, voice) for voice in voices]
+            beside.submit(rest, self._models.speech)  # afterwards nothing is heard any more
             avatar = self._maker.meet(avatar, sorted(dubbed), progress)
             if not options.dry_run:
                 avatar = self._learning.learn(avatar, sorted(dubbed), options.lesson, progress)

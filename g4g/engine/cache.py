@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 CACHE_VARIABLE = "G4G_CACHE"
@@ -41,9 +42,9 @@ class NetworkCache:
 
     @classmethod
     def of_user(cls) -> NetworkCache:
-        """Use `networks` in the user's cache folder."""
+        """Use `networks` in the user's cache folder, or where nothing is kept there, a folder that ends with us."""
         folder = find_user_folder()
-        return cls(folder / "networks" if folder else None)
+        return cls(folder / "networks" if folder else _make_own_folder())
 
     def find(self, key: str) -> Path | None:
         """Return the folder with a network's files; None: not kept, or damaged (it is removed then)."""
@@ -60,13 +61,15 @@ class NetworkCache:
         shutil.rmtree(kept, ignore_errors=True)
         return None
 
-    def keep(self, key: str, write: Callable[[Path], None]) -> None:
+    def keep(self, key: str, write: Callable[[Path], None]) -> Path | None:
         """Keep a network: `write` lays its files into an empty folder.
 
-        Where the disk refuses, a Python warning tells so: everything works, but the next run converts again.
+        Returns:
+            The folder with its files. None: nothing is kept; where the disk refuses, a Python warning tells so:
+            everything works, but the next run converts again.
         """
         if self._folder is None:
-            return
+            return None
         beside = None
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,8 +80,10 @@ class NetworkCache:
             if not (self._folder / key).exists():  # another process may have been faster
                 os.rename(beside, self._folder / key)
             self._drop_oldest()
+            return self._folder / key
         except OSError as error:
             warnings.warn(f"the converted network could not be kept for a later run: {error}", stacklevel=2)
+            return None
         finally:
             if beside is not None:
                 shutil.rmtree(beside, ignore_errors=True)
@@ -91,6 +96,19 @@ class NetworkCache:
             total += sum(file.stat().st_size for file in folder.iterdir())
             if total > MOST_BYTES:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@lru_cache(maxsize=1)
+def _own_folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="g4g-", ignore_cleanup_errors=True)
+
+
+def _make_own_folder() -> Path | None:
+    """Make a folder for the networks of this process, once; None where the disk refuses."""
+    try:
+        return Path(_own_folder().name) / "networks"
+    except OSError:
+        return None
 
 
 def _hash(file: Path) -> str:

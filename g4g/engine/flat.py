@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ class FlatNetwork:
         example: inputs to follow it with, by name and in order; float32.
         varying: of each input, the axis whose length may vary, and what it is a multiple of.
         outputs: names of what it gives.
+        keys: those that were worked out: a network that is in use does not change, and may lie in a file by then.
     """
 
     name: str
@@ -34,9 +35,15 @@ class FlatNetwork:
     example: dict[str, Tensor]
     varying: dict[str, tuple[int, int]]
     outputs: tuple[str, ...]
+    keys: dict[tuple[str, ...], str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def key(self, *engine: str) -> str:
         """Name this network, converted for an engine, by a hash of its weights, its code and the engine's versions."""
+        if engine not in self.keys:
+            self.keys[engine] = self._make_key(*engine)
+        return self.keys[engine]
+
+    def _make_key(self, *engine: str) -> str:
         digest = hashlib.sha256("\n".join([__version__, *engine, *map(repr, self.varying.items())]).encode())
         for source in sorted(_list_sources(self.module)):
             digest.update(source.read_bytes())

@@ -16,6 +16,7 @@ from g4g.engine.cache import NetworkCache
 from g4g.engine.flat import FlatNetwork, Run
 from g4g.threads import count_threads
 
+_FILE = "network.xml"
 _BLOCKED_KERNELS = "cpu:jit_avx512_1x1,cpu:jit_avx512,cpu:jit_avx512_dw"
 """oneDNN's kernels for channels in blocks; a processor without AVX-512 passes over them."""
 
@@ -95,10 +96,11 @@ def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f
     kept = cache.find(key)
     if kept is None:
         model = convert_network(flat)
-        cache.keep(key, lambda folder: openvino.save_model(model, folder / "network.xml", compress_to_fp16=False))
-    else:
-        model = _core().read_model(kept / "network.xml")
-    return run_compiled(compile_network(model, precision=precision))
+        write = lambda folder: openvino.save_model(model, folder / _FILE, compress_to_fp16=False)  # noqa: E731
+        kept = cache.keep(key, write)
+    # From its file its weights are mapped: as it was converted, they are torch's own.
+    network = model if kept is None else kept / _FILE
+    return run_compiled(compile_network(network, precision=precision))
 
 
 def run_compiled(compiled) -> Run:

@@ -96,23 +96,29 @@ class PlanarPicture:
         return PlanarPart(planes, box, self.size, self._exact.factors)
 
 
+@dataclass(frozen=True)
 class PlanarPart:
-    """Part of a planar picture, at `box` of a frame of `size` (height, width), kept while the rest goes."""
+    """Part of a planar picture, kept while the rest goes.
 
-    def __init__(self, planes: np.ndarray, box: Box, size: tuple[int, int], factors: np.ndarray) -> None:
-        self._planes, self._box, self._factors = planes, box, factors
-        self.size, self.nbytes = size, planes.nbytes
+    `planes` (3 h / 2, w) as `PlanarPicture` has them, of what is at `box` of a frame of `size` (height, width);
+    `factors` for `convert_part`.
+    """
+
+    planes: np.ndarray
+    box: Box
+    size: tuple[int, int]
+    factors: np.ndarray
 
     def holds(self, box: Box) -> bool:
         """Tell whether `cut` can show a part of the frame: what lies beside its chroma has to be here as well."""
-        low = all(a >= b + _REACH_PX or b == 0 for a, b in zip(box[:2], self._box[:2], strict=True))
-        ends = zip(box[2:], self._box[2:], self.size[::-1], strict=True)
+        low = all(a >= b + _REACH_PX or b == 0 for a, b in zip(box[:2], self.box[:2], strict=True))
+        ends = zip(box[2:], self.box[2:], self.size[::-1], strict=True)
         return low and all(a + _REACH_PX <= b or b == end for a, b, end in ends)
 
     def cut(self, box: Box) -> np.ndarray:
         """Return a part of the frame that it holds, as the whole frame shows it."""
-        x, y = self._box[:2]
-        return convert_part(self._planes, (box[0] - x, box[1] - y, box[2] - x, box[3] - y), self._factors)
+        x, y = self.box[:2]
+        return convert_part(self.planes, (box[0] - x, box[1] - y, box[2] - x, box[3] - y), self.factors)
 
 
 Picture = RgbPicture | PlanarPicture | PlanarPart
