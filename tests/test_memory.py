@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 import numpy as np
+import torch
 from av.video.frame import VideoFrame as DecodedFrame
 
 from g4g.avatar import Avatar
@@ -14,6 +15,7 @@ from g4g.faces import FaceTracks
 from g4g.media.ahead import run_ahead
 from g4g.media.picture import PlanarPicture
 from g4g.memory import give_back_memory, map_large
+from g4g.nn import lay_aside
 from g4g.painter import Canvas, Painted
 
 LARGE = Avatar, Canvas, DecodedFrame, DubbedFrame, FaceTracks, MouthLibrary, Painted, PlanarPicture
@@ -76,3 +78,28 @@ def test_a_large_array_lies_in_a_file_and_is_the_same(monkeypatch):
 
     monkeypatch.setattr("g4g.memory.tempfile.TemporaryFile", refuse)
     assert map_large(array) is array
+
+
+def test_a_large_network_lies_in_a_file_and_is_the_same(monkeypatch):
+    network = torch.nn.Sequential(torch.nn.Linear(2048, 2048), torch.nn.Conv1d(2, 3, 5)).requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    places = [p.data_ptr() for p in network.parameters()]
+
+    def refuse(*given, **named):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr("g4g.nn.aside.tempfile.TemporaryFile", refuse)
+        lay_aside(network)
+    assert [p.data_ptr() for p in network.parameters()] == places
+    lay_aside(network)
+    after = network.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    assert len({p.untyped_storage().data_ptr() for p in network.parameters()}) == 1, "one mapping holds all"
+
+
+def test_a_small_network_stays_where_it_is():
+    network = torch.nn.Linear(8, 8)
+    place = network.weight.data_ptr()
+    lay_aside(network)
+    assert network.weight.data_ptr() == place

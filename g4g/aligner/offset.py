@@ -25,7 +25,7 @@ FEWEST_WINDOWS = 25
 """In less than a second one offset looks like another."""
 _FEWEST_SHARE = 1 / 3
 """A shift counts where at least this share of the lips has sound."""
-_BLOCK = 1000
+_BLOCK = 250
 """So many moments are embedded at a time."""
 
 

@@ -65,9 +65,11 @@ def features_at(features: np.ndarray, times_s: np.ndarray, count: int, rate: flo
         raise ShapeError(f"features_at expects features (S, D) with rows, got shape {features.shape}")
     if count < 1 or count % 2 == 0 or rate <= 0:
         raise ConfigError(f"a window needs an odd count of rows and a positive rate, got {count} and {rate}")
-    padded = np.concatenate([features[:1], features, features[-1:]]).astype(np.float32)
     times = np.asarray(times_s, np.float64)[:, None] + (np.arange(count) - count // 2) / rate
-    where = np.clip(times * SPEECH_RATE + 1, 0, len(padded) - 1)
-    low = np.minimum(where.astype(np.int64), len(padded) - 2)
+    last = len(features) - 1
+    # Counted from a row before the first, which repeats it, as one after the last does.
+    where = np.clip(times * SPEECH_RATE + 1, 0, last + 2)
+    low = np.minimum(where.astype(np.int64), last + 1)
     share = (where - low)[..., None].astype(np.float32)
-    return padded[low] * (1 - share) + padded[low + 1] * share
+    before, after = (features[np.clip(rows, 0, last)].astype(np.float32) for rows in (low - 1, low))
+    return before * (1 - share) + after * share

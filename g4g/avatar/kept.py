@@ -52,7 +52,7 @@ class KeptParts:
             return
         parts = [picture.part(_frame_face(points, picture.size)) for points in faces]
         parts = [part for part in parts if part is not None]
-        self._bytes += sum(part.planes.nbytes for part in parts)
+        self._bytes += sum(part.nbytes for part in parts)
         try:
             if self._bytes <= MOST_BYTES:
                 self._parts[number] = [self._store(part) for part in parts]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from g4g.audio import encode_speech
+from g4g.audio import SPEECH_RATE, encode_speech
 from g4g.avatar.cache import TrackCache
 from g4g.avatar.clock import Clock
 from g4g.avatar.finish import choose_finish
@@ -53,6 +53,8 @@ _LEAST_SCALE, _MOST_SCALE = 2, 4
 """Crops have so many times 128 px each way: 4 hold the detail of faces up to 512 px."""
 _FITTED_FRAMES = 1500
 """The neutral face is fitted to as many frames as a minute has, evenly spread; the gain to the first minute."""
+_HEARD_S = 2.0
+"""So much more sound is heard for the gain than these frames last: more than motion looks ahead."""
 _AHEAD = 4
 """Frames that are read ahead."""
 _BLOCK = 500
@@ -298,7 +300,8 @@ def _measure_gain(motion: Motion, avatar: Avatar, head: HeadTrack, shapes: np.nd
     if not len(avatar.speech):
         return 1.0
     times_s = avatar.tracks.times_s[head.frames[:_FITTED_FRAMES]]
-    predicted, _ = move_mouth(motion, avatar.speech, times_s)
+    heard = avatar.speech[: int((times_s[-1] + _HEARD_S) * SPEECH_RATE)]
+    predicted, _ = move_mouth(motion, heard, times_s)
     return fit_gain(predicted, shapes[: len(times_s)], motion)
 
 

@@ -26,9 +26,9 @@ from g4g.motion import frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter, join_parts
 from g4g.zoo import Models
 
-BATCH_FRAMES = 8
+BATCH_FRAMES = 4
 _FIRST_FRAMES = 2
-"""Frames of the first batch: whoever waits for a first frame does not wait for eight."""
+"""Frames of the first batch: whoever waits for a first frame does not wait for four."""
 _DRAWN_FRAMES = 2
 """Drawn frames that wait to be encoded; the others of their batch are drawn meanwhile."""
 

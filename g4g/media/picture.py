@@ -109,6 +109,11 @@ class PlanarPart:
     size: tuple[int, int]
     factors: np.ndarray
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its planes."""
+        return self.planes.nbytes
+
     def holds(self, box: Box) -> bool:
         """Tell whether `cut` can show a part of the frame: what lies beside its chroma has to be here as well."""
         low = all(a >= b + _REACH_PX or b == 0 for a, b in zip(box[:2], self.box[:2], strict=True))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -18,7 +21,7 @@ from g4g.errors import ConfigError
 from g4g.export import measure_error
 from g4g.faces import add_ring, load_canonical, refine_crop
 from g4g.generator import Layout
-from g4g.networks import list_flat_networks, use_engine
+from g4g.networks import leave_engine, list_flat_networks, rest, use_engine
 from g4g.painter import Canvas, Painter
 from g4g.zoo import load
 
@@ -88,6 +91,38 @@ def test_networks_on_openvino_are_called_as_before(models, flats, cache):
     ours, theirs = (vars(some.generator(pictures, layout, speech)) for some in (models, fast))
     for name, wanted in ours.items():
         assert (theirs[name] - wanted).abs().max() <= MOST_ERROR_BFLOAT16 * wanted.abs().max().clamp(min=1), name
+
+
+def test_a_network_that_rests_is_opened_again_and_says_the_same(monkeypatch):
+    monkeypatch.setenv("G4G_CACHE", "")  # nothing is kept for a later run, and yet it is converted once
+    opened, compiled, convert = [], on_openvino.compile_network, on_openvino.convert_network
+    monkeypatch.setattr(on_openvino, "compile_network", lambda *a, **k: (opened.append("opened"), compiled(*a, **k))[1])
+    monkeypatch.setattr(on_openvino, "convert_network", lambda flat: (opened.append("converted"), convert(flat))[1])
+    plain = load("g4g-tiny")
+    speech, sound = use_engine(plain, "openvino").speech, np.ones(3200, np.float32) / 10
+    first = encode_speech(speech, sound)
+    encode_speech(speech, sound)
+    assert opened == ["converted", "opened"]
+    rest(speech)
+    assert (encode_speech(speech, sound) == first).all() and opened == ["converted", "opened", "opened"]
+    rest(leave_engine(speech))
+    rest(plain.speech)
+    encode_speech(speech, sound)
+    assert len(opened) == 3, "what torch computes has nothing to rest from"
+
+
+def test_conversion_and_speech_bring_in_no_library_that_a_dub_does_not_need(tmp_path):
+    code = (
+        "import sys, numpy; from g4g.dubbing import Dubber; from g4g.audio import encode_speech; "
+        "dubber = Dubber.from_pretrained('g4g-tiny'); "
+        "encode_speech(dubber._models.speech, numpy.ones(3200, numpy.float32)); "
+        "print(*[name for name in ('kornia', 'sympy', 'librosa.filters', 'scipy.signal') if name in sys.modules])"
+    )
+    environment = os.environ | {"G4G_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, timeout=120
+    )
+    assert done.stdout.split() == []
 
 
 def test_painted_frames_differ_by_a_level_at_most(models, cache):

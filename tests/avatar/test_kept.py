@@ -1,0 +1,64 @@
+"""Parts kept around faces come back as they were, or are read once more."""
+
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame as DecodedFrame
+from av.video.reformatter import ColorRange, Interpolation
+
+from g4g.avatar import kept
+from g4g.avatar.kept import KeptParts
+from g4g.media.picture import PlanarPicture, PlaneColours
+from g4g.media.read import TimedPicture
+
+WIDTH, HEIGHT, FRAMES = 320, 240, 3
+BOX = (120, 80, 200, 160)
+
+
+@pytest.fixture
+def pictures() -> list[PlanarPicture]:
+    rng = np.random.default_rng(0)
+    planes = [rng.integers(16, 236, (3 * HEIGHT // 2, WIDTH), np.uint8) for _ in range(FRAMES)]
+    like = DecodedFrame.from_ndarray(planes[0], format="yuv420p")
+    colours = PlaneColours(
+        like, format="rgb24", dst_color_range=ColorRange.JPEG, src_colorspace=None, threads=1,
+        interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+    )  # fmt: skip
+    return [PlanarPicture(some, colours) for some in planes]
+
+
+def keep_all(pictures: list[PlanarPicture]) -> KeptParts:
+    parts, face = KeptParts(), np.zeros((68, 2), np.float32)
+    face[:] = np.random.default_rng(1).uniform([BOX[0], BOX[1]], [BOX[2], BOX[3]], (68, 2))
+    face[36], face[45] = (140, 100), (180, 100)
+    for number, _ in enumerate(parts.show(TimedPicture(0.0, picture) for picture in pictures)):
+        parts.keep(number, [face])
+    parts.close()
+    return parts
+
+
+def test_kept_parts_show_what_the_pictures_show_in_any_order_and_once(pictures):
+    parts = keep_all(pictures)
+    for number in (2, 0, 1):
+        (part,) = parts.take(number, [BOX])
+        np.testing.assert_array_equal(part.cut(BOX), pictures[number].cut(BOX))
+        assert parts.take(number, [BOX]) is None
+    assert parts.take(7, [BOX]) is None
+
+
+def test_they_take_no_memory_but_their_places(pictures):
+    parts = keep_all(pictures)
+    assert all(part.nbytes == 0 for stored in parts._parts.values() for part, *_ in stored)
+    parts.drop()
+    assert parts.take(0, [BOX]) is None and parts._file.closed
+
+
+def test_more_than_is_kept_and_a_full_disk_keep_nothing(pictures, monkeypatch):
+    monkeypatch.setattr(kept, "MOST_BYTES", 1000)
+    assert keep_all(pictures).take(0, [BOX]) is None
+    monkeypatch.undo()
+
+    def refuse(**named):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(kept.tempfile, "TemporaryFile", refuse)
+    assert keep_all(pictures).take(0, [BOX]) is None
