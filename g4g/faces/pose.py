@@ -12,6 +12,8 @@ _ROUNDS = 2
 """The person's own face replaces the average one so many times."""
 _MOST_FRAMES = 1500
 """More do not change the median face (our choice)."""
+_BLOCK = 52
+"""Points whose median is taken at a time: doubles of all points of all these frames would take 70 MB."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,12 @@ def find_face(mesh: np.ndarray) -> np.ndarray:
 
     Of a long video, as many frames as a minute has are looked at, evenly spread.
     """
-    some = mesh[:: -(-len(mesh) // _MOST_FRAMES), :FACE_POINTS].astype(np.float64)
+    some = mesh[:: -(-len(mesh) // _MOST_FRAMES), :FACE_POINTS]
     face = load_canonical().points.astype(np.float64)
     for _ in range(_ROUNDS):
-        face = _centre(np.median(place_head(some, face).lift(some), axis=0))
+        pose = place_head(some, face)
+        parts = (some[:, first : first + _BLOCK].astype(np.float64) for first in range(0, FACE_POINTS, _BLOCK))
+        face = _centre(np.concatenate([np.median(pose.lift(part), axis=0) for part in parts]))
     return face
 
 
