@@ -162,7 +162,9 @@ class AvatarMaker:
             waveform = read_waveform(info.path, on_fault=pass_over)
         except MediaError:
             return silent
-        return map_large(encode_speech(self._models.speech, waveform))
+        speech = map_large(encode_speech(self._models.speech, waveform))
+        give_back_memory()  # faces are followed for much longer
+        return speech
 
     def meet_all(self, avatar: Avatar, progress: Progress = None) -> Avatar:
         """Add all persons that can be dubbed. Raises FaceError where there is none."""

@@ -7,6 +7,7 @@ from av.video.reformatter import ColorRange, Interpolation
 
 from g4g.avatar import kept
 from g4g.avatar.kept import KeptParts
+from g4g.faces import load_canonical, to_landmarks
 from g4g.media.picture import PlanarPicture, PlaneColours
 from g4g.media.read import TimedPicture
 
@@ -19,6 +20,7 @@ def pictures() -> list[PlanarPicture]:
     rng = np.random.default_rng(0)
     planes = [rng.integers(16, 236, (3 * HEIGHT // 2, WIDTH), np.uint8) for _ in range(FRAMES)]
     like = DecodedFrame.from_ndarray(planes[0], format="yuv420p")
+    like.colorspace, like.color_range = 1, 1
     colours = PlaneColours(
         like, format="rgb24", dst_color_range=ColorRange.JPEG, src_colorspace=None, threads=1,
         interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
@@ -27,9 +29,8 @@ def pictures() -> list[PlanarPicture]:
 
 
 def keep_all(pictures: list[PlanarPicture]) -> KeptParts:
-    parts, face = KeptParts(), np.zeros((68, 2), np.float32)
-    face[:] = np.random.default_rng(1).uniform([BOX[0], BOX[1]], [BOX[2], BOX[3]], (68, 2))
-    face[36], face[45] = (140, 100), (180, 100)
+    parts, points = KeptParts(), load_canonical().points
+    face = to_landmarks((points * 40 + [160, 100, 0])[None])[0]
     for number, _ in enumerate(parts.show(TimedPicture(0.0, picture) for picture in pictures)):
         parts.keep(number, [face])
     parts.close()
