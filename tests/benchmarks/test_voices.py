@@ -100,5 +100,5 @@ def test_a_clip_is_dubbed_with_changed_sound_by_the_tiny_networks(real_clip, tmp
     monkeypatch.setattr(voices, "CHANGES", {name: CHANGES[name] for name in ("clean", "faster by a quarter")})
     bench = Bench(Dubber(load("g4g-tiny")), load_judge(), tmp_path, [])
     figures = bench.measure("s1", [(real_clip, real_clip)])
-    assert len(figures) == 4 and all(np.isfinite(figure.value) for figure in figures) and not bench.failed
+    assert len(figures) == 4 + len(SPEEDS) and all(np.isfinite(figure.value) for figure in figures) and not bench.failed
     assert len([*tmp_path.glob("*.png")]) == 2
