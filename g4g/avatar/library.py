@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-MOST_BYTES = 128 * 1024 * 1024
+MOST_BYTES = 112 * 1024 * 1024
 """Crops of all faces of a video together are at most as large."""
 _BLURRED = 0.6
 """A picture with so small a share of the library's median sharpness is no entry."""
