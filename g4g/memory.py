@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import tempfile
+from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
@@ -35,6 +37,50 @@ def map_large(array: np.ndarray) -> np.ndarray:
             return np.asarray(np.memmap(file, array.dtype, "c", shape=array.shape))
     except OSError:
         return array
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """Where an array begins in a file, and what it is."""
+
+    place: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class ArrayFile:
+    """Arrays in an unnamed temporary file: they take memory only when they are read, or where the disk refuses."""
+
+    def __init__(self) -> None:
+        self._file: BinaryIO | None = None
+        self._end = 0
+
+    def keep(self, array: np.ndarray) -> StoredArray | np.ndarray:
+        """Write an array, which is not changed afterwards; `read` takes what this returns."""
+        stored = StoredArray(self._end, array.shape, array.dtype)
+        try:
+            self._file = self._file or tempfile.TemporaryFile(prefix="g4g-", buffering=0)
+            self._file.seek(self._end)
+            if self._file.write(np.ascontiguousarray(array)) < array.nbytes:
+                return array
+        except OSError:
+            return array
+        self._end += array.nbytes
+        return stored
+
+    def read(self, kept: StoredArray | np.ndarray) -> np.ndarray:
+        """Give back what `keep` took."""
+        if isinstance(kept, np.ndarray):
+            return kept
+        array = np.empty(kept.shape, kept.dtype)
+        self._file.seek(kept.place)
+        self._file.readinto(array)
+        return array
+
+    def close(self) -> None:
+        """Let go of all arrays."""
+        if self._file is not None:
+            self._file.close()
 
 
 def limit_pools() -> None:

@@ -142,11 +142,7 @@ def test_each_package_of_the_card_is_used(package: str) -> None:
 
 def test_what_is_imported_is_declared() -> None:
     declared = read_setup("options", "install_requires")
-    declared += [
-        name
-        for extra in _EXTRAS
-        for name in read_setup("options.extras_require", extra)
-    ]
+    declared += [name for extra in _EXTRAS for name in read_setup("options.extras_require", extra)]
     names = [re.split(r"[<>=!~;\[ ]", line)[0] for line in declared]
     assert find_third_party() <= {IMPORT_NAMES.get(name, name) for name in names}
 

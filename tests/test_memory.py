@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from g4g.avatar.library import MouthLibrary
 from g4g.dubbing.report import DubbedFrame
 from g4g.faces import FaceTracks
 from g4g.media.ahead import run_ahead
-from g4g.media.picture import PlanarPicture
-from g4g.memory import give_back_memory, map_large
+from g4g.media.picture import PlanarPicture, RgbPicture
+from g4g.memory import ArrayFile, give_back_memory, map_large
 from g4g.nn import lay_aside
 from g4g.painter import Canvas, Painted
 
@@ -103,3 +104,28 @@ def test_a_small_network_stays_where_it_is():
     place = network.weight.data_ptr()
     lay_aside(network)
     assert network.weight.data_ptr() == place
+
+
+def test_arrays_come_back_out_of_a_file_in_any_order_and_where_the_disk_refuses(monkeypatch):
+    arrays = [np.arange(n, dtype=kind) for n, kind in ((5, np.uint8), (7, np.float32), (3, np.int64))]
+    with closing(ArrayFile()) as file:
+        kept = [file.keep(array) for array in arrays]
+        assert not any(isinstance(one, np.ndarray) for one in kept)
+        for number in (2, 0, 1, 0):
+            back = file.read(kept[number])
+            np.testing.assert_array_equal(back, arrays[number])
+            assert back.dtype == arrays[number].dtype
+
+    def refuse(**named):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("g4g.memory.tempfile.TemporaryFile", refuse)
+    file = ArrayFile()
+    np.testing.assert_array_equal(file.read(file.keep(arrays[1])), arrays[1])
+
+
+def test_a_picture_with_transparency_is_made_again_of_its_array():
+    frame = np.random.default_rng(0).integers(0, 256, (4, 6, 4), np.uint8)
+    picture = RgbPicture(frame).with_array(RgbPicture(frame).array)
+    np.testing.assert_array_equal(picture.whole(), frame[..., :3])
+    np.testing.assert_array_equal(picture.alpha, frame[..., 3:])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import BinaryIO
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from g4g.faces import fit_crop, frame_corners
 from g4g.media import VideoFrame
 from g4g.media.picture import Box, Picture, PlanarPart, PlanarPicture, even_box
 from g4g.media.read import TimedPicture
+from g4g.memory import ArrayFile, StoredArray
 
 MOST_BYTES = 96 * 1024 * 1024
 """Of a video that needs more nothing is kept: 10 s of a face of 300 px in 1280x720 need 60 MB."""
@@ -21,8 +20,8 @@ _MARGIN_PX, _MARGIN = 24, 0.04
 """Kept around a face's crop of this frame alone, in px and as a share of its side: the smoothed crop lies near it."""
 
 _NO_PLANES = np.empty((0, 0), np.uint8)
-_Stored = tuple[PlanarPart, int, tuple[int, ...]]
-"""A part without its planes, where they begin in the file, and their shape."""
+_Kept = tuple[PlanarPart, StoredArray | np.ndarray]
+"""A part without its planes, and where they are."""
 
 
 class KeptParts:
@@ -34,8 +33,8 @@ class KeptParts:
 
     def __init__(self) -> None:
         self._shown: dict[int, PlanarPicture] = {}
-        self._parts: dict[int, list[_Stored]] = {}
-        self._file: BinaryIO | None = None
+        self._parts: dict[int, list[_Kept]] = {}
+        self._file = ArrayFile()
         self._bytes, self._is_open = 0, True
 
     def show(self, pictures: Iterable[TimedPicture]) -> Iterator[VideoFrame]:
@@ -53,14 +52,11 @@ class KeptParts:
         parts = [picture.part(_frame_face(points, picture.size)) for points in faces]
         parts = [part for part in parts if part is not None]
         self._bytes += sum(part.nbytes for part in parts)
-        try:
-            if self._bytes <= MOST_BYTES:
-                self._parts[number] = [self._store(part) for part in parts]
-                return
-        except OSError:  # the disk is full
-            pass
-        self.close()
-        self.drop()
+        if self._bytes <= MOST_BYTES:
+            self._parts[number] = [(replace(part, planes=_NO_PLANES), self._file.keep(part.planes)) for part in parts]
+        else:
+            self.close()
+            self.drop()
 
     def close(self) -> None:
         """Hold no more pictures: the video has ended."""
@@ -70,26 +66,15 @@ class KeptParts:
     def drop(self) -> None:
         """Let go of all parts."""
         self._parts.clear()
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
 
     def take(self, number: int, boxes: list[Box]) -> list[Picture] | None:
         """Give away what shows each of these parts of frame `number`; None: not all of them were kept."""
         parts = self._parts.pop(number, [])
         found = [next((part for part in parts if part[0].holds(box)), None) for box in boxes]
-        return None if None in found else [self._read(*part) for part in found]
-
-    def _store(self, part: PlanarPart) -> _Stored:
-        self._file = self._file or tempfile.TemporaryFile(prefix="g4g-")
-        place = self._file.tell()
-        self._file.write(part.planes)
-        return replace(part, planes=_NO_PLANES), place, part.planes.shape
-
-    def _read(self, part: PlanarPart, place: int, shape: tuple[int, ...]) -> PlanarPart:
-        planes = np.empty(shape, np.uint8)
-        self._file.seek(place)
-        self._file.readinto(planes)
-        return replace(part, planes=planes)
+        if None in found:
+            return None
+        return [replace(part, planes=self._file.read(stored)) for part, stored in found]
 
 
 def _frame_face(points: np.ndarray, size: tuple[int, int]) -> Box:

@@ -49,6 +49,15 @@ class RgbPicture:
         self._frame, self.alpha = np.ascontiguousarray(frame[..., :3]), frame[..., 3:]
         self.size, self.nbytes = frame.shape[:2], frame.nbytes
 
+    @property
+    def array(self) -> np.ndarray:
+        """All that it is made of, for `with_array`."""
+        return np.concatenate([self._frame, self.alpha], axis=-1)
+
+    def with_array(self, array: np.ndarray) -> RgbPicture:
+        """Make a picture of the same video of another one's `array`."""
+        return RgbPicture(array)
+
     def whole(self) -> np.ndarray:
         """Return the frame (H, W, 3), which is not to be changed."""
         return self._frame
@@ -69,6 +78,15 @@ class PlanarPicture:
         self.planes, self._colours, self._exact = planes, colours, exact or colours
         self.size, self.nbytes = (2 * len(planes) // 3, planes.shape[1]), planes.nbytes
         self.alpha = np.empty((*self.size, 0), np.uint8)
+
+    @property
+    def array(self) -> np.ndarray:
+        """All that it is made of, for `with_array`."""
+        return self.planes
+
+    def with_array(self, array: np.ndarray) -> PlanarPicture:
+        """Make a picture of the same video of another one's `array`."""
+        return PlanarPicture(array, self._colours, self._exact)
 
     def whole(self) -> np.ndarray:
         """Return the frame (H, W, 3) RGB."""

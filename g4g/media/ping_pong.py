@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from g4g.media.picture import Picture
 from g4g.media.read import read_pictures
+from g4g.memory import ArrayFile
 
-_BUFFER_BYTES = 256 * 1024 * 1024
-"""Backwards, a stretch of this size is held at a time; each stretch decodes the video once more from its start."""
+_STRETCH_BYTES = 256 * 1024 * 1024
+"""Backwards, a stretch of this size lies in a file at a time; each decodes the video once more from its start."""
 
 
 def ping_pong_pictures(path: str | Path, count: int, wanted: int, **reading: object) -> Iterator[tuple[int, Picture]]:
@@ -39,7 +41,7 @@ def ping_pong_numbers(count: int, wanted: int) -> np.ndarray:
     return np.minimum(step, turn - step) if count > 1 else np.zeros(wanted, int)
 
 
-def _swing(path: str | Path, count: int, reading: dict) -> Iterator[tuple[int, np.ndarray]]:
+def _swing(path: str | Path, count: int, reading: dict) -> Iterator[tuple[int, Picture]]:
     if count == 1:
         picture = next(iter(read_pictures(path, **reading))).picture
         while True:
@@ -47,10 +49,18 @@ def _swing(path: str | Path, count: int, reading: dict) -> Iterator[tuple[int, n
     while True:
         stretch = 1
         for number, item in enumerate(islice(read_pictures(path, **reading), count)):
-            stretch = max(_BUFFER_BYTES // item.picture.nbytes, 1)
+            stretch = max(_STRETCH_BYTES // item.picture.nbytes, 1)
             yield number, item.picture
         # Turning points are shown once: backwards from the last but one to frame 1, then forwards from 0.
         for stop in range(count - 1, 0, -stretch):
-            start = max(stop - stretch, 1)
-            held = [item.picture for item in islice(read_pictures(path, **reading), start, stop)]
-            yield from ((start + i, held[i]) for i in reversed(range(len(held))))
+            yield from _read_backwards(path, max(stop - stretch, 1), stop, reading)
+
+
+def _read_backwards(path: str | Path, start: int, stop: int, reading: dict) -> Iterator[tuple[int, Picture]]:
+    """Yield numbers and pictures from the one before `stop` down to `start`."""
+    with closing(ArrayFile()) as file:
+        places = []
+        for item in islice(read_pictures(path, **reading), start, stop):
+            places.append(file.keep(item.picture.array))
+        for number in reversed(range(len(places))):
+            yield start + number, item.picture.with_array(file.read(places[number]))
