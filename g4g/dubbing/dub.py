@@ -21,6 +21,9 @@ from g4g.networks import rest
 from g4g.options import SPEAKER, DubOptions, parse_face
 from g4g.zoo import Models
 
+_SHORT_S = 5.0
+"""Dubs of shorter videos take little memory, and would wait longest for a speech encoder that rested before them."""
+
 
 @dataclass(frozen=True)
 class Dub:
@@ -65,7 +68,8 @@ class DubPlanner:
             )
         with ThreadPoolExecutor(1) as beside:
             heard_ahead = [beside.submit(hear_voice, self._models, voice) for voice in voices]
-            beside.submit(rest, self._models.speech)  # afterwards nothing is heard any more
+            if info.duration_s > _SHORT_S:
+                beside.submit(rest, self._models.speech)  # afterwards nothing is heard any more
             avatar = self._maker.meet(avatar, sorted(dubbed), progress)
             if not options.dry_run:
                 avatar = self._learning.learn(avatar, sorted(dubbed), options.lesson, progress)

@@ -383,8 +383,8 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(cut, voice, tmp_path, mo
     monkeypatch.setattr(dubber._painter, "paint", paint_few)
     limit = 2
     report = dubber.dub(cut("talk.mp4"), voice, tmp_path / "out.mp4", length="video")
-    assert sizes == [2, 4] + [2] * 6 + [1] and report.frames_dubbed == 15
-    assert report.warnings == ("the memory was short: 2 instead of 4 frames were made at a time",)
+    assert sizes == [2, 8, 4] + [2] * 6 + [1] and report.frames_dubbed == 15
+    assert report.warnings == ("the memory was short: 2 instead of 8 frames were made at a time",)
     limit = 0
     with pytest.raises(g4g.ResourceError, match="does not hold one frame"):
         dubber.dub(cut("talk.mp4"), voice, tmp_path / "out2.mp4")
