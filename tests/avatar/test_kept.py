@@ -56,3 +56,12 @@ def test_they_take_no_memory_but_their_places(pictures):
 def test_more_than_is_kept_keeps_nothing(pictures, monkeypatch):
     monkeypatch.setattr(kept, "MOST_BYTES", 1000)
     assert keep_all(pictures).take(0, [BOX]) is None
+
+
+def test_where_the_disk_refuses_they_stay_in_memory(pictures, monkeypatch):
+    def refuse(**named):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("g4g.memory.tempfile.TemporaryFile", refuse)
+    (part,) = keep_all(pictures).take(1, [BOX])
+    np.testing.assert_array_equal(part.cut(BOX), pictures[1].cut(BOX))

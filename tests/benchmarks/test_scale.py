@@ -6,8 +6,6 @@ from dataclasses import replace
 import pytest
 from scale import FIGURES, Figures, Work, compute_needs, format_needs
 
-from g4g.avatar.library import MOST_BYTES
-
 ONE = Figures(
     machine="planted", video="planted", look_s=0.2, dub_s=0.1, network_share=0.75, avatar_bytes=2e4,
     library_bytes=0, video_bytes=1e4, dub_bytes=1e4, worker_bytes=2e9,
@@ -41,7 +39,7 @@ def test_pictures_of_mouths_weigh_only_until_the_library_is_full():
         return compute_needs(full, Work(minutes=100, video_minutes=minutes)).avatar_bytes
 
     assert library(0.5) == pytest.approx(100 * 1500 * 1e5)
-    assert library(10) == pytest.approx(10 * MOST_BYTES)
+    assert library(10) == pytest.approx(10 * 112 * 1024**2)
 
 
 def test_idle_cores_cost_as_well_and_the_shipped_figures_fill_the_table():
