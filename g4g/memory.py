@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import math
+import mmap
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -17,29 +21,47 @@ _POOLS = 2
 
 
 _LARGE_BYTES = 16 * 1024 * 1024
-"""Arrays from this size on are mapped: those of videos of more than a minute or two."""
+"""Arrays from this size on lie in files: those of videos of more than a minute or two."""
 
 
-def map_large(array: np.ndarray) -> np.ndarray:
-    """Lay a large array into an unnamed temporary file, whose pages the system drops and reads as it needs them.
+def join_blocks(make_blocks: Callable[[], Iterable[np.ndarray]], shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Join blocks of rows to one array; a large one lies in an unnamed temporary file.
+
+    Of that the memory never holds more than a block; its pages the system drops and reads as it needs them.
 
     Args:
-        array: of any shape; it may be changed afterwards, the file is not.
+        make_blocks: yields the rows in order, the same at each call: it is called again where the disk refuses.
+        shape, dtype: of the whole.
     Returns:
-        The same numbers; a small array itself, and any array where the disk refuses.
+        The array; it may be changed afterwards, the file is not.
     """
-    if array.nbytes < _LARGE_BYTES:
-        return array
-    try:
-        with tempfile.TemporaryFile(prefix="g4g-") as file:
-            np.ascontiguousarray(array).tofile(file)
+    if np.dtype(dtype).itemsize * math.prod(shape) >= _LARGE_BYTES:
+        with contextlib.suppress(OSError), tempfile.TemporaryFile(prefix="g4g-") as file:
+            for block in make_blocks():
+                np.ascontiguousarray(block, dtype).tofile(file)
             file.flush()
-            return np.asarray(np.memmap(file, array.dtype, "c", shape=array.shape))
-    except OSError:
-        return array
+            return np.asarray(np.memmap(file, dtype, "c", shape=shape))
+    array, first = np.empty(shape, dtype), 0
+    for block in make_blocks():
+        array[first : first + len(block)] = block
+        first += len(block)
+    return array
 
 
-@dataclass(frozen=True)
+def drop_pages(*arrays: np.ndarray) -> None:
+    """Let this process hold nothing of arrays that lie in files: what is looked at again is read again.
+
+    Args:
+        arrays: as `join_blocks` and `read_waveform` give them, or views; they must never have been changed.
+    """
+    for array in arrays:
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            array.base.madvise(mmap.MADV_DONTNEED)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredArray:
     """Where an array begins in a file, and what it is."""
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from g4g.audio import SpeechEncoder, WhisperEncoder
 from g4g.audio.causal import SPEECH_AUDIO
-from g4g.engine import FlatNetwork, NetworkCache, Run, has_bfloat16, open_network
+from g4g.engine import FlatNetwork, NetworkCache, Run, count_painters, has_bfloat16, open_network
 from g4g.generator import GUIDES, Generator, Layout, Maps
 from g4g.memory import give_back_memory
 from g4g.nn import lay_aside
@@ -108,7 +108,8 @@ def use_engine(models: Models, engine: str, cache: NetworkCache | None = None) -
     flats = list_flat_networks(models)
 
     def open_it(name: str) -> Run:
-        run = open_network(flats[name], engine, cache, _choose_precision(name))
+        users = count_painters() if name == "generator" else 1
+        run = open_network(flats[name], engine, cache, _choose_precision(name), users)
         lay_aside(getattr(models, name))
         return run
 

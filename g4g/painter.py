@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from g4g.config import CropConfig
+from g4g.engine import count_painters
 from g4g.faces import (
     add_ring,
     inside_triangles,
@@ -132,6 +133,11 @@ class Painter:
 
     def __init__(self, generator: Generator, fusion: Fusion, device: str = "cpu") -> None:
         self._generator, self._fusion, self._device = generator, fusion, device
+
+    @property
+    def workers(self) -> int:
+        """So many threads should paint at a time: torch takes all of the machine for one batch."""
+        return count_painters() if "forward" in vars(self._generator) else 1
 
     @property
     def references(self) -> int:

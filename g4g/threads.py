@@ -15,6 +15,9 @@ _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBL
 _OPENCV_VARIABLE, _OPENCV_THREADS = "OPENCV_FOR_THREADS_NUM", 1
 """OpenCV's pictures are small and several stages call it at a time: threads of its own cost more than they give."""
 
+_MOST_PAINTERS = 2
+"""More would wait for the frames to be decoded, drawn and encoded."""
+
 
 def count_threads() -> int:
     """Tell how many threads this process may use: G4G_THREADS, else the cores that the system lets it run on.
@@ -57,6 +60,20 @@ def use_threads() -> int:
 def share_threads(workers: int) -> int:
     """Tell how many threads each of some worker processes may use, at least 1; for `limit_threads`."""
     return max(count_threads() // workers, 1)
+
+
+def share_stages() -> int:
+    """Tell how many threads a network gets in a dub, whose stages run side by side: half of all, at least 1.
+
+    Threads that work on one layer wait for each other by turning in circles: where other stages want the same cores, a
+    network on all of them takes a third more processor time and no less time.
+    """
+    return max(count_threads() // 2, 1)
+
+
+def count_painters() -> int:
+    """Tell how many batches of frames are painted at a time."""
+    return min(count_threads(), _MOST_PAINTERS)
 
 
 def limit_threads(count: int) -> None:

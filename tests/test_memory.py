@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import re
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from g4g.dubbing.report import DubbedFrame
 from g4g.faces import FaceTracks
 from g4g.media.ahead import run_ahead
 from g4g.media.picture import PlanarPicture, RgbPicture
-from g4g.memory import ArrayFile, give_back_memory, map_large
+from g4g.memory import ArrayFile, drop_pages, give_back_memory, join_blocks
 from g4g.nn import lay_aside
 from g4g.painter import Canvas, Painted
 
@@ -67,18 +69,38 @@ def test_giving_memory_back_harms_nothing():
 
 def test_a_large_array_lies_in_a_file_and_is_the_same(monkeypatch):
     array = np.random.default_rng(0).normal(size=(6000, 478, 3)).astype(np.float32)
-    small = array[:10]
-    assert map_large(small) is small
-    mapped = map_large(array[::2])
-    assert type(mapped) is np.ndarray and isinstance(mapped.base, np.memmap) and np.array_equal(mapped, array[::2])
+    asked = []
+
+    def make_blocks():
+        asked.append(0)
+        yield from np.array_split(array, [1000, 1000, 5999])
+
+    mapped = join_blocks(make_blocks, array.shape, np.float32)
+    assert type(mapped) is np.ndarray and isinstance(mapped.base, np.memmap) and np.array_equal(mapped, array)
     mapped[0] = 1
-    assert (mapped[0] == 1).all()
+    assert (mapped[0] == 1).all() and len(asked) == 1
+    small = join_blocks(lambda: [array[:7], array[7:10]], (10, 478, 3), np.float32)
+    assert small.base is None and np.array_equal(small, array[:10])
 
     def refuse(*given, **named):
         raise OSError("the disk is full")
 
     monkeypatch.setattr("g4g.memory.tempfile.TemporaryFile", refuse)
-    assert map_large(array) is array
+    held = join_blocks(make_blocks, array.shape, np.float32)
+    assert held.base is None and np.array_equal(held, array) and len(asked) == 2
+
+
+def test_dropped_pages_are_read_again():
+    array = np.arange(6_000_000, dtype=np.float32)
+    mapped = join_blocks(lambda: [array], array.shape, np.float32)
+    drop_pages(mapped[::2], array[5:], np.zeros(3))
+    assert np.array_equal(mapped, array)
+    pages = Path("/proc/self/smaps_rollup")
+    if pages.exists():
+        held = lambda: int(re.search(r"Rss: +(\d+)", pages.read_text())[1])  # noqa: E731
+        before = held()
+        drop_pages(mapped)
+        assert before - held() > 0.8 * array.nbytes / 1024, "KB"
 
 
 def test_a_large_network_lies_in_a_file_and_is_the_same(monkeypatch):

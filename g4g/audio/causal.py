@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -109,21 +110,24 @@ class SpeechEncoder(nn.Module):
         last = (first_row + rows - 1 + self.config.rows_ahead) * STEPS_PER_ROW + STEM_STEPS
         return first, last - first + 1
 
-    @torch.no_grad()
     def encode(self, waveform: np.ndarray, chunk_rows: int = _CHUNK_ROWS) -> np.ndarray:
         """Compute rows (S, size) of a sound; the result does not depend on `chunk_rows`, how many are computed at once.
 
         Raises:
             ConfigError: chunk_rows is below 1.
         """
+        return np.concatenate(list(self.encode_parts(waveform, chunk_rows)))
+
+    @torch.no_grad()
+    def encode_parts(self, waveform: np.ndarray, chunk_rows: int = _CHUNK_ROWS) -> Iterator[np.ndarray]:
+        """Yield the rows of `encode` as they are computed."""
         if chunk_rows < 1:
             raise ConfigError(f"chunk_rows must be 1 or more, got {chunk_rows}")
-        total, parts = count_speech_rows(len(waveform)), []
+        total = count_speech_rows(len(waveform))
         for first in range(0, total, chunk_rows):
             span = self.mel_span(first, min(chunk_rows, total - first))
             mel = torch.from_numpy(log_mel(waveform, *span, SPEECH_AUDIO))[None].to(self.head.weight.device)
-            parts.append(self(mel)[0].float().cpu().numpy())
-        return np.concatenate(parts)
+            yield self(mel)[0].float().cpu().numpy()
 
 
 class _Block(nn.Module):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 
 from g4g.errors import ConfigError, ShapeError
+from g4g.memory import join_blocks
 
 SPEECH_RATE = 50.0
 """Rows per second: row i stands for time i / 50 s."""
@@ -16,10 +18,12 @@ _SAMPLES_PER_ROW = 320
 
 
 class Encoder(Protocol):
-    """What every speech encoder does."""
+    """What every speech encoder does; `config.size` is the columns of its rows."""
 
-    def encode(self, waveform: np.ndarray) -> np.ndarray:
-        """Compute rows (S, size) float32 of a mono sound (N,) at 16 kHz; S is `count_speech_rows(N)`."""
+    config: Any
+
+    def encode_parts(self, waveform: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the rows (S, size) float32 of a mono sound (N,) at 16 kHz in parts; `count_speech_rows` tells S."""
 
 
 def count_speech_rows(num_samples: int) -> int:
@@ -27,20 +31,28 @@ def count_speech_rows(num_samples: int) -> int:
     return -(-num_samples // _SAMPLES_PER_ROW)
 
 
-def encode_speech(encoder: Encoder, waveform: np.ndarray) -> np.ndarray:
+def encode_speech(encoder: Encoder, waveform: np.ndarray, look_up: Callable[[], None] | None = None) -> np.ndarray:
     """Compute the features of a sound, piece by piece: memory does not grow with its length.
 
     Args:
         encoder: in evaluation mode, on any device.
         waveform: mono, 16 kHz, shape (N,), float in [-1, 1]; before and after it is silence.
+        look_up: called after each piece; what it raises ends the work.
     Returns:
-        Shape (S, size), float32, S = ceil(N / 320): row i stands for time i / 50 s.
+        Shape (S, size), float32, S = ceil(N / 320): row i stands for time i / 50 s. Many rows lie in a file.
     Raises:
         ShapeError: the waveform is not one-dimensional, or empty.
     """
     if waveform.ndim != 1 or not len(waveform):
         raise ShapeError(f"encode_speech expects a mono waveform (N,) with samples, got shape {waveform.shape}")
-    return encoder.encode(waveform)
+
+    def encode_parts() -> Iterator[np.ndarray]:
+        for part in encoder.encode_parts(waveform):
+            if look_up is not None:
+                look_up()
+            yield part
+
+    return join_blocks(encode_parts, (count_speech_rows(len(waveform)), encoder.config.size), np.float32)
 
 
 def features_at(features: np.ndarray, times_s: np.ndarray, count: int, rate: float) -> np.ndarray:

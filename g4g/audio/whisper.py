@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,19 +64,21 @@ class WhisperEncoder(nn.Module):
             rows = layer(rows)
         return self.head(rows)
 
-    @torch.no_grad()
     def encode(self, waveform: np.ndarray) -> np.ndarray:
         """Compute rows (S, size) of a sound (N,): whole up to 20 s, in equal windows that overlap beyond."""
+        return np.concatenate(list(self.encode_parts(waveform)))
+
+    @torch.no_grad()
+    def encode_parts(self, waveform: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the rows of `encode` as they are computed."""
         total = count_speech_rows(len(waveform))
         most = _WINDOW_ROWS if total <= _WINDOW_ROWS else _WINDOW_ROWS - 2 * _CONTEXT_ROWS
         borders = np.linspace(0, total, -(-total // most) + 1).round().astype(int)
-        parts = []
         for first, stop in zip(borders[:-1], borders[1:], strict=True):
             start, end = max(first - _CONTEXT_ROWS, 0), min(stop + _CONTEXT_ROWS, total)
             sound = waveform[start * _SAMPLES_PER_ROW : end * _SAMPLES_PER_ROW]
             mel = whisper_log_mel(sound, end - start + _SILENT_ROWS)[None].to(self.head.weight.device)
-            parts.append(self(mel)[0, first - start : stop - start].float().cpu().numpy())
-        return np.concatenate(parts)
+            yield self(mel)[0, first - start : stop - start].float().cpu().numpy()
 
 
 class _Layer(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 
 from g4g.faces import FaceTracks
 from g4g.faces.facemesh import POINTS
-from g4g.memory import map_large
+from g4g.memory import join_blocks
 
 _STEPS = 65_535
 """Points lie on a grid of so many steps across the face's largest extent: 0.005 px on a face of 300 px."""
@@ -30,17 +30,16 @@ def pack_tracks(tracks: FaceTracks) -> dict[str, np.ndarray]:
 def unpack_tracks(arrays: dict[str, np.ndarray]) -> FaceTracks:
     """Turn the arrays of `pack_tracks` into face tracks. Raises KeyError or ValueError where they are others."""
     packed = [arrays[name] for name in (_POINTS, _CORNER, _STEP)]
-    mesh = np.empty(packed[0].shape, np.float32)
-    for rows in _list_blocks(len(mesh)):
-        mesh[rows] = _unpack(*(array[rows] for array in packed))
-    return FaceTracks(mesh=map_large(mesh), **{name: arrays[name] for name in _PLAIN})
+    shape = packed[0].shape
+    make_blocks = lambda: (_unpack(*(array[rows] for array in packed)) for rows in _list_blocks(shape[0]))  # noqa: E731
+    return FaceTracks(mesh=join_blocks(make_blocks, shape, np.float32), **{name: arrays[name] for name in _PLAIN})
 
 
 def settle_tracks(tracks: FaceTracks) -> FaceTracks:
-    """Move the points, in place, onto the grid on which they are stored: a dub is the same, stored or not."""
-    for rows in _list_blocks(len(tracks.mesh)):
-        tracks.mesh[rows] = _unpack(*_pack(tracks.mesh[rows]))
-    return replace(tracks, mesh=map_large(tracks.mesh))
+    """Move the points onto the grid on which they are stored: a dub is the same, stored or not."""
+    mesh = tracks.mesh
+    make_blocks = lambda: (_unpack(*_pack(mesh[rows])) for rows in _list_blocks(len(mesh)))  # noqa: E731
+    return replace(tracks, mesh=join_blocks(make_blocks, mesh.shape, np.float32))
 
 
 def _pack(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +37,13 @@ from g4g.faces import (
     place_head,
     refine_crop,
 )
-from g4g.faces.backends import MESH_THREADS
 from g4g.faces.cuts import mark_cuts
 from g4g.media import MediaInfo, probe, read_waveform
 from g4g.media.ahead import map_ahead, run_ahead
 from g4g.media.decode import raise_fault
 from g4g.media.picture import Picture
 from g4g.media.read import pick_pictures, read_pictures
-from g4g.memory import give_back_memory, map_large
+from g4g.memory import drop_pages, give_back_memory
 from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
 from g4g.threads import count_threads
@@ -147,7 +147,7 @@ class AvatarMaker:
         reading = read_pictures(video, is_exact=False, on_fault=lambda fault: (faults.append(fault), note(fault)))
         frames = run_ahead(mark_cuts(parts.show(reading)), _AHEAD)
         frames = report_each(frames, "faces", info.frame_count, progress)
-        backend = make_backend(self._backend, MESH_THREADS)
+        backend = make_backend(self._backend)
         tracks = settle_tracks(follow_faces(frames, backend, on_faces=parts.keep))
         parts.close()
         give_back_memory()
@@ -162,7 +162,7 @@ class AvatarMaker:
             waveform = read_waveform(info.path, on_fault=pass_over)
         except MediaError:
             return silent
-        speech = map_large(encode_speech(self._models.speech, waveform))
+        speech = encode_speech(self._models.speech, waveform, partial(drop_pages, waveform))
         give_back_memory()  # faces are followed for much longer
         return speech
 
@@ -183,6 +183,7 @@ class AvatarMaker:
         with self._clock.timed("shapes", progress):
             heads = {face: _follow_head(avatar, face) for face in wanted}
             persons = {face: self._know(avatar, head) for face, head in heads.items()}
+        drop_pages(avatar.tracks.mesh, avatar.speech)
         with self._clock.timed("library"):
             libraries = self._read_libraries(avatar, persons, usable, progress)
             avatar.kept.drop()

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from g4g.avatar import Avatar, AvatarMaker
 from g4g.avatar.clock import Clock
+from g4g.dubbing.hearing import Hearing
 from g4g.dubbing.learning import PersonLearning
-from g4g.dubbing.motions import MouthMotion, hear_voice, move_voice
+from g4g.dubbing.motions import MouthMotion, move_voice
 from g4g.dubbing.people import Appearance, Face, choose_faces, describe_faces, list_appearances
 from g4g.dubbing.plan import Plan, compare_sounds, join_plans, plan_frames
 from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.dubbing.voices import Heard, Voice, tell_away
 from g4g.errors import FaceError
 from g4g.faces import find_turned
-from g4g.networks import rest
+from g4g.memory import drop_pages
 from g4g.options import SPEAKER, DubOptions, parse_face
 from g4g.zoo import Models
 
@@ -43,12 +43,12 @@ class DubPlanner:
     def __init__(self, models: Models, maker: AvatarMaker, clock: Clock, learning: PersonLearning) -> None:
         self._models, self._maker, self._clock, self._learning = models, maker, clock, learning
 
-    def plan(self, avatar: Avatar, heard: Heard, options: DubOptions, progress=None) -> Dub:
+    def plan(self, avatar: Avatar, heard: Heard, hearing: Hearing, options: DubOptions, progress=None) -> Dub:
         """Choose whom to dub, meet those persons, plan the frames and move the mouths.
 
         Args:
             avatar: the video; persons that it lacks are added.
-            heard: the sounds.
+            heard, hearing: the sounds, and who works out their features.
             options, progress: as for `Dubber.dub`.
         Raises:
             FaceError: there is no face, or none that can be dubbed.
@@ -66,17 +66,17 @@ class DubPlanner:
             raise FaceError(
                 f"no face in {info.path} can be dubbed: all are turned aside or covered; show one frontally"
             )
-        with ThreadPoolExecutor(1) as beside:
-            heard_ahead = [beside.submit(hear_voice, self._models, voice) for voice in voices]
-            if info.duration_s > _SHORT_S:
-                beside.submit(rest, self._models.speech)  # afterwards nothing is heard any more
-            avatar = self._maker.meet(avatar, sorted(dubbed), progress)
-            if not options.dry_run:
-                avatar = self._learning.learn(avatar, sorted(dubbed), options.lesson, progress)
-            with self._clock.timed("motion", progress):
-                how = options.emphasis, options.apart_s
-                pairs = zip(voices, heard_ahead, strict=True)
-                motions = [move_voice(self._models, avatar, voice, *how, speech.result()) for voice, speech in pairs]
+        speech = hearing.follow(voices)
+        if info.duration_s > _SHORT_S:
+            hearing.rest()  # afterwards nothing is heard any more
+        avatar = self._maker.meet(avatar, sorted(dubbed), progress)
+        if not options.dry_run:
+            avatar = self._learning.learn(avatar, sorted(dubbed), options.lesson, progress)
+        with self._clock.timed("motion", progress):
+            how = options.emphasis, options.apart_s
+            pairs = zip(voices, speech, strict=True)
+            motions = [move_voice(self._models, avatar, voice, *how, features.result()) for voice, features in pairs]
+        drop_pages(tracks.mesh, *heard.waveforms.values())
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
         if options.face is None and None in heard.waveforms and needs_sound(appearances):
             warnings.append(_describe_choice(faces, dubbed))

@@ -18,6 +18,7 @@ from g4g.avatar.open_mouth import has_shown_teeth
 from g4g.avatar.store import is_avatar, load_avatar, save_avatar
 from g4g.dubbing.dub import Dub, DubPlanner
 from g4g.dubbing.frames import BATCH_FRAMES, FrameMaker
+from g4g.dubbing.hearing import Hearing
 from g4g.dubbing.learning import Learner, PersonLearning
 from g4g.dubbing.marking import Marker
 from g4g.dubbing.offsets import OffsetMeter, describe_offset, tell_source
@@ -219,8 +220,9 @@ class Dubber:
     def _plan(self, video, audio, sounds: dict, settings: DubOptions, progress: Progress = None) -> Dub:
         with self._clock.timed("audio", progress):
             heard = hear_sounds(audio, sounds, settings.tolerant)
-        avatar = self._open(video, settings.tolerant, progress)
-        return self._planner.plan(avatar, heard, settings, progress)
+        with Hearing(self._models, heard, settings) as hearing:
+            avatar = self._open(video, settings.tolerant, progress)
+            return self._planner.plan(avatar, heard, hearing, settings, progress)
 
     def _make_maker(self) -> FrameMaker:
         return FrameMaker(self._models, self._painter, self._clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -19,9 +20,10 @@ from g4g.dubbing.plan import NO_NUMBERS
 from g4g.dubbing.report import DubbedFace, DubbedFrame
 from g4g.dubbing.voices import Voice
 from g4g.errors import ResourceError
-from g4g.media.ahead import run_ahead
+from g4g.media.ahead import map_ahead, run_ahead
 from g4g.media.picture import Patch, Picture, lay_over
 from g4g.media.ping_pong import ping_pong_pictures
+from g4g.memory import drop_pages
 from g4g.motion import frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter, join_parts
 from g4g.zoo import Models
@@ -49,7 +51,7 @@ class FrameMaker:
         The video is read, faces are painted, and drawn into their frames, each by a thread that runs a little ahead.
         """
         read = run_ahead(self._read_batches(dub, alpha), ahead=1)
-        painted = run_ahead(self._paint_batches(dub, read), ahead=1)
+        painted = map_ahead(partial(self._paint_batch, dub), read, self._painter.workers)
         yield from run_ahead(self._draw_batches(dub, painted), ahead=_DRAWN_FRAMES)
 
     def _read_batches(self, dub: Dub, alpha: bool) -> Iterator[_Batch]:
@@ -64,16 +66,11 @@ class FrameMaker:
                 return
             batch = _Batch(first, *zip(*read, strict=True))
             first += len(read)
+            drop_pages(dub.avatar.tracks.mesh, *(motion.speech for motion in dub.motions))
             yield batch
             del read, batch  # they are not held here while the next ones are read
 
-    def _paint_batches(self, dub: Dub, batches: Iterator[_Batch]) -> Iterator[tuple[_Batch, list]]:
-        """Yield batches with what is painted for them: (job, Painted) of each face."""
-        for batch in batches:
-            yield batch, self._paint_batch(dub, batch)
-            del batch  # it is not held here while the next one is waited for
-
-    def _paint_batch(self, dub: Dub, batch: _Batch) -> list:
+    def _paint_batch(self, dub: Dub, batch: _Batch) -> tuple[_Batch, list]:
         """Paint the faces of a batch: (job, Painted) of each."""
         made = []
         for voice, motion in zip(dub.voices, dub.motions, strict=True):
@@ -83,7 +80,7 @@ class FrameMaker:
                 with self._clock.timed("crop"):
                     job = _Job(dub, voice, motion, face, batch, np.flatnonzero(wanted & (faces == face)))
                 made.append((job, self._paint(job)))
-        return made
+        return batch, made
 
     def _draw_batches(self, dub: Dub, batches: Iterator[tuple[_Batch, list]]) -> Iterator[DubbedFrame]:
         for batch, made in batches:

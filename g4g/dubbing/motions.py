@@ -6,19 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from g4g.audio import SPEECH_RATE, encode_speech
+from g4g.audio import SPEECH_RATE
 from g4g.avatar import Avatar, Person, Wanted, find_references
 from g4g.config import MOST_EMPHASIS, AudioConfig
+from g4g.dubbing.hearing import hear_voice
 from g4g.dubbing.voices import Voice
 from g4g.media.ping_pong import ping_pong_numbers
-from g4g.memory import map_large
 from g4g.motion import Motion, lay_shapes, move_mouth
 from g4g.zoo import Models
 
 _STRETCH_S, _AROUND_S = 60.0, 2.0
 """Mouths are moved so many seconds at a time, with more of the sound around them than the network sees."""
-_SILENCE_S = 0.5
-"""At least so much silence follows a sound."""
 _BLOCK = 500
 _SAMPLES = 1 << 20
 """So many frames, and samples, are worked on at a time."""
@@ -112,15 +110,6 @@ def encode_laid_shapes(
         laid = lay_shapes(models.motion, neutral, degrees[part], shapes[part], closed[part])
         parts.append(space.encode(laid - neutral.at(degrees[part])))
     return np.concatenate(parts)
-
-
-def hear_voice(models: Models, voice: Voice) -> np.ndarray:
-    """Work out the speech features (S, D) of a voice's sound and of the silence that follows it."""
-    rate = AudioConfig().sample_rate
-    last_s = voice.plan.times_s[-1] - voice.plan.span_s[0]
-    missing = round((last_s + _SILENCE_S) * rate) - len(voice.waveform)
-    silence = np.zeros(max(missing, round(_SILENCE_S * rate)), np.float32)
-    return map_large(encode_speech(models.speech, np.concatenate([voice.waveform, silence])))
 
 
 def _move(motion: Motion, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,12 +23,14 @@ def choose_engine(name: str, device: str) -> str:
     return name
 
 
-def open_network(flat: FlatNetwork, engine: str, cache: NetworkCache, precision: str = "f32") -> Run:
-    """Open a network on "openvino" or "onnx"; `precision` counts on OpenVINO only."""
+def open_network(
+    flat: FlatNetwork, engine: str, cache: NetworkCache, precision: str = "f32", users: int = 1
+) -> Run:  # fmt: skip
+    """Open a network on "openvino" or "onnx"; `precision` and `users` count on OpenVINO only (`compile_network`)."""
     if engine == "onnx":
         from g4g.engine.on_onnx import open_on_onnx
 
         return open_on_onnx(flat, cache)
     from g4g.engine.on_openvino import open_on_openvino
 
-    return open_on_openvino(flat, cache, precision)
+    return open_on_openvino(flat, cache, precision, users)

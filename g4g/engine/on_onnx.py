@@ -13,7 +13,7 @@ import torch
 from g4g.engine.cache import NetworkCache
 from g4g.engine.flat import FlatNetwork, Run
 from g4g.errors import ConfigError
-from g4g.threads import count_threads
+from g4g.threads import share_stages
 
 _FILE = "network.onnx"
 
@@ -49,7 +49,7 @@ def open_onnx(content: bytes | Path) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = count_threads(), 1
+    options.intra_op_num_threads, options.inter_op_num_threads = share_stages(), 1
     options.log_severity_level = 3
     source = str(content) if isinstance(content, Path) else content
     session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

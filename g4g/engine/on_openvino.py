@@ -14,7 +14,7 @@ import torch
 
 from g4g.engine.cache import NetworkCache
 from g4g.engine.flat import FlatNetwork, Run
-from g4g.threads import count_threads
+from g4g.threads import count_threads, share_stages
 
 _FILE = "network.xml"
 _BLOCKED_KERNELS = "cpu:jit_avx512_1x1,cpu:jit_avx512,cpu:jit_avx512_dw"
@@ -34,21 +34,22 @@ def has_bfloat16() -> bool:
 
 
 def compile_network(
-    network, threads: int | None = None, precision: str = "f32", shape: tuple[int, ...] | None = None
+    network, threads: int | None = None, precision: str = "f32", shape: tuple[int, ...] | None = None, users: int = 1
 ):  # fmt: skip
     """Compile a network for the CPU.
 
     Args:
         network: an OpenVINO model, or the path of a file that OpenVINO reads.
-        threads: at most so many, None: as many as this process may use.
+        threads: at most so many for each user, None: what `share_stages` says.
         precision: "f32" or "bf16". It is said each time, since OpenVINO by itself takes bfloat16 where it can.
         shape: of its only input, where it is always the same: OpenVINO is faster then. None: as the network has it.
+        users: threads that may run it at the same time; more would wait for each other.
     Returns:
         OpenVINO's compiled model; each thread that uses it needs an infer request of its own.
     """
     settings = {
-        "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": min(threads or count_threads(), count_threads()),
+        "NUM_STREAMS": users, "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": users * max(min(threads or share_stages(), count_threads() // users), 1),
         # Pinned threads of two processes would share one core while another one idles.
         "ENABLE_CPU_PINNING": False,
     }  # fmt: skip
@@ -80,13 +81,13 @@ def read_blocked(path: Path):
     return _core().read_model(ElementTree.tostring(root), weights)
 
 
-def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f32") -> Run:
+def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f32", users: int = 1) -> Run:
     """Convert a network, or take what an earlier run converted, and compile it.
 
     Args:
         flat: the network.
         cache: where converted networks are kept.
-        precision: as for `compile_network`.
+        precision, users: as for `compile_network`.
     Returns:
         A function that several threads may call at the same time.
     """
@@ -100,7 +101,7 @@ def open_on_openvino(flat: FlatNetwork, cache: NetworkCache, precision: str = "f
         kept = cache.keep(key, write)
     # From its file its weights are mapped: as it was converted, they are torch's own.
     network = model if kept is None else kept / _FILE
-    return run_compiled(compile_network(network, precision=precision))
+    return run_compiled(compile_network(network, precision=precision, users=users))
 
 
 def run_compiled(compiled) -> Run:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from g4g.checkpoints import find_weights
-from g4g.engine import compile_network, read_blocked
+from g4g.engine import compile_network, read_blocked, share_stages
 from g4g.errors import FaceError
 from g4g.faces import blazeface, facemesh
 from g4g.faces.blazeface import BlazeFace
@@ -28,9 +28,8 @@ _CLEARLY = 0.5
 """A detected box that overlaps a mesh by so much (intersection over union) is that face: mostly it is 0.8."""
 
 
-MESH_THREADS = 2
-"""Threads of the networks in a dub: everybody waits for the points of faces, and those of two frames for those of the
-frame before them. Whoever asks for as many shares the compiled networks, 30 MB and half a second's work."""
+_MOST_THREADS = 2
+"""Faces take no longer on two threads than on more."""
 THOROUGH_EVERY = 15
 """Where no face is found, small ones are looked for in the first and then in every so many frames."""
 
@@ -85,9 +84,8 @@ class FaceBackend(ABC):
 class _MeshBackend(FaceBackend):
     """Places MediaPipe's mesh around what a detector finds."""
 
-    def __init__(self, threads: int = 1) -> None:
-        size = (facemesh.INPUT_PX, facemesh.INPUT_PX, 3)
-        self._place_mesh = FaceMesh(_BatchNetwork(_MESH, threads, size))
+    def __init__(self) -> None:
+        self._place_mesh = FaceMesh(_BatchNetwork(_MESH, (facemesh.INPUT_PX, facemesh.INPUT_PX, 3)))
 
     def _place(self, frame: np.ndarray, box: np.ndarray, eyes: np.ndarray) -> np.ndarray | None:
         mesh, _ = self._place_mesh(frame, roi_from_box(box, eyes))
@@ -106,10 +104,9 @@ class _MeshBackend(FaceBackend):
 class MediaPipeBackend(_MeshBackend):
     """BlazeFace to detect, the mesh from its own last place to follow."""
 
-    def __init__(self, threads: int = 1) -> None:
-        super().__init__(threads)
-        size = (blazeface.INPUT_PX, blazeface.INPUT_PX, 3)
-        self._find_boxes = BlazeFace(_BatchNetwork("face-detection", threads, size))
+    def __init__(self) -> None:
+        super().__init__()
+        self._find_boxes = BlazeFace(_BatchNetwork("face-detection", (blazeface.INPUT_PX, blazeface.INPUT_PX, 3)))
 
     def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
         return self._place_all(frame, [(found.box, found.eyes) for found in self._find_boxes(frame, thorough)], known)
@@ -133,7 +130,7 @@ class FaceAlignmentBackend(_MeshBackend):
 
     FILES = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self) -> None:
         import torch
 
         folder = Path(torch.hub.get_dir()) / "checkpoints"
@@ -146,7 +143,7 @@ class FaceAlignmentBackend(_MeshBackend):
             )
         from face_alignment import FaceAlignment, LandmarksType
 
-        super().__init__(threads)
+        super().__init__()
         self._aligner = FaceAlignment(LandmarksType.TWO_D, device="cpu", flip_input=False)
 
     def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
@@ -179,35 +176,34 @@ def _area(mesh: np.ndarray) -> float:
 class _BatchNetwork:
     """A shipped network on pictures (B, h, w, 3) float32; for one thread of ours at a time."""
 
-    def __init__(self, name: str, threads: int, size: tuple[int, int, int]) -> None:
-        self._name, self._threads, self._size = name, threads, size
+    def __init__(self, name: str, size: tuple[int, int, int]) -> None:
+        self._name, self._size = name, size
         self._requests: dict[int, Any] = {}
 
     def __call__(self, pictures: np.ndarray) -> Mapping[str, np.ndarray]:
         count = len(pictures)
         if count not in self._requests:
-            compiled = _compile(self._name, self._threads, (count, *self._size))
             # A request of its own, so that backends can run side by side.
-            self._requests[count] = compiled.create_infer_request()
+            self._requests[count] = _compile(self._name, (count, *self._size)).create_infer_request()
         return self._requests[count].infer(pictures, share_inputs=True)
 
 
 @lru_cache
-def _compile(name: str, threads: int, shape: tuple[int, ...]):
+def _compile(name: str, shape: tuple[int, ...]):
     """Compile a shipped network, once per process: it takes longer than a second of video."""
-    path = find_weights(name)
+    path, threads = find_weights(name), min(share_stages(), _MOST_THREADS)
     return compile_network(read_blocked(path) if name == _MESH else path, threads, shape=shape)
 
 
 BACKENDS = {"mediapipe": MediaPipeBackend, "face-alignment": FaceAlignmentBackend}
 
 
-def make_backend(name: str, threads: int = 1) -> FaceBackend:
-    """Build a face backend by name, its networks on so many threads: the numbers are the same on one and on two.
+def make_backend(name: str) -> FaceBackend:
+    """Build a face backend by name.
 
     Raises:
         FaceError: unknown name or missing weights.
     """
     if name not in BACKENDS:
         raise FaceError(f"unknown face backend {name!r}; use one of {', '.join(BACKENDS)}")
-    return BACKENDS[name](threads)
+    return BACKENDS[name]()

@@ -109,6 +109,8 @@ def lower_half_mask(crop_landmarks: np.ndarray, config: CropConfig = CropConfig(
 
 def _follow(points: np.ndarray, config: CropConfig) -> np.ndarray:
     """Smooth points (T, N, 2) over time, but stay near them: what moves far in a few frames is no noise."""
+    if len(points) == 1:
+        return points
     smooth = gaussian_filter1d(points, config.smoothing_frames, axis=0, mode="nearest", truncate=3.0)
     eyes = np.linalg.norm(points[:, -1] - points[:, 4], axis=-1)
     lag = np.linalg.norm((smooth - points).mean(1), axis=-1)

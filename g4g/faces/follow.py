@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,9 +18,13 @@ from g4g.faces.landmarks import to_landmarks
 from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
 from g4g.faces.occlusion import find_occluded, measure_light, sample_places
 from g4g.faces.track import FaceTrack
+from g4g.memory import ArrayFile, StoredArray, join_blocks
 
 MOST_FACES = 8
 """So many faces are followed at once, the largest."""
+
+OnFaces = Callable[[int, list[np.ndarray]], None]
+"""Is told of a frame's number and its faces, points (68, 2) each."""
 
 _LOOK_EVERY = 15
 """Frames between two looks for new faces, while all known ones are followed; so long a lost one is looked for."""
@@ -28,6 +33,9 @@ _THOROUGH_LOOKS = 10
 _SAME_PLACE = 0.3
 _SAME_FACE = 0.5
 """Boxes that overlap by so much (intersection over union): one face a moment later; one face followed twice."""
+
+_BLOCK = 500
+"""So many meshes are held at a time."""
 
 _LIKENESS_PX = 64
 _ALIKE_IN_PLACE = 0.5
@@ -72,18 +80,27 @@ class FaceTracks:
         if count and np.array_equal(frames, np.arange(count)) and rows[-1] - rows[0] == count - 1:
             rows = slice(rows[0], rows[0] + count)  # one face throughout: nothing is copied
             return FaceTrack(self.times_s, self.mesh[rows], np.ones(count, bool), self.frame_to_crop[rows], self.cuts)
-        mesh = np.zeros((count, POINTS, 3), np.float32)
-        found = np.zeros(count, bool)
-        frame_to_crop = np.tile(np.eye(2, 3), (count, 1, 1))
-        mesh[frames], found[frames], frame_to_crop[frames] = self.mesh[rows], True, self.frame_to_crop[rows]
+        found, frame_to_crop = np.zeros(count, bool), np.tile(np.eye(2, 3), (count, 1, 1))
+        found[frames], frame_to_crop[frames] = True, self.frame_to_crop[rows]
+        row_of = np.zeros(count, int)
+        row_of[frames] = rows
+
+        def make_blocks() -> Iterator[np.ndarray]:
+            for first in range(0, count, _BLOCK):
+                seen = found[first : first + _BLOCK]
+                block = np.zeros((len(seen), POINTS, 3), np.float32)
+                block[seen] = self.mesh[row_of[first : first + _BLOCK][seen]]
+                yield block
+
+        mesh = join_blocks(make_blocks, (count, POINTS, 3), np.float32)
         return FaceTrack(self.times_s, mesh, found, frame_to_crop, self.cuts)
 
 
 def follow_faces(
     frames: Iterable[TimedFrame | MarkedFrame], backend: FaceBackend, config: CropConfig = CropConfig(),
-    on_faces: Callable[[int, list[np.ndarray]], None] | None = None,
+    on_faces: OnFaces | None = None,
 ) -> FaceTracks:  # fmt: skip
-    """Follow all faces through a video; memory holds 6 KB per frame and face, never the frames.
+    """Follow all faces through a video; memory holds some hundred bytes per frame and face.
 
     A face that was lost, left, or comes back after a cut keeps its number where it looks alike (`describe_likeness`);
     otherwise it is a new face. Too many faces is the safer error: a number stands for one person's mouth, from which
@@ -92,45 +109,56 @@ def follow_faces(
     Args:
         frames: the video in order; cuts are looked for here where `mark_cuts` has not.
         backend: as `make_backend` builds it.
-        on_faces: told of each frame's number and its faces, points (68, 2) each.
+        on_faces: told of each frame, in order.
     Returns:
-        The tracks; without any face they have no rows.
+        The tracks; without any face they have no rows. Their meshes lie in a file where they are many.
     Source:
         Our choice.
     """
-    times_s, cuts, follower = [], [], _Follower(backend)
-    for number, (item, after) in enumerate(_add_next(mark_cuts(frames))):
-        times_s.append(item.time_s)
-        cuts.append(item.is_cut)
-        faces = follower.step(number, item, None if after is None or after.is_cut else after.frame)
-        if on_faces:
-            on_faces(number, faces)
-    pieces = follower.pieces
-    owners = _join(pieces)
-    frames_of = np.array([n for p in pieces for n in range(p.start, p.stop)], np.int32)
-    faces_of = np.array([owner for p, owner in zip(pieces, owners, strict=True) for _ in p.meshes], np.int32)
-    order = np.lexsort((frames_of, faces_of))
-    colours = np.array([taken for p in pieces for taken in p.colours], np.uint8)[order]
-    mesh = _take_meshes(pieces, order)
-    points = to_landmarks(mesh)
-    numbers, faces, starts = frames_of[order], faces_of[order], np.array(cuts, dtype=bool)
+    with closing(ArrayFile()) as file:
+        times_s, starts, pieces = _gather(frames, _Follower(backend), file, on_faces)
+        owners = _join(pieces, file)
+        numbers = np.array([n for piece in pieces for n in range(piece.start, piece.stop)], np.int32)
+        faces = np.array([owner for owner, piece in zip(owners, pieces, strict=True) for _ in piece.meshes], np.int32)
+        order = np.lexsort((numbers, faces))
+        mesh = _read_meshes(pieces, file, order)
+    colours = np.array([taken for piece in pieces for taken in piece.colours], np.uint8)[order]
+    numbers, faces, points = numbers[order], faces[order], to_landmarks(mesh)
     every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
     frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
     covered = [find_occluded(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
     return FaceTracks(
-        np.array(times_s, np.float64), starts, numbers, faces, mesh, frame_to_crop,
+        times_s, starts, numbers, faces, mesh, frame_to_crop,
         np.concatenate([np.zeros(0, bool), *covered]),
         measure_light(colours) if len(order) else np.zeros((0, 3), np.float32),
     )  # fmt: skip
 
 
+def _gather(
+    frames: Iterable[TimedFrame | MarkedFrame], follower: _Follower, file: ArrayFile, on_faces: OnFaces | None
+) -> tuple[np.ndarray, np.ndarray, list[_Piece]]:  # fmt: skip
+    """See all frames: their times (T,), where scenes begin (T,), and all pieces, whose meshes are kept in the file."""
+    times_s, cuts = [], []
+    for number, (item, after) in enumerate(_add_next(mark_cuts(frames))):
+        times_s.append(item.time_s)
+        cuts.append(item.is_cut)
+        live = follower.step(number, item, None if after is None or after.is_cut else after.frame)
+        faces = [to_landmarks(mesh) for _, mesh in live]
+        for (piece, mesh), points in zip(live, faces, strict=True):
+            piece.add(file.keep(mesh), item.frame, points)
+        if on_faces:
+            on_faces(number, faces)
+    seen = [piece for piece in follower.pieces if piece.meshes]  # a face more than are followed has none
+    return np.array(times_s, np.float64), np.array(cuts, bool), seen
+
+
 @dataclass
 class _Piece:
-    """One face through neighbouring frames of one scene, from `start` on."""
+    """One face through neighbouring frames of one scene, from `start` on; its meshes are kept in a file."""
 
     start: int
     scene: int
-    meshes: list[np.ndarray] = field(default_factory=list)
+    meshes: list[StoredArray | np.ndarray] = field(default_factory=list)
     colours: list[np.ndarray] = field(default_factory=list)
     likeness: np.ndarray | float = 0.0
     ahead: np.ndarray | None = None
@@ -140,6 +168,17 @@ class _Piece:
     def stop(self) -> int:
         return self.start + len(self.meshes)
 
+    def add(self, mesh: StoredArray | np.ndarray, frame: np.ndarray, points: np.ndarray) -> None:
+        """Add a frame in which the face has this mesh and these points (68, 2)."""
+        if len(self.meshes) % _LOOK_EVERY == 0:
+            self.likeness = self.likeness + _describe(frame, points)
+        self.meshes.append(mesh)
+        self.colours.append(sample_places(frame, points))
+
+
+_Live = list[tuple[_Piece, np.ndarray]]
+"""The faces of a frame: each with its mesh."""
+
 
 class _Follower:
     """Sees frame after frame; `pieces` grows."""
@@ -147,15 +186,11 @@ class _Follower:
     def __init__(self, backend: FaceBackend) -> None:
         self.pieces: list[_Piece] = []
         self._backend = backend
-        self._live: list[tuple[_Piece, np.ndarray]] = []
+        self._live: _Live = []
         self._scene, self._age, self._missing_until = 0, 0, 0
 
-    def step(self, number: int, item: MarkedFrame, following: np.ndarray | None) -> list[np.ndarray]:
-        """See frame `number`; `following` is the one after it, None where another scene or nothing follows.
-
-        Returns:
-            The points (68, 2) of each face.
-        """
+    def step(self, number: int, item: MarkedFrame, following: np.ndarray | None) -> _Live:
+        """See frame `number`; `following` is the one after it, None where another scene or nothing follows."""
         frame = item.frame
         if item.is_cut:
             self._live, self._age, self._missing_until = [], 0, 0
@@ -180,14 +215,8 @@ class _Follower:
                 live.append((same[0] if same else self._begin(number), mesh))
         self._live = sorted(live, key=lambda item: -np.ptp(item[1][:, :2], axis=0).prod())[:MOST_FACES]
         self._live.sort(key=lambda item: item[0].start)
-        faces = [to_landmarks(mesh) for _, mesh in self._live]
-        for (piece, mesh), points in zip(self._live, faces, strict=True):
-            if len(piece.meshes) % _LOOK_EVERY == 0:
-                piece.likeness = piece.likeness + _describe(frame, points)
-            piece.meshes.append(mesh)
-            piece.colours.append(sample_places(frame, points))
         self._age += 1
-        return faces
+        return self._live
 
     def _move(
         self, piece: _Piece, mesh: np.ndarray, frame: np.ndarray, following: np.ndarray | None
@@ -216,40 +245,39 @@ def _add_next(items: Iterable[MarkedFrame]) -> Iterator[tuple[MarkedFrame, Marke
         item = after
 
 
-def _join(pieces: list[_Piece]) -> list[int]:
+def _join(pieces: list[_Piece], file: ArrayFile) -> list[int]:
     """Tell whose face each piece is: numbers from 0 on, in the order of their first frames, from left to right."""
-    order = sorted(range(len(pieces)), key=lambda i: (pieces[i].start, pieces[i].meshes[0][:, 0].mean()))
-    faces: list[list[_Piece]] = []
+    begin, end = ([file.read(piece.meshes[place]) for piece in pieces] for place in (0, -1))
+    order = sorted(range(len(pieces)), key=lambda i: (pieces[i].start, begin[i][:, 0].mean()))
+    faces: list[list[int]] = []
     owners = [0] * len(pieces)
     for i in order:
         piece = pieces[i]
         best, owner = 0.0, len(faces)
         for number, known in enumerate(faces):
-            last = known[-1]
-            if any(piece.start < other.stop for other in known):  # a face is in one place at a time
+            if any(piece.start < pieces[j].stop for j in known):  # a face is in one place at a time
                 continue
-            alike = float(unit_row(sum(other.likeness for other in known)) @ unit_row(piece.likeness))
-            place = overlap(last.meshes[-1], piece.meshes[0])
-            in_place = place > _SAME_PLACE and last.scene == piece.scene
+            alike = float(unit_row(sum(pieces[j].likeness for j in known)) @ unit_row(piece.likeness))
+            place = overlap(end[known[-1]], begin[i])
+            in_place = place > _SAME_PLACE and pieces[known[-1]].scene == piece.scene
             if alike > (_ALIKE_IN_PLACE if in_place else ALIKE) and alike + place > best:
                 best, owner = alike + place, number
         if owner == len(faces):
             faces.append([])
-        faces[owner].append(piece)
+        faces[owner].append(i)
         owners[i] = owner
     return owners
 
 
-def _take_meshes(pieces: list[_Piece], order: np.ndarray) -> np.ndarray:
-    """Move all meshes out of the pieces into one array (M, 478, 3), `order` (M,) tells which comes in which row."""
-    mesh, rows = np.empty((len(order), POINTS, 3), np.float32), np.empty(len(order), int)
-    rows[order] = np.arange(len(order))
-    taken = iter(rows.tolist())
-    for piece in pieces:
-        piece.meshes.reverse()
-        while piece.meshes:  # each goes as soon as it is copied: all together are as large as the array
-            mesh[next(taken)] = piece.meshes.pop()
-    return mesh
+def _read_meshes(pieces: list[_Piece], file: ArrayFile, order: np.ndarray) -> np.ndarray:
+    """Read all meshes into one array (M, 478, 3); `order` (M,) tells which of them comes in which row."""
+    kept = [mesh for piece in pieces for mesh in piece.meshes]
+
+    def make_blocks() -> Iterator[np.ndarray]:
+        for first in range(0, len(order), _BLOCK):
+            yield np.stack([file.read(kept[row]) for row in order[first : first + _BLOCK].tolist()])
+
+    return join_blocks(make_blocks, (len(order), POINTS, 3), np.float32)
 
 
 def _differs(numbers: np.ndarray) -> np.ndarray:

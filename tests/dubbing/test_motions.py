@@ -7,7 +7,7 @@ import pytest
 
 import g4g
 from g4g.avatar import make_avatar, prepare
-from g4g.dubbing import motions
+from g4g.dubbing import hearing, motions
 from g4g.dubbing.motions import encode_laid_shapes, move_voice
 from g4g.dubbing.plan import Plan
 from g4g.dubbing.voices import Voice
@@ -63,8 +63,9 @@ def test_a_long_sound_is_moved_piece_by_piece_as_if_it_were_one(models, avatar, 
 
 
 def test_after_the_voice_it_is_silent(models, avatar, voice, monkeypatch):
-    heard, encode = [], motions.encode_speech
-    monkeypatch.setattr(motions, "encode_speech", lambda net, waveform: heard.append(waveform) or encode(net, waveform))
+    heard, encode = [], hearing.encode_speech
+    note = lambda net, sound, *how: heard.append(sound) or encode(net, sound, *how)  # noqa: E731
+    monkeypatch.setattr(hearing, "encode_speech", note)
     short = replace(voice, waveform=voice.waveform[:8000])
     speech = move_voice(models, avatar, short, 1.0).speech
     assert np.array_equal(heard[0][:8000], short.waveform) and not heard[0][8000:].any()
