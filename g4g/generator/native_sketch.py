@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from g4g.generator.draw import DECIDED, EDGE, HIDDEN, LEAST_KEPT, LEAST_SHOWN
@@ -28,29 +26,6 @@ _LEAST_EXPONENT = np.float32(-87)
 """e to a lower power is no normal float32."""
 _POWER = tuple(map(np.float32, (1.8775767e-3, 8.9893397e-3, 5.5826318e-2, 2.4015361e-1, 6.9315308e-1, 1)))
 """2^x for x from 0 to 1 as a polynomial, the highest power first: at most 4e-6 of the value off."""
-
-
-class _Scratch(NamedTuple):
-    """Rows of WIDTH pixels in between; (n W,) are n rows in one array.
-
-    Attributes:
-        flow: (2 K, W), logits: (K + 1, W), colour: (3, W), crispness: (1, W): enlarged; half: (W,), before.
-        around: (W + EDGE - 1,), decided: (W,): see `_decide`; sums: (4 W,): see `_share`.
-        corners: (W,), weights: (4 W,): see `locate`; near_places: (4 W,), near_greys: (4 W,): see `gather`.
-    """
-
-    flow: np.ndarray
-    logits: np.ndarray
-    colour: np.ndarray
-    crispness: np.ndarray
-    half: np.ndarray
-    around: np.ndarray
-    decided: np.ndarray
-    sums: np.ndarray
-    corners: np.ndarray
-    weights: np.ndarray
-    near_places: np.ndarray
-    near_greys: np.ndarray
 
 
 def join_sketch(
@@ -79,56 +54,54 @@ def join_sketch(
 def _sketch(joined, packed, layout, maps, taken, finish):
     """Fill `joined`; arrays as in `join_sketch`, `finish`: residual and sharpening."""
     places, seen, guide = layout
-    scratch = _make_scratch(seen.shape[1] - 1)
     for b in range(len(joined)):
         said = maps[0][b], maps[1][b], maps[2][b], maps[3][b], maps[4][b]
         if _are_numbers(said):
-            _sketch_frame(joined[b], packed[b], (places[b], seen[b], guide[b, -1]), said, taken[b], finish, scratch)
+            _sketch_frame(joined[b], packed[b], (places[b], seen[b], guide[b, -1]), said, taken[b], finish)
         else:
             joined[b] = np.nan
 
 
 @compile_part
-def _sketch_frame(joined, packed, layout, said, taken, finish, scratch):
+def _sketch_frame(joined, packed, layout, said, taken, finish):
+    """Fill (h, W, C) row by row; the other arrays are those of one frame."""
     places, seen, inside = layout
-    flow, logits, colour, crispness, detail = said
-    residual, sharpening = finish
     height, count = len(inside), len(seen) - 1
     shares, beside = 2 * (count + 1), 3 * (count + 1)
-    row = np.zeros((joined.shape[2], WIDTH), np.float32)
     greys = np.empty((count, packed.shape[1]), np.float32)
     for k in range(count):
         _turn_grey(packed[k], greys[k])
+    row = np.zeros((joined.shape[2], WIDTH), np.float32)
+    flow, logits = np.empty((2 * count, WIDTH), np.float32), np.empty((count + 1, WIDTH), np.float32)
+    colour, crispness = np.empty((3, WIDTH), np.float32), np.empty((1, WIDTH), np.float32)
+    half, around = np.empty(WIDTH // 2 + 2, np.float32), np.empty(WIDTH + EDGE - 1, np.float32)
+    decided, sums = np.empty(WIDTH, np.float32), np.empty(4 * WIDTH, np.float32)
+    corners, weights = np.empty(WIDTH, np.uint32), np.empty(4 * WIDTH, np.float32)
+    near_places, near_greys = np.empty(4 * WIDTH, np.uint64), np.empty(4 * WIDTH, np.float32)
     for y in range(height):
-        _enlarge(flow, y, scratch.half, scratch.flow)
-        _enlarge(logits, y, scratch.half, scratch.logits)
-        _enlarge(colour, y, scratch.half, scratch.colour)
-        _enlarge(crispness, y, scratch.half, scratch.crispness)
-        _decide(inside, y, scratch.around, scratch.decided)
-        _share(y, seen, row[shares : beside - 1], scratch)
+        _enlarge(said[0], y, half, flow)
+        _enlarge(said[1], y, half, logits)
+        _enlarge(said[2], y, half, colour)
+        _enlarge(said[3], y, half, crispness)
+        _decide(inside, y, around, decided)
+        _share(y, seen, logits, decided, sums, crispness[0], row[shares : beside - 1])
         for c in range(3):
-            _add_colour(scratch.logits[count], scratch.colour[c], residual, detail[c, y], row[beside + c])
+            _add_colour(logits[count], colour[c], finish[0], said[4][c, y], row[beside + c])
         row[beside + 3] = ZERO
         for k in range(count):
             at = row[2 * k : 2 * k + 2].reshape(-1)
-            _move(y, scratch.flow[2 * k : 2 * k + 2].reshape(-1), places[k], at, scratch)
-            _add_grey(greys[k], at, row[shares + k], row[beside + 3], scratch)
-        _sharpen(scratch.crispness[0], sharpening, row[beside + 4])
+            _step_aside(flow[2 * k : 2 * k + 2].reshape(-1), y, at)
+            locate(at, height, corners, weights)
+            gather(places[k].reshape(-1).view(np.uint64), corners, near_places)  # x and y are read as one number
+            _mix_places(near_places.view(np.float32), weights, at)
+            locate(at, WIDTH, corners, weights)
+            gather(greys[k], corners, near_greys)
+            _add_grey(near_greys, weights, row[shares + k], row[beside + 3])
+        _sharpen(crispness[0], finish[1], row[beside + 4])
         split_places(places[count, y], row[2 * count : shares].reshape(-1))
         copy_row(seen[count, y], row[beside - 1])
         copy_row(taken[len(taken) - height + y], row[beside + 8])
         _write(row, joined[y])
-
-
-@compile_part
-def _make_scratch(count):
-    return _Scratch(
-        np.empty((2 * count, WIDTH), np.float32), np.empty((count + 1, WIDTH), np.float32),
-        np.empty((3, WIDTH), np.float32), np.empty((1, WIDTH), np.float32), np.empty(WIDTH, np.float32),
-        np.empty(WIDTH + EDGE - 1, np.float32), np.empty(WIDTH, np.float32), np.empty(4 * WIDTH, np.float32),
-        np.empty(WIDTH, np.uint32), np.empty(4 * WIDTH, np.float32),
-        np.empty(4 * WIDTH, np.uint64), np.empty(4 * WIDTH, np.float32),
-    )  # fmt: skip
 
 
 @compile_part
@@ -189,22 +162,22 @@ def _decide(inside, y, around, decided):
 
 
 @compile_part
-def _share(y, seen, shares, scratch):
-    """Write the references' shares (K, W).
+def _share(y, seen, logits, decided, sums, crispness, shares):
+    """Write the references' shares (K, W) from `seen` (P, h, W) and all `logits` (K + 1, W).
 
-    In `scratch` colour's share takes the place of its logit, and what is lost of the detail that of crispness. The rows
-    of `sums`: highest logit of the references, and of colour too; then, of the references before all shares are brought
-    to a sum of 1, the sum of shares and of their squares.
+    Colour's share takes the place of its logit, and what is lost of the detail that of crispness. The rows of `sums`:
+    highest logit of the references, and of colour too; then, of the references before all shares are brought to a sum
+    of 1, the sum of shares and of their squares.
     """
-    sums, free, crispness = scratch.sums, scratch.logits[-1], scratch.crispness[0]
+    free = logits[-1]
     for x in range(WIDTH):
         sums[x], sums[2 * WIDTH + x], sums[3 * WIDTH + x] = np.float32(-np.inf), ZERO, ZERO
     for k in range(len(shares)):
-        _hide(scratch.logits[k], seen[k, y], shares[k], sums)
+        _hide(logits[k], seen[k, y], shares[k], sums)
     for x in range(WIDTH):
         sums[WIDTH + x] = max(sums[x], free[x])
     for k in range(len(shares)):
-        _weigh(scratch.decided, shares[k], sums)
+        _weigh(decided, shares[k], sums)
     for x in range(WIDTH):
         rest = _exponentiate(free[x] - sums[WIDTH + x])
         scale = ONE / (sums[2 * WIDTH + x] + rest)
@@ -262,14 +235,15 @@ def _sharpen(lost, sharpening, out):
 
 
 @compile_part
-def _move(y, flow, places, at, scratch):
-    """Write row y of places (h, W, 2), read a flow's step (2 W,) aside, into (2 W,)."""
+def _step_aside(flow, y, at):
+    """Write the places (2 W,) of row y's pixels, moved by a flow (2 W,)."""
     for x in range(WIDTH):
-        at[x] = np.float32(np.int32(x)) + flow[x]
-        at[WIDTH + x] = np.float32(y) + flow[WIDTH + x]
-    locate(at, len(places), scratch.corners, scratch.weights)
-    gather(places.reshape(-1).view(np.uint64), scratch.corners, scratch.near_places)  # x and y are read as one number
-    near, weights = scratch.near_places.view(np.float32), scratch.weights
+        at[x], at[WIDTH + x] = np.float32(np.int32(x)) + flow[x], np.float32(y) + flow[WIDTH + x]
+
+
+@compile_part
+def _mix_places(near, weights, at):
+    """Write places (2 W,) between four neighbours' (4 W pairs)."""
     for x in range(WIDTH):
         p, q = ZERO, ZERO
         for corner in range(4):
@@ -279,11 +253,8 @@ def _move(y, flow, places, at, scratch):
 
 
 @compile_part
-def _add_grey(grey, at, share, total, scratch):
-    """Add a share (W,) of a grey picture (W * W,), sampled at places (2 W,), to the blend's row."""
-    near, weights = scratch.near_greys, scratch.weights
-    locate(at, WIDTH, scratch.corners, weights)
-    gather(grey, scratch.corners, near)
+def _add_grey(near, weights, share, total):
+    """Add a share (W,) of the grey between four neighbours (4 W,) to the blend's row."""
     for x in range(WIDTH):
         level = ZERO
         for corner in range(4):
