@@ -60,6 +60,8 @@ def sample_pictures(pictures: Tensor, places: Tensor, size: int, mode: str = "bi
 def make_sketch(small: Tensor, layout: Layout, maps: Maps) -> Sketch:
     """Bring small pictures (B, P, 3, size, size) in [-1, 1], layout and maps together.
 
+    `g4g.generator.native_sketch` does the same, compiled; tests compare both.
+
     Source:
         Our choice; a blend with shares v keeps sqrt(sum v^2) of what is not the same in all pictures, and what it loses
         is given back as in Heitz and Neyret 2018 (variance-preserving), as far as the generator asks for it.

@@ -65,7 +65,7 @@ def _sketch(joined, packed, layout, maps, taken, finish):
 @compile_part
 def _sketch_frame(joined, packed, layout, said, taken, finish):
     """Fill (h, W, C) row by row; the other arrays are those of one frame."""
-    places, seen, inside = layout
+    (places, seen, inside), (residual, sharpening) = layout, finish
     height, count = len(inside), len(seen) - 1
     shares, beside = 2 * (count + 1), 3 * (count + 1)
     greys = np.empty((count, packed.shape[1]), np.float32)
@@ -86,7 +86,7 @@ def _sketch_frame(joined, packed, layout, said, taken, finish):
         _decide(inside, y, around, decided)
         _share(y, seen, logits, decided, sums, crispness[0], row[shares : beside - 1])
         for c in range(3):
-            _add_colour(logits[count], colour[c], finish[0], said[4][c, y], row[beside + c])
+            _add_colour(logits[count], colour[c], residual, said[4][c, y], row[beside + c])
         row[beside + 3] = ZERO
         for k in range(count):
             at = row[2 * k : 2 * k + 2].reshape(-1)
@@ -97,7 +97,7 @@ def _sketch_frame(joined, packed, layout, said, taken, finish):
             locate(at, WIDTH, corners, weights)
             gather(greys[k], corners, near_greys)
             _add_grey(near_greys, weights, row[shares + k], row[beside + 3])
-        _sharpen(crispness[0], finish[1], row[beside + 4])
+        _sharpen(crispness[0], sharpening, row[beside + 4])
         split_places(places[count, y], row[2 * count : shares].reshape(-1))
         copy_row(seen[count, y], row[beside - 1])
         copy_row(taken[len(taken) - height + y], row[beside + 8])
