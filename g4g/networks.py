@@ -119,6 +119,11 @@ def use_engine(models: Models, engine: str, cache: NetworkCache | None = None) -
     return replace(models, speech=speech, generator=run_generator_by(models.generator, later["generator"]))
 
 
+def is_run_by_torch(network: nn.Module) -> bool:
+    """Tell whether torch computes a network, not another engine."""
+    return "forward" not in network.__dict__
+
+
 def rest(network: nn.Module) -> None:
     """Let go of all in which another engine runs a network; at its next call it is opened again, in 0.2 s."""
     if "rest" in network.__dict__:

@@ -28,6 +28,9 @@ from g4g.faces.canonical import FACE_POINTS
 from g4g.fusion import Fusion
 from g4g.generator import Generator, Layout, Maps, draw_coarse, make_sketch, sample_pictures
 from g4g.generator.native import draw_onto
+from g4g.generator.native_sample import pack_pictures, sample_packed
+from g4g.generator.native_sketch import join_sketch
+from g4g.networks import is_run_by_torch
 
 T = TypeVar("T", "Canvas", "Painted")
 _MOST_STRETCH = 4.0
@@ -161,18 +164,30 @@ class Painter:
     @torch.no_grad()
     def paint_each(self, canvas: Canvas, finishes: Sequence[Finish]) -> list[Painted]:
         """Paint the frames of a canvas once for each finish; the generator looks at them once."""
-        generator, size = self._generator, CropConfig().size
         small = np.stack([
             np.stack([reduce_picture(picture) for picture in (*references, crop)])
             for references, crop in zip(canvas.references, canvas.crops, strict=True)
         ])  # fmt: skip
-        small = to_tensor(small, self._device)
-        layout = to_device(lay_out(canvas, generator.top), self._device)
+        layout = to_device(lay_out(canvas, self._generator.top), self._device)
         speech = torch.from_numpy(canvas.speech).to(self._device)
-        maps = generator(sample_pictures(small, layout.places, size), layout, speech)
         masks = np.stack([mask_lower_face(m, t) for m, t in zip(canvas.meshes, canvas.targets, strict=True)])
+        if self._is_compiled:
+            packed = pack_pictures(small)
+            sampled = torch.from_numpy(sample_packed(packed, layout.places.numpy()))
+            maps = self._generator(sampled, layout, speech)
+            return [
+                Painted(join_sketch(packed, layout, maps, masks, f.residual, f.sharpening), canvas.references, masks)
+                for f in finishes
+            ]
+        small = to_tensor(small, self._device)
+        maps = self._generator(sample_pictures(small, layout.places, CropConfig().size), layout, speech)
         masks = torch.from_numpy(masks).to(self._device)[:, None]
         return [self._finish(canvas, small, layout, maps, masks, finish) for finish in finishes]
+
+    @property
+    def _is_compiled(self) -> bool:
+        """Whether what lies between the networks is compiled code: torch's frames and those of a GPU stay torch's."""
+        return self._device == "cpu" and self._fusion.is_plain and not is_run_by_torch(self._generator)
 
     def _finish(
         self, canvas: Canvas, small: Tensor, layout: Layout, maps: Maps, masks: Tensor, finish: Finish

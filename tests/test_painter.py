@@ -10,6 +10,7 @@ from g4g.config import CropConfig
 from g4g.faces import add_ring, load_canonical, rasterise_mesh, refine_crop, ring_triangles, warp_picture
 from g4g.faces.canonical import INNER_LIPS
 from g4g.generator import draw_frames, make_sketch, sample_pictures
+from g4g.networks import FlatGenerator, run_generator_by
 from g4g.painter import Canvas, Finish, Painter, lay_out, reduce_picture, to_tensor
 from g4g.zoo import load
 
@@ -105,6 +106,63 @@ def test_each_finish_is_painted_as_if_alone(painter):
     canvas, finishes = make_canvas(make_face(0.1)), [Finish(0.0), Finish(1.0, 0.3), Finish(0.5)]
     for painted, finish in zip(painter.paint_each(canvas, finishes), finishes, strict=True):
         np.testing.assert_array_equal(painted.maps, painter.paint(canvas, finish).maps)
+
+
+@pytest.fixture
+def lively():
+    """Tiny networks whose generator says something of its own everywhere."""
+    models = load("g4g-tiny")
+    torch.manual_seed(0)
+    for last in (models.generator.head, models.generator.paint):
+        torch.nn.init.normal_(last.weight, std=0.3)
+    return models
+
+
+def run_beside(generator):
+    """Give the same generator as another engine would run it."""
+    return run_generator_by(generator, FlatGenerator(generator))
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_frames_of_another_engine_s_maps_are_drawn_a_level_apart_at_most(lively, scale):
+    canvas, finishes = make_canvas(make_face(0.1), scale), [Finish(0.0), Finish(1.0, 0.3), Finish(0.5)]
+    ours, theirs = (
+        Painter(generator, lively.fusion).paint_each(canvas, finishes)
+        for generator in (lively.generator, run_beside(lively.generator))
+    )
+    drawn = [draw(painted, canvas).astype(int) for painted in ours]
+    assert (drawn[0] != drawn[1]).mean() > 0.1 and (drawn[1] != drawn[2]).mean() > 0.1, "finishes matter"
+    for one, other, wanted, finish in zip(ours, theirs, drawn, finishes, strict=True):
+        np.testing.assert_array_equal(other.taken, one.taken)
+        np.testing.assert_allclose(other.maps, one.maps, atol=0.01)
+        off = np.abs(draw(other, canvas) - wanted)
+        assert off.max() <= 1 and (off > 0).mean() < 0.001
+        alone = Painter(run_beside(lively.generator), lively.fusion).paint(canvas, finish)
+        np.testing.assert_array_equal(alone.maps, other.maps)
+
+
+def test_torch_paints_by_itself_what_torch_is_asked_for(lively, monkeypatch):
+    class CompiledError(Exception):
+        pass
+
+    def refuse(*_):
+        raise CompiledError
+
+    monkeypatch.setattr("g4g.painter.join_sketch", refuse)
+    canvas, beside = make_canvas(make_face(0.1)), run_beside(lively.generator)
+    with pytest.raises(CompiledError):
+        Painter(beside, lively.fusion).paint(canvas)
+    Painter(lively.generator, lively.fusion).paint(canvas)
+    with torch.no_grad():
+        lively.fusion.light.bias[3:] = 0.2
+    Painter(beside, lively.fusion).paint(canvas)
+
+
+def test_a_lost_frame_of_another_engine_has_no_numbers(lively):
+    with torch.no_grad():
+        lively.generator.head.bias[-1] = np.nan  # crispness alone
+    for generator in (lively.generator, run_beside(lively.generator)):
+        assert Painter(generator, lively.fusion).paint(make_canvas(make_face(0.1))).has_numbers.tolist() == [False]
 
 
 def enlarge(taken, scale, least):

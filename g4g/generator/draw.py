@@ -10,13 +10,15 @@ from torch.nn import functional
 
 from g4g.generator.model import Layout, Maps
 
-_HIDDEN = 8.0
+HIDDEN = 8.0
 """What a reference does not show is so much less likely, as a logit."""
-_DECIDED, _EDGE = 4.0, 5
+DECIDED, EDGE = 4.0, 5
 """Between the lips the likeliest picture is so many times as sure, softly over so many px: the mean of teeth in three
 pictures is no tooth."""
-_LEAST_KEPT = 0.5
+LEAST_KEPT = 0.5
 """Blending is taken to keep at least so much of the fine detail's amplitude."""
+LEAST_SHOWN = 1e-3
+"""References count as if they had at least so much of the blend together, where detail is measured."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def sample_pictures(pictures: Tensor, places: Tensor, size: int, mode: str = "bi
 def make_sketch(small: Tensor, layout: Layout, maps: Maps) -> Sketch:
     """Bring small pictures (B, P, 3, size, size) in [-1, 1], layout and maps together.
 
+    `g4g.generator.native_sketch` does the same, compiled; tests compare both.
+
     Source:
         Our choice; a blend with shares v keeps sqrt(sum v^2) of what is not the same in all pictures, and what it loses
         is given back as in Heitz and Neyret 2018 (variance-preserving), as far as the generator asks for it.
@@ -65,23 +69,23 @@ def make_sketch(small: Tensor, layout: Layout, maps: Maps) -> Sketch:
     enlarge = lambda x: functional.interpolate(x, layout.places.shape[2:4], mode="bilinear")  # noqa: E731
     moved = move_places(layout.places[:, :-1], enlarge(maps.flow).unflatten(1, (-1, 2)))
     logits = enlarge(maps.logits)
-    shown = _decide(logits[:, :-1] + _HIDDEN * (layout.seen[:, :-1] - 1), layout.guide[:, -1:])
+    shown = _decide(logits[:, :-1] + HIDDEN * (layout.seen[:, :-1] - 1), layout.guide[:, -1:])
     shares = torch.cat([shown, logits[:, -1:]], 1).softmax(1)
     blended, free = shares[:, :-1], shares[:, -1:]
-    kept = blended.square().sum(1, keepdim=True).sqrt() / blended.sum(1, keepdim=True).clamp(min=1e-3)
+    kept = blended.square().sum(1, keepdim=True).sqrt() / blended.sum(1, keepdim=True).clamp(min=LEAST_SHOWN)
     return Sketch(
         torch.cat([moved, layout.places[:, -1:]], 1).permute(0, 1, 4, 2, 3),
         torch.cat([blended, layout.seen[:, -1:]], 1), free * enlarge(maps.colour) + enlarge(maps.detail),
         (sample_pictures(small[:, :-1], moved, small.shape[-1]) * blended[:, :, None]).sum(1),
-        enlarge(maps.crispness) * (1 / kept.clamp(min=_LEAST_KEPT) - 1),
+        enlarge(maps.crispness) * (1 / kept.clamp(min=LEAST_KEPT) - 1),
     )  # fmt: skip
 
 
 def _decide(logits: Tensor, inside: Tensor) -> Tensor:
     """Favour the likeliest picture between the lips, where `inside` (B, 1, h, w) is 1; logits (B, K, h, w)."""
     best = logits.amax(1, keepdim=True)
-    soft = functional.avg_pool2d(inside, _EDGE, 1, _EDGE // 2)
-    return best + (logits - best) * (1 + (_DECIDED - 1) * soft)
+    soft = functional.avg_pool2d(inside, EDGE, 1, EDGE // 2)
+    return best + (logits - best) * (1 + (DECIDED - 1) * soft)
 
 
 def draw_frames(pictures: Tensor, sketch: Sketch, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Sixteen numbers at a time: the two innermost steps of drawing, for which numba by itself writes one at a time."""
+"""Many numbers at a time: the innermost steps of drawing, which numba by itself takes one number at a time."""
 
 from __future__ import annotations
 
@@ -67,6 +67,30 @@ def mix_maps(context, out, corners, weights):
     return signature, generate
 
 
+@intrinsic
+def turn_block(context, out, out_step, rows, row_step):
+    """Write LANES columns of LANES float32, `row_step` bytes from row to row, as rows `out_step` bytes apart."""
+    signature = types.void(*[types.uintp] * 4)
+
+    def generate(context, builder, signature, arguments):
+        out, out_step, rows, row_step = arguments
+        block = []
+        for _ in range(LANES):
+            block.append(_load(builder, rows, _FLOAT, LANES))
+            rows = builder.add(rows, row_step)
+        half = LANES // 2
+        first, last = (sum(([i, LANES + i] for i in part), []) for part in (range(half), range(half, LANES)))
+        for _ in range(LANES.bit_length() - 1):  # each time a lane's number and its row's change places by one bit
+            pairs = list(zip(block[:half], block[half:], strict=True))
+            block = [_join(builder, a, b, lanes) for a, b in pairs for lanes in (first, last)]
+        for column in block:
+            builder.store(column, builder.inttoptr(out, column.type.as_pointer()), align=4)
+            out = builder.add(out, out_step)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 def _weigh(builder, place, taps):
     """Weights of the taps that lanes belong to, Horner's rule."""
     place = _spread(builder, place, len(taps))
@@ -90,5 +114,9 @@ def _spread(builder, value, count):
 
 
 def _pick(builder, vector, lanes):
-    lanes = ir.Constant(ir.VectorType(_INT, len(lanes)), list(lanes))
-    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), lanes)
+    return _join(builder, vector, ir.Constant(vector.type, ir.Undefined), lanes)
+
+
+def _join(builder, one, other, lanes):
+    """Pick lanes of two vectors; the second one's are counted on from the first one's."""
+    return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_INT, len(lanes)), list(lanes)))
