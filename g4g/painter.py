@@ -40,8 +40,8 @@ _OWN_RAMP = 0.3
 _TORN = 2.0
 """Between the lips a picture stretched so far, as log2 of areas, is hidden; half as far it still counts whole."""
 
-_LOST = -5
-"""Channel of `Painted.maps`: how much of the detail is lost."""
+_LOST, _TAKEN = 4, 8
+"""Channels of `Painted.maps` behind places and shares: how much of the detail is lost, how much of the face is taken."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,15 @@ class Painted:
         """Whether the networks gave numbers for each frame, (B,)."""
         return np.isfinite(self.maps).all((1, 2, 3))
 
+    @property
+    def _beside(self) -> int:
+        """The first channel of `maps` behind places and shares."""
+        return 3 * (self.references.shape[1] + 1)
+
     def sharpen(self, sharpening: float) -> Painted:
         """Add fine detail once more by another `Finish.sharpening`, as if painted so."""
         maps = self.maps.copy()
-        maps[..., _LOST] += sharpening
+        maps[..., self._beside + _LOST] += sharpening
         return replace(self, maps=maps)
 
     def draw(
@@ -120,7 +125,7 @@ class Painted:
         maps, size = self.maps[number], CropConfig().size
         if share < 1:
             maps = maps.copy()
-            maps[..., -1] *= share
+            maps[..., self._beside + _TAKEN] *= share
         draw_onto(result, frame, self.references[number], maps, frame_to_crop, size, size - len(maps))
 
 
@@ -140,7 +145,7 @@ class Painter:
     @property
     def workers(self) -> int:
         """So many threads should paint at a time: torch takes all of the machine for one batch."""
-        return count_painters() if "forward" in vars(self._generator) else 1
+        return 1 if is_run_by_torch(self._generator) else count_painters()
 
     @property
     def references(self) -> int:

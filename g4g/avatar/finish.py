@@ -12,8 +12,10 @@ from g4g.avatar.retrieve import Wanted, find_references
 from g4g.config import CropConfig
 from g4g.faces import crop_scale, refine_crop, warp_frame
 from g4g.faces.canonical import LIPS
+from g4g.media.ahead import map_ahead
 from g4g.motion import ShapeSpace, frame_speech
 from g4g.painter import Canvas, Finish, Painted, Painter, reduce_picture
+from g4g.threads import count_threads
 
 _RESIDUALS = (0.0, 0.5, 1.0)
 _SHARPENING = (0.0, 0.06, 0.12, 0.18, 0.24, 0.3, 0.36, 0.42)
@@ -98,8 +100,9 @@ def _resize(pictures: np.ndarray, side: int) -> np.ndarray:
 def _draw(painted: Painted, real: np.ndarray) -> np.ndarray:
     """Draw new faces into pictures (B, s, s, 3) of the crops."""
     made, matrix = real.copy(), refine_crop(np.eye(2, 3), CropConfig().size / real.shape[1])
-    for number, result in enumerate(made):
-        painted.draw(number, real[number], matrix, result)
+    draw = lambda number: painted.draw(number, real[number], matrix, made[number])  # noqa: E731
+    for _ in map_ahead(draw, range(len(made)), count_threads()):
+        pass
     return made
 
 

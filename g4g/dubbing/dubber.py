@@ -243,12 +243,12 @@ class Dubber:
                 with self._clock.timed("encode"):
                     writer.write(_lay_out(item, planes))
                 passed.append(item.passed)
+                if progress:
+                    progress("dub", number + 1, count)
                 if number < len(dub.avatar.tracks):  # afterwards it plays to and fro
                     meter.add(dub.plan.times_s[number], item)
                 if number in wanted:
                     samples.append(item)
-                if progress:
-                    progress("dub", number + 1, count)
             check_result(passed, self._models.name)
             offsets = beside.submit(self._tell_offsets, dub, meter)
             _tell(progress, "write", 0)

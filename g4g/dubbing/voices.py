@@ -59,7 +59,7 @@ def hear_sounds(audio: str | Path | None, sounds: dict[int | None, str | Path], 
     on_fault = faults.append if tolerant else raise_fault
     waveforms = {number: read_waveform(sound, on_fault=on_fault) for number, sound in sounds.items()}
     voice_s = max(map(_duration_s, waveforms.values()))
-    is_heard = audio is None or list(sounds.values()) == [audio]
+    is_heard = audio is None or list(map(Path, sounds.values())) == [Path(audio)]
     sound_s = voice_s if is_heard else _duration_s(read_waveform(audio, on_fault=on_fault))
     silent = [sounds[number] for number, waveform in waveforms.items() if is_silent(waveform)]
     quiet = [f"{sound} is silent: the mouth rests" for sound in silent]

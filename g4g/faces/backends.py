@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from g4g.checkpoints import find_weights
-from g4g.engine import compile_network, read_blocked, share_stages
+from g4g.engine import compile_network, count_threads, read_blocked, share_stages
 from g4g.errors import FaceError
 from g4g.faces import blazeface, facemesh
 from g4g.faces.blazeface import BlazeFace
@@ -85,7 +86,7 @@ class _MeshBackend(FaceBackend):
     """Places MediaPipe's mesh around what a detector finds."""
 
     def __init__(self) -> None:
-        self._place_mesh = FaceMesh(_BatchNetwork(_MESH, (facemesh.INPUT_PX, facemesh.INPUT_PX, 3)))
+        self._place_mesh = FaceMesh(_Network(_MESH, (facemesh.INPUT_PX, facemesh.INPUT_PX, 3)))
 
     def _place(self, frame: np.ndarray, box: np.ndarray, eyes: np.ndarray) -> np.ndarray | None:
         mesh, _ = self._place_mesh(frame, roi_from_box(box, eyes))
@@ -106,7 +107,7 @@ class MediaPipeBackend(_MeshBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._find_boxes = BlazeFace(_BatchNetwork("face-detection", (blazeface.INPUT_PX, blazeface.INPUT_PX, 3)))
+        self._find_boxes = BlazeFace(_Network("face-detection", (blazeface.INPUT_PX, blazeface.INPUT_PX, 3)))
 
     def detect(self, frame: np.ndarray, thorough: bool, known: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
         return self._place_all(frame, [(found.box, found.eyes) for found in self._find_boxes(frame, thorough)], known)
@@ -173,24 +174,35 @@ def _area(mesh: np.ndarray) -> float:
     return float(np.prod(np.ptp(mesh[:, :2], axis=0)))
 
 
-class _BatchNetwork:
-    """A shipped network on pictures (B, h, w, 3) float32; for one thread of ours at a time."""
+class _Network:
+    """A shipped network on one or two pictures (B, h, w, 3) float32; for one thread of ours at a time."""
 
     def __init__(self, name: str, size: tuple[int, int, int]) -> None:
         self._name, self._size = name, size
-        self._requests: dict[int, Any] = {}
+        self._requests: dict[tuple[int, int], Any] = {}
+        self._beside = ThreadPoolExecutor(1)
 
     def __call__(self, pictures: np.ndarray) -> Mapping[str, np.ndarray]:
-        count = len(pictures)
-        if count not in self._requests:
+        if len(pictures) == 1 or count_threads() == 1:
+            return self._infer(pictures)
+        second = self._beside.submit(self._infer, pictures[1:], 1)
+        first = self._infer(pictures[:1])
+        # The other thread may not have had a core yet.
+        last = self._infer(pictures[1:]) if second.cancel() else second.result()
+        return {name: np.concatenate([first[name], last[name]]) for name in first}
+
+    def _infer(self, pictures: np.ndarray, copy: int = 0) -> dict[str, np.ndarray]:
+        key = len(pictures), copy
+        if key not in self._requests:
             # A request of its own, so that backends can run side by side.
-            self._requests[count] = _compile(self._name, (count, *self._size)).create_infer_request()
-        return self._requests[count].infer(pictures, share_inputs=True)
+            self._requests[key] = _compile(self._name, (len(pictures), *self._size), copy).create_infer_request()
+        results = self._requests[key].infer(pictures, share_inputs=True)
+        return {output.any_name: values for output, values in results.items()}
 
 
 @lru_cache
-def _compile(name: str, shape: tuple[int, ...]):
-    """Compile a shipped network, once per process: it takes longer than a second of video."""
+def _compile(name: str, shape: tuple[int, ...], copy: int):
+    """Compile a shipped network, each `copy` once per process: it takes longer than a second of video."""
     path, threads = find_weights(name), min(share_stages(), _MOST_THREADS)
     return compile_network(read_blocked(path) if name == _MESH else path, threads, shape=shape)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 from scenedetect import FrameTimecode
 from scenedetect.detector import FlashFilter
@@ -51,7 +52,7 @@ class CutDetector:
     def is_cut(self, frame: np.ndarray) -> bool:
         """Tell whether a new scene begins with this frame (H, W, 3) RGB uint8; frames come in order."""
         step = max(frame.shape[1] // _WIDTH_PX, 1)
-        small = reduce_blocks(np.ascontiguousarray(frame), step)[..., ::-1].copy()
+        small = cv2.cvtColor(reduce_blocks(np.ascontiguousarray(frame), step), cv2.COLOR_RGB2BGR)
         self._number += 1
         # The rate only names the frame; it decides nothing.
         return bool(self._detector.process_frame(FrameTimecode(self._number, fps=25.0), small))

@@ -36,12 +36,11 @@ def draw_onto(
     corners = transform_points(back, corners)
     left, first = np.maximum(np.floor(corners.min(0)).astype(int), 0).tolist()
     right, last = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, [frame.shape[1], frame.shape[0]]).tolist()
-    channels = maps.shape[-1]
-    padded = np.zeros((*maps.shape[:2], -(-channels // LANES) * LANES), np.float32)
-    padded[..., :channels] = maps
+    if missing := -maps.shape[-1] % LANES:
+        maps = np.pad(maps, ((0, 0), (0, 0), (0, missing)))
     pictures = np.ascontiguousarray(references), np.ascontiguousarray(frame)[None]
     there = frame_to_maps - [[0, 0, 0], [0, 0, top]]
-    _draw(result, *pictures, padded, there, back, (left, right, first, last), references.shape[1] / size)
+    _draw(result, *pictures, np.ascontiguousarray(maps), there, back, (left, right, first, last), references.shape[1] / size)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -40,12 +40,14 @@ def join_sketch(
         residual: share of `Maps.detail` that counts.
         sharpening: added to what is lost of the detail.
     Returns:
-        (B, h, s, C) float32, light being 0; all NaN for a frame whose maps are not all numbers.
+        (B, h, s, C) float32, light being 0, with channels of 0 up to a multiple of LANES; all NaN for a frame whose
+        maps are not all numbers.
     """
     shown = tuple(part.contiguous().numpy() for part in (layout.places, layout.seen, layout.guide))
     said = tuple(part.contiguous().numpy() for part in vars(maps).values())
     batch, pictures, height = layout.seen.shape[:3]
-    joined = np.empty((batch, height, WIDTH, 3 * pictures + _BESIDE), np.float32)
+    channels = -(-(3 * pictures + _BESIDE) // LANES) * LANES
+    joined = np.empty((batch, height, WIDTH, channels), np.float32)
     _sketch(joined, packed, shown, said, taken, (np.float32(residual), np.float32(sharpening)))
     return joined
 
@@ -264,10 +266,9 @@ def _add_grey(near, weights, share, total):
 
 @compile_part
 def _write(row, joined):
-    """Write a row's channels (C, W) as pixels (W, C), both contiguous; the last block of channels overlaps another."""
+    """Write a row's channels (C, W), a multiple of LANES, as pixels (W, C), both contiguous."""
     channels = len(row)
-    for block in range(-(-channels // LANES)):
-        first = min(LANES * block, channels - LANES)
+    for first in range(0, channels, LANES):
         for x in range(0, WIDTH, LANES):
             out = np.uintp(joined.ctypes.data + 4 * (channels * x + first))
             turn_block(out, np.uintp(4 * channels), np.uintp(row[first, x:].ctypes.data), np.uintp(4 * WIDTH))

@@ -23,6 +23,9 @@ from g4g.media.sound import NewSound, check_sound, sound_graph
 from g4g.media.sound_beside import SoundEncoder
 from g4g.media.work_folder import WorkFolder
 
+_SOUND_AFTER = 2
+"""The sound begins to be encoded after so many frames: whoever waits for the first one does not wait for it."""
+
 AUDIO_BITRATE = "192k"
 """Bits per second of the new sound (our choice)."""
 
@@ -142,7 +145,7 @@ class VideoWriter:
         except (OSError, av.FFmpegError) as error:
             raise self._encoder_error() from error
         self.frame_count += 1
-        if self.frame_count == 1 and self._sound is not None and self._planned_frames is not None:
+        if self.frame_count == _SOUND_AFTER and self._sound is not None and self._planned_frames is not None:
             self._encoded_sound = self._encode_sound(self._planned_frames)
 
     def __exit__(

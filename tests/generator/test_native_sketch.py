@@ -8,6 +8,7 @@ import torch
 
 from g4g.config import CropConfig
 from g4g.generator import Layout, Maps, make_sketch, sample_pictures
+from g4g.generator.lanes import LANES
 from g4g.generator.native_sample import pack_pictures, sample_packed
 from g4g.generator.native_sketch import join_sketch
 
@@ -48,8 +49,10 @@ def join_by_torch(small, layout, maps, masks, residual, sharpening):
 def compare(small, layout, maps, masks, residual=0.5, sharpening=0.4):
     """Compare both, channel by channel, and return what was found."""
     wanted = join_by_torch(small, layout, maps, masks, residual, sharpening)
-    found = join_sketch(pack_pictures(small), layout, maps, masks, residual, sharpening)
-    count = small.shape[1]
+    joined = join_sketch(pack_pictures(small), layout, maps, masks, residual, sharpening)
+    count, channels = small.shape[1], wanted.shape[-1]
+    assert joined.shape[-1] % LANES == 0 and not joined[..., channels:].any()
+    found = joined[..., :channels]
     most = [MOST_PX] * (2 * count) + [MOST_SHARE] * count + [MOST_LEVELS] * 4 + [MOST_SHARE] + [0] * 4
     assert found.shape == wanted.shape and found.dtype == np.float32
     off = np.abs(found - wanted).max((0, 1, 2))

@@ -252,7 +252,8 @@ def test_frames_that_fail_end_the_sound_beside_them(tmp_path, click_wav):
         pytest.raises(ShapeError),
         VideoWriter(tmp_path / "out.mp4", FrameFormat(64, 48, 25), NewSound(click_wav), planned_frames=2) as writer,
     ):
-        writer.write(np.zeros((48, 64, 3), np.uint8))
+        for _ in range(2):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
         sound = writer._encoded_sound
         writer.write(np.zeros((3, 4, 3), np.uint8))
     assert sound._process.poll() is not None and list(tmp_path.iterdir()) == [click_wav]
