@@ -41,7 +41,7 @@ _TORN = 2.0
 """Between the lips a picture stretched so far, as log2 of areas, is hidden; half as far it still counts whole."""
 
 _LOST, _TAKEN = 4, 8
-"""Channels of `Painted.maps` behind places and shares: how much of the detail is lost, how much of the face is taken."""
+"""Channels of `Painted.maps` behind places and shares: how much of the detail is lost, and of the face is taken."""
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ def draw_onto(
     right, last = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, [frame.shape[1], frame.shape[0]]).tolist()
     if missing := -maps.shape[-1] % LANES:
         maps = np.pad(maps, ((0, 0), (0, 0), (0, missing)))
-    pictures = np.ascontiguousarray(references), np.ascontiguousarray(frame)[None]
+    given = np.ascontiguousarray(references), np.ascontiguousarray(frame)[None], np.ascontiguousarray(maps)
     there = frame_to_maps - [[0, 0, 0], [0, 0, top]]
-    _draw(result, *pictures, np.ascontiguousarray(maps), there, back, (left, right, first, last), references.shape[1] / size)
+    _draw(result, *given, there, back, (left, right, first, last), references.shape[1] / size)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from g4g.engine import count_threads, share_threads
+from g4g.engine import count_painters, count_threads, share_stages, share_threads
 from g4g.errors import ConfigError
 
 _TELL = """
@@ -61,3 +61,9 @@ def test_a_wrong_number_is_one_sentence(named, monkeypatch):
     monkeypatch.setenv("G4G_THREADS", named)
     with pytest.raises(ConfigError, match="G4G_THREADS must be a whole number"):
         count_threads()
+
+
+@pytest.mark.parametrize(("threads", "stages", "painters"), [("1", 1, 1), ("2", 1, 2), ("5", 2, 2), ("16", 8, 2)])
+def test_stages_share_the_threads(threads, stages, painters, monkeypatch):
+    monkeypatch.setenv("G4G_THREADS", threads)
+    assert (share_stages(), count_painters()) == (stages, painters)

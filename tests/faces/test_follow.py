@@ -6,6 +6,7 @@ import pytest
 from g4g.faces import follow_faces
 from g4g.faces.backends import FaceBackend, MediaPipeBackend
 from g4g.faces.cuts import MarkedFrame
+from g4g.faces.follow import MOST_FACES
 from g4g.media import VideoFrame
 
 
@@ -88,3 +89,40 @@ def test_a_face_that_vanishes_in_the_second_of_two_frames_is_lost_there():
     frames = _move_portrait([0] * 6)
     frames[2:] = [np.zeros_like(frames[0])] * 4
     assert _follow(frames, MediaPipeBackend()).frames.tolist() == [0, 1]
+
+
+class Planted(FaceBackend):
+    """A backend that finds planted meshes in each frame that it detects in, and follows none."""
+
+    def __init__(self, frames):
+        self.frames = iter(frames)
+
+    def detect(self, frame, thorough, known=()):
+        return next(self.frames)
+
+    def follow(self, frame, mesh):
+        return None
+
+
+def _plant(place, side):
+    """A mesh of so many px around a place on a canvas of 40 px squares."""
+    points = np.random.default_rng(0).random((478, 3)).astype(np.float32) * side
+    return points + np.float32([40 * place, 10, 0])
+
+
+def test_of_more_faces_than_are_followed_the_largest_count():
+    meshes = [_plant(place, 30 - place) for place in range(MOST_FACES + 2)]
+    tracks = _follow([np.zeros((60, 500, 3), np.uint8)] * 2, Planted([meshes, meshes]))
+    assert sorted(set(tracks.faces.tolist())) == list(range(MOST_FACES)) and len(tracks.faces) == 2 * MOST_FACES
+    assert tracks.mesh[:, :, 0].min() >= 0 and tracks.mesh[:, :, 0].max() < 40 * MOST_FACES
+
+
+def test_a_face_that_is_seen_now_and_then_is_one_track_with_gaps(monkeypatch):
+    monkeypatch.setattr("g4g.faces.follow._BLOCK", 2)
+    seen = [[_plant(0, 30)], [], [_plant(0, 31)], [_plant(0, 32)], []]
+    picture = np.kron(np.random.default_rng(0).integers(0, 256, (6, 6, 3)), np.ones((10, 10, 1))).astype(np.uint8)
+    tracks = _follow([picture] * 5, Planted(seen))
+    track = tracks.select(np.array([0]))
+    assert track.found.tolist() == [True, False, True, True, False]
+    np.testing.assert_array_equal(track.mesh[track.found], [meshes[0] for meshes in seen if meshes])
+    assert not track.mesh[~track.found].any()
