@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 import g4g
+from g4g.avatar.kept import KeptParts
+from g4g.dubbing import frames
 from g4g.dubbing.plan import ease
 from g4g.faces import transform_points
 from g4g.media import probe, read_frames
@@ -98,3 +100,16 @@ def test_emphasis_beyond_reason_is_refused(tiny, grid_clip, tmp_path):
         g4g.Dubber("g4g-tiny")
     with pytest.raises(g4g.ConfigError, match="between 0 .* and 2.5, got -1"):
         tiny.generate_frames(grid_clip, grid_clip, emphasis=-1)
+
+
+def test_a_short_small_video_is_decoded_once_and_makes_the_same_frames(tiny, grid_clip, monkeypatch):
+    monkeypatch.setenv("G4G_CACHE", "")  # tracks that are known are not followed
+    read, show = [], frames.ping_pong_pictures
+    monkeypatch.setattr(frames, "ping_pong_pictures", lambda *how, **named: read.append(how) or show(*how, **named))
+    once = [item.frame for item in tiny.generate_frames(grid_clip, grid_clip)]
+    assert not read
+    monkeypatch.setattr("g4g.avatar.prepare.KeptParts", lambda count: KeptParts())
+    twice = [item.frame for item in tiny.generate_frames(grid_clip, grid_clip)]
+    assert len(read) == 1 and len(once) == len(twice)
+    for one, other in zip(once, twice, strict=True):
+        np.testing.assert_array_equal(one, other)

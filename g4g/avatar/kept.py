@@ -1,7 +1,11 @@
-"""What a video shows around its faces, kept while they are followed: a short video is not decoded once more for it."""
+"""What a video shows around its faces, kept while they are followed: a short video is not decoded once more for it.
+
+Of a short and small video all is kept: it is decoded once.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -14,8 +18,9 @@ from g4g.media.picture import Box, Picture, PlanarPart, PlanarPicture, even_box
 from g4g.media.read import TimedPicture
 from g4g.memory import ArrayFile, StoredArray
 
-MOST_BYTES = 96 * 1024 * 1024
-"""Of a video that needs more nothing is kept: 10 s of a face of 300 px in 1280x720 need 60 MB."""
+MOST_BYTES = 128 * 1024 * 1024
+"""Of a video that needs more nothing is kept: 10 s of a face of 300 px in 1280x720 need 60 MB, 30 s of 360x288 in whole
+116 MB."""
 _MARGIN_PX, _MARGIN = 24, 0.04
 """Kept around a face's crop of this frame alone, in px and as a share of its side: the smoothed crop lies near it."""
 
@@ -31,17 +36,28 @@ class KeptParts:
     read once more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, frames: int | None = None) -> None:
+        """Keep parts of a video of about so many frames, None: not known."""
+        self._frames = math.inf if frames is None else frames
         self._shown: dict[int, PlanarPicture] = {}
         self._parts: dict[int, list[_Kept]] = {}
         self._file = ArrayFile()
-        self._bytes, self._is_open = 0, True
+        self._bytes, self._count, self._is_open = 0, 0, True
+        self._like: PlanarPicture | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the video is kept: `picture` shows each frame, and parts can be taken again and again."""
+        return self._like is not None and len(self._parts) == self._count
 
     def show(self, pictures: Iterable[TimedPicture]) -> Iterator[VideoFrame]:
         """Yield the frames (RGB) of a video's pictures; each is held until `keep` is told of its faces."""
         for number, item in enumerate(pictures):
+            self._count += 1
             if self._is_open and isinstance(item.picture, PlanarPicture):
                 self._shown[number] = item.picture
+                if number == 0 and item.picture.nbytes * self._frames <= MOST_BYTES:
+                    self._like = item.picture
             yield VideoFrame(item.time_s, item.picture.whole())
 
     def keep(self, number: int, faces: list[np.ndarray]) -> None:
@@ -49,11 +65,15 @@ class KeptParts:
         picture = self._shown.pop(number, None)
         if picture is None or not self._is_open:
             return
-        parts = [picture.part(_frame_face(points, picture.size)) for points in faces]
-        parts = [part for part in parts if part is not None]
+        height, width = picture.size
+        whole = [(0, 0, width, height)]
+        boxes = whole if self._like is not None else [_frame_face(points, picture.size) for points in faces]
+        parts = [part for box in boxes if (part := picture.part(box)) is not None]
         self._bytes += sum(part.nbytes for part in parts)
         if self._bytes <= MOST_BYTES:
-            self._parts[number] = [(replace(part, planes=_NO_PLANES), self._file.keep(part.planes)) for part in parts]
+            if parts:
+                stored = [self._file.keep(part.planes) for part in parts]
+                self._parts[number] = [(replace(p, planes=_NO_PLANES), s) for p, s in zip(parts, stored, strict=True)]
         else:
             self.close()
             self.drop()
@@ -65,16 +85,22 @@ class KeptParts:
 
     def drop(self) -> None:
         """Let go of all parts."""
+        self._like = None
         self._parts.clear()
         self._file.close()
 
     def take(self, number: int, boxes: list[Box]) -> list[Picture] | None:
         """Give away what shows each of these parts of frame `number`; None: not all of them were kept."""
-        parts = self._parts.pop(number, [])
+        parts = self._parts.get(number, []) if self.is_whole else self._parts.pop(number, [])
         found = [next((part for part in parts if part[0].holds(box)), None) for box in boxes]
         if None in found:
             return None
         return [replace(part, planes=self._file.read(stored)) for part, stored in found]
+
+    def picture(self, number: int) -> PlanarPicture:
+        """Show frame `number` exactly as it would be read again, where `is_whole`."""
+        ((_, stored),) = self._parts[number]
+        return self._like.exactly(self._file.read(stored))
 
 
 def _frame_face(points: np.ndarray, size: tuple[int, int]) -> Box:

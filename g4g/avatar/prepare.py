@@ -128,7 +128,7 @@ class AvatarMaker:
             if not tolerant:
                 raise_fault(fault)
 
-        kept = KeptParts()
+        kept = KeptParts(info.frame_count)
         with ThreadPoolExecutor(1) as beside:
             speech = beside.submit(self._hear, info)
             with self._clock.timed("faces"):
@@ -186,7 +186,8 @@ class AvatarMaker:
         drop_pages(avatar.tracks.mesh, avatar.speech)
         with self._clock.timed("library"):
             libraries = self._read_libraries(avatar, persons, usable, progress)
-            avatar.kept.drop()
+            if not avatar.kept.is_whole:  # what is whole is dubbed without reading the video again
+                avatar.kept.drop()
         persons = {face: replace(person, library=libraries[face]) for face, person in persons.items()}
         done = {
             face: replace(person, library=complete_library(person, self._models.motion.space))

@@ -124,6 +124,7 @@ class Dubber:
         give_back_memory()
         maker, offsets = self._make_maker(), {}
         with ExitStack() as stack:
+            stack.callback(dub.avatar.kept.drop)
             heard = stack.enter_context(mixed_sound(list(sounds.values()))) if audio is None else audio
             check_result(list(dub.plan.passed), self._models.name)
             passed = list(dub.plan.passed) if settings.dry_run else []
@@ -170,6 +171,7 @@ class Dubber:
         avatar = self._maker.meet_all(avatar, progress)
         avatar = self._learning.learn(avatar, sorted(avatar.persons), lesson, progress)
         save_avatar(Path(out), avatar, self._models)
+        avatar.kept.drop()
         return avatar
 
     def list_faces(

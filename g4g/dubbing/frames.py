@@ -22,7 +22,7 @@ from g4g.dubbing.voices import Voice
 from g4g.errors import ResourceError
 from g4g.media.ahead import map_ahead, run_ahead
 from g4g.media.picture import Patch, Picture, lay_over
-from g4g.media.ping_pong import ping_pong_pictures
+from g4g.media.ping_pong import ping_pong_numbers, ping_pong_pictures
 from g4g.memory import drop_pages
 from g4g.motion import frame_speech, lay_shapes
 from g4g.painter import Canvas, Painted, Painter, join_parts
@@ -58,7 +58,10 @@ class FrameMaker:
         info, first = dub.avatar.info, 0
         batch_frames = BATCH_FRAMES if info.width * info.height <= _SMALL_PX else BATCH_FRAMES // 2
         count, wanted = len(dub.avatar.tracks), len(dub.plan)
-        pictures = ping_pong_pictures(info.path, count, wanted, alpha=alpha, on_fault=pass_over)
+        if dub.avatar.kept.is_whole:
+            pictures = ((n, dub.avatar.kept.picture(n)) for n in ping_pong_numbers(count, wanted).tolist())
+        else:
+            pictures = ping_pong_pictures(info.path, count, wanted, alpha=alpha, on_fault=pass_over)
         while True:
             with self._clock.timed("decode"):
                 read = list(islice(pictures, batch_frames if first else _FIRST_FRAMES))

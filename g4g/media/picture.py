@@ -88,6 +88,10 @@ class PlanarPicture:
         """Make a picture of the same video of another one's `array`."""
         return PlanarPicture(array, self._colours, self._exact)
 
+    def exactly(self, planes: np.ndarray) -> PlanarPicture:
+        """Make a picture of the same video of other planes, all of which is shown exactly."""
+        return PlanarPicture(planes, self._exact)
+
     def whole(self) -> np.ndarray:
         """Return the frame (H, W, 3) RGB."""
         return self._colours.to_rgb(self.planes)

@@ -28,8 +28,8 @@ def pictures() -> list[PlanarPicture]:
     return [PlanarPicture(some, colours) for some in planes]
 
 
-def keep_all(pictures: list[PlanarPicture]) -> KeptParts:
-    parts, points = KeptParts(), load_canonical().points
+def keep_all(pictures: list[PlanarPicture], frames: int | None = None) -> KeptParts:
+    parts, points = KeptParts(frames), load_canonical().points
     face = to_landmarks((points * 40 + [160, 100, 0])[None])[0]
     for number, _ in enumerate(parts.show(TimedPicture(0.0, picture) for picture in pictures)):
         parts.keep(number, [face])
@@ -44,6 +44,21 @@ def test_kept_parts_show_what_the_pictures_show_in_any_order_and_once(pictures):
         np.testing.assert_array_equal(part.cut(BOX), pictures[number].cut(BOX))
         assert parts.take(number, [BOX]) is None
     assert parts.take(7, [BOX]) is None
+
+
+def test_a_small_video_is_kept_whole(pictures, monkeypatch):
+    whole = keep_all(pictures, FRAMES)
+    assert whole.is_whole and not keep_all(pictures).is_whole
+    for number in (2, 0, 1, 0):
+        np.testing.assert_array_equal(whole.picture(number).planes, pictures[number].planes)
+        np.testing.assert_array_equal(whole.picture(number).whole(), pictures[number].whole())
+        (part,) = whole.take(number, [(0, 0, 16, 16)])
+        np.testing.assert_array_equal(part.cut((0, 0, 16, 16)), pictures[number].cut((0, 0, 16, 16)))
+    whole.drop()
+    assert not whole.is_whole and whole.take(0, [BOX]) is None
+    monkeypatch.setattr(kept, "MOST_BYTES", FRAMES * pictures[0].nbytes - 1)
+    assert not keep_all(pictures, FRAMES).is_whole
+    assert not keep_all(pictures, FRAMES - 1).is_whole, "it says that it has fewer frames than it has"
 
 
 def test_they_take_no_memory_but_their_places(pictures):

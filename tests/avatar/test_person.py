@@ -64,3 +64,12 @@ def test_noise_of_the_pose_is_smoothed_and_a_nod_is_followed():
     apart = steady_pose(make_pose(nod), face, [(0, 50), (50, 100)], 25)
     assert np.abs(apart.degrees - make_pose(nod).degrees).max() < 1e-6, "nothing is smoothed across a cut"
     assert np.allclose(np.linalg.det(steady.rotation), 1)
+
+
+def test_points_are_turned_as_numpy_turns_them_to_the_bit():
+    draw = np.random.default_rng(0)
+    rotation = np.linalg.qr(draw.normal(size=(7, 3, 3)))[0]
+    pose = HeadPose(draw.random(7) + 50, rotation, draw.normal(size=(7, 3)))
+    mesh = draw.normal(size=(7, 478, 3)).astype(np.float32)
+    wanted = np.einsum("tji,tnj->tni", rotation, mesh - pose.shift[:, None]) / pose.scale[:, None, None]
+    np.testing.assert_array_equal(pose.lift(mesh), wanted)

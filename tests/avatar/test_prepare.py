@@ -56,12 +56,16 @@ def test_what_was_kept_gives_the_crops_of_another_reading_and_is_given_away(tiny
         lambda path, numbers, **how: read.append(list(numbers)) or pick(path, numbers, **how),
     )
     maker = prepare_module.AvatarMaker(tiny, "mediapipe", Clock())
-    avatar = maker.look(short)
-    first, second = (maker.meet_all(avatar).persons[0].library for _ in range(2))
-    assert read == [[], list(range(20))] and np.array_equal(first.crops, second.crops)
+    whole = maker.look(short)
+    crops = [maker.meet_all(whole).persons[0].library.crops for _ in range(2)]
+    assert whole.kept.is_whole and read == [[], []]
+    monkeypatch.setattr(prepare_module, "KeptParts", lambda frames: kept_module.KeptParts())
+    parts = maker.look(short)
+    crops += [maker.meet_all(parts).persons[0].library.crops for _ in range(2)]
+    assert not parts.kept.is_whole and read[2:] == [[], list(range(20))]
     monkeypatch.setattr(kept_module, "MOST_BYTES", 200_000)
-    third = make_avatar(tiny, short).persons[0].library
-    assert read[2] == list(range(20)) and np.array_equal(third.crops, first.crops)
+    crops.append(make_avatar(tiny, short).persons[0].library.crops)
+    assert read[4:] == [list(range(20))] and all(np.array_equal(crops[0], some) for some in crops)
 
 
 def test_a_still_is_a_library_of_one_and_of_it_opened(tiny, portrait_file):
