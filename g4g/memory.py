@@ -20,8 +20,8 @@ _POOLS = 2
 """More pools of freed memory hold 0.1 GB more with each dub; fewer make threads wait for each other."""
 
 
-_LARGE_BYTES = 16 * 1024 * 1024
-"""Arrays from this size on lie in files: those of videos of more than a minute or two."""
+_LARGE_BYTES = 4 * 1024 * 1024
+"""Arrays from this size on lie in files: those of videos of more than half a minute or two."""
 
 
 def join_blocks(make_blocks: Callable[[], Iterable[np.ndarray]], shape: tuple[int, ...], dtype: type) -> np.ndarray:

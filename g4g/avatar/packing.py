@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from g4g.faces import FaceTracks
 from g4g.faces.facemesh import POINTS
-from g4g.memory import join_blocks
+from g4g.memory import drop_pages, join_blocks
 
 _STEPS = 65_535
 """Points lie on a grid of so many steps across the face's largest extent: 0.005 px on a face of 300 px."""
@@ -37,9 +38,13 @@ def unpack_tracks(arrays: dict[str, np.ndarray]) -> FaceTracks:
 
 def settle_tracks(tracks: FaceTracks) -> FaceTracks:
     """Move the points onto the grid on which they are stored: a dub is the same, stored or not."""
-    mesh = tracks.mesh
-    make_blocks = lambda: (_unpack(*_pack(mesh[rows])) for rows in _list_blocks(len(mesh)))  # noqa: E731
-    return replace(tracks, mesh=join_blocks(make_blocks, mesh.shape, np.float32))
+
+    def make_blocks() -> Iterator[np.ndarray]:
+        for rows in _list_blocks(len(tracks.mesh)):
+            yield _unpack(*_pack(tracks.mesh[rows]))
+            drop_pages(tracks.mesh)
+
+    return replace(tracks, mesh=join_blocks(make_blocks, tracks.mesh.shape, np.float32))
 
 
 def _pack(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -188,6 +188,7 @@ class AvatarMaker:
             libraries = self._read_libraries(avatar, persons, usable, progress)
             if not avatar.kept.is_whole:  # what is whole is dubbed without reading the video again
                 avatar.kept.drop()
+        drop_pages(avatar.tracks.mesh)
         persons = {face: replace(person, library=libraries[face]) for face, person in persons.items()}
         done = {
             face: replace(person, library=complete_library(person, self._models.motion.space))

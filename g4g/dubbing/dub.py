@@ -17,7 +17,6 @@ from g4g.dubbing.speech import measure_fit, needs_sound
 from g4g.dubbing.voices import Heard, Voice, tell_away
 from g4g.errors import FaceError
 from g4g.faces import find_turned
-from g4g.memory import drop_pages
 from g4g.options import SPEAKER, DubOptions, parse_face
 from g4g.zoo import Models
 
@@ -76,7 +75,6 @@ class DubPlanner:
             how = options.emphasis, options.apart_s
             pairs = zip(voices, speech, strict=True)
             motions = [move_voice(self._models, avatar, voice, *how, features.result()) for voice, features in pairs]
-        drop_pages(tracks.mesh, *heard.waveforms.values())
         faces = describe_faces(tracks, appearances, info.fps, dubbed)
         if options.face is None and None in heard.waveforms and needs_sound(appearances):
             warnings.append(_describe_choice(faces, dubbed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,7 @@ class FrameMaker:
     def __init__(self, models: Models, painter: Painter, clock: Clock) -> None:
         self._models, self._painter, self._clock = models, painter, clock
         self._own_painters: dict[int, Painter] = {}
+        self._lock = threading.Lock()
         self.batch_frames = BATCH_FRAMES
 
     def make_frames(self, dub: Dub, alpha: bool = False) -> Generator[DubbedFrame, None, None]:
@@ -118,19 +120,21 @@ class FrameMaker:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.batch_frames == 1:
+                tried = len(job.places[part])
+                if tried == 1:
                     raise ResourceError("the memory does not hold one frame's crop; close other programs") from error
-                self.batch_frames //= 2
+                self.batch_frames = min(self.batch_frames, tried // 2)  # another thread may have found less
         return join_parts(parts)
 
     def _find_painter(self, job: _Job) -> Painter:
         """Take the person's own painter where one was learnt."""
         if not job.person.learnt.tensors:
             return self._painter
-        if job.face not in self._own_painters:
-            own = job.person.learnt.teach(self._models)
-            self._own_painters[job.face] = Painter(own.generator, own.fusion, str(own.motion.components.device))
-        return self._own_painters[job.face]
+        with self._lock:
+            if job.face not in self._own_painters:
+                own = job.person.learnt.teach(self._models)
+                self._own_painters[job.face] = Painter(own.generator, own.fusion, str(own.motion.components.device))
+            return self._own_painters[job.face]
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,6 @@ def hear_sound(
     Raises:
         CancelledError: `is_over` was set meanwhile.
     """
-
     count = len(waveform) + silence
     sound = join_blocks(lambda: (waveform, np.zeros(silence, np.float32)), (count,), np.float32)
     drop_pages(waveform)

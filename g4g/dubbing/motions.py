@@ -12,6 +12,7 @@ from g4g.config import MOST_EMPHASIS, AudioConfig
 from g4g.dubbing.hearing import hear_voice
 from g4g.dubbing.voices import Voice
 from g4g.media.ping_pong import ping_pong_numbers
+from g4g.memory import drop_pages
 from g4g.motion import Motion, lay_shapes, move_mouth
 from g4g.zoo import Models
 
@@ -60,6 +61,7 @@ def move_voice(
     times_s = plan.times_s - plan.span_s[0]
     shapes, closed = _move(motion, speech, times_s)
     awake = find_awake(voice.waveform, times_s)
+    drop_pages(voice.waveform, speech)
     shapes, closed = shapes * awake[:, None], np.maximum(closed, 1 - awake)
     entries = np.full((len(plan), models.generator.config.references), -1, np.int32)
     sources = ping_pong_numbers(len(avatar.tracks), len(plan))

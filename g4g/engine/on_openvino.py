@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections import deque
@@ -21,10 +22,22 @@ _BLOCKED_KERNELS = "cpu:jit_avx512_1x1,cpu:jit_avx512,cpu:jit_avx512_dw"
 """oneDNN's kernels for channels in blocks; a processor without AVX-512 passes over them."""
 
 
-@lru_cache(maxsize=1)
+_opening = threading.Lock()
+
+
 def _core():
+    with _opening:
+        return _open_core()
+
+
+@lru_cache(maxsize=1)
+def _open_core():
     import openvino
 
+    # OpenVINO fills its tables of types at their first use, and two threads that come at once wait for each other
+    # forever (one holds the table, one Python's lock): so one thread comes here.
+    tensor = openvino.Tensor(np.zeros(1, np.float32), shared_memory=True)
+    assert tensor.element_type.to_dtype() == tensor.data.dtype
     return openvino.Core()
 
 

@@ -18,7 +18,7 @@ from g4g.faces.landmarks import to_landmarks
 from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
 from g4g.faces.occlusion import find_occluded, measure_light, sample_places
 from g4g.faces.track import FaceTrack
-from g4g.memory import ArrayFile, StoredArray, join_blocks
+from g4g.memory import ArrayFile, StoredArray, drop_pages, join_blocks
 
 MOST_FACES = 8
 """So many faces are followed at once, the largest."""
@@ -124,6 +124,7 @@ def follow_faces(
         mesh = _read_meshes(pieces, file, order)
     colours = np.array([taken for piece in pieces for taken in piece.colours], np.uint8)[order]
     numbers, faces, points = numbers[order], faces[order], to_landmarks(mesh)
+    drop_pages(mesh)
     every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
     frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
     covered = [find_occluded(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]

@@ -67,3 +67,24 @@ def test_a_wrong_number_is_one_sentence(named, monkeypatch):
 def test_stages_share_the_threads(threads, stages, painters, monkeypatch):
     monkeypatch.setenv("G4G_THREADS", threads)
     assert (share_stages(), count_painters()) == (stages, painters)
+
+
+_TOGETHER = """
+import threading
+import numpy as np
+from g4g.checkpoints import find_weights
+from g4g.engine import compile_network
+compiled = [compile_network(find_weights("face-detection")) for _ in range(8)]
+together, picture = threading.Barrier(8), np.zeros((1, 128, 128, 3), np.float32)
+def infer(network):
+    request = network.create_infer_request()
+    together.wait()
+    request.infer(picture, share_inputs=True)
+threads = [threading.Thread(target=infer, args=[network]) for network in compiled]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+"""
+
+
+@pytest.mark.parametrize("time", range(4))
+def test_threads_may_be_the_first_to_use_openvino_at_once(time, repo_root):
+    subprocess.run([sys.executable, "-c", _TOGETHER], cwd=repo_root, timeout=60, check=True)

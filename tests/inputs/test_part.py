@@ -8,7 +8,7 @@ import pytest
 
 import g4g
 from g4g.cli import main
-from g4g.dubbing import motions
+from g4g.dubbing import hearing
 from g4g.dubbing.plan import NO_FACE, NOT_ASKED
 from g4g.media import VideoWriter, probe, read_frames, read_waveform
 from g4g.media.ping_pong import ping_pong_frames, ping_pong_numbers
@@ -97,9 +97,9 @@ def test_frames_outside_the_span_are_the_sources_to_the_byte(tiny, talk, tone, t
 
 
 def test_the_lips_follow_the_voice_while_the_sound_is_heard(tiny, talk, tone, voice, tmp_path, monkeypatch):
-    driven, encode = [], motions.encode_speech
+    driven, encode = [], hearing.encode_speech
     monkeypatch.setattr(
-        motions, "encode_speech", lambda network, waveform: driven.append(waveform) or encode(network, waveform)
+        hearing, "encode_speech", lambda net, sound, *how: driven.append(sound) or encode(net, sound, *how)
     )
     tiny.dub(talk, tone, tmp_path / "out.mp4", voice=voice, length="video")
     said = read_waveform(voice)
@@ -108,9 +108,9 @@ def test_the_lips_follow_the_voice_while_the_sound_is_heard(tiny, talk, tone, vo
 
 
 def test_where_voice_and_sound_differ_in_length_the_sound_counts(tiny, talk, tone, voice, tmp_path, monkeypatch):
-    heard, encode = [], motions.encode_speech
+    heard, encode = [], hearing.encode_speech
     monkeypatch.setattr(
-        motions, "encode_speech", lambda network, waveform: heard.append(waveform) or encode(network, waveform)
+        hearing, "encode_speech", lambda net, sound, *how: heard.append(sound) or encode(net, sound, *how)
     )
     report = tiny.dub(talk, voice, tmp_path / "short.mp4", voice=tone)
     assert report.frames == 15

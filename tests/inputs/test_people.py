@@ -14,7 +14,7 @@ from scipy.ndimage import map_coordinates
 import g4g
 from g4g.avatar import make_avatar
 from g4g.cli import main
-from g4g.dubbing import motions
+from g4g.dubbing import hearing
 from g4g.dubbing.plan import OTHER_FACE, TURNED_AWAY
 from g4g.faces import follow_faces, head_yaw, make_backend, track_faces
 from g4g.faces.turned import MOST_TURN_DEG
@@ -120,9 +120,9 @@ def test_a_face_that_is_not_there_is_one_sentence(tiny, pair, voice, tmp_path, f
 def test_each_speaker_is_driven_by_its_own_sound_and_all_are_heard(tiny, pair, tmp_path, monkeypatch):
     tones = {number: write_tone(tmp_path / f"{number}.wav", hz) for number, hz in ((0, 700), (1, 2100))}
     driven, out = [], tmp_path / "out.mp4"
-    encode = motions.encode_speech
+    encode = hearing.encode_speech
     monkeypatch.setattr(
-        motions, "encode_speech", lambda network, waveform: driven.append(waveform) or encode(network, waveform)
+        hearing, "encode_speech", lambda net, sound, *how: driven.append(sound) or encode(net, sound, *how)
     )
     report = tiny.dub(pair, None, out, speakers=tones, length="video")
     assert chosen(report) == [0, 1] and report.frames_dubbed == 15
