@@ -66,7 +66,7 @@ class FaceTracks:
     @cached_property
     def landmarks(self) -> np.ndarray:
         """The 68 points of each row, (M, 68, 2) px."""
-        return to_landmarks(self.mesh)
+        return _read_landmarks(self.mesh)
 
     @property
     def scenes(self) -> np.ndarray:
@@ -123,8 +123,7 @@ def follow_faces(
         order = np.lexsort((numbers, faces))
         mesh = _read_meshes(pieces, file, order)
     colours = np.array([taken for piece in pieces for taken in piece.colours], np.uint8)[order]
-    numbers, faces, points = numbers[order], faces[order], to_landmarks(mesh)
-    drop_pages(mesh)
+    numbers, faces, points = numbers[order], faces[order], _read_landmarks(mesh)
     every, appears = np.ones(len(order), bool), _differs(faces) | _differs(np.cumsum(starts)[numbers])
     frame_to_crop = fit_crop(points, find_runs(every, appears | (np.diff(numbers, prepend=-1) != 1)), config)
     covered = [find_occluded(colours[a:b], points[a:b]) for a, b in find_runs(every, appears)]
@@ -279,6 +278,15 @@ def _read_meshes(pieces: list[_Piece], file: ArrayFile, order: np.ndarray) -> np
             yield np.stack([file.read(kept[row]) for row in order[first : first + _BLOCK].tolist()])
 
     return join_blocks(make_blocks, (len(order), POINTS, 3), np.float32)
+
+
+def _read_landmarks(mesh: np.ndarray) -> np.ndarray:
+    """Find the points (M, 68, 2) of meshes (M, 478, 3), which may lie in a file: some at a time."""
+    parts = [to_landmarks(mesh[:0])]
+    for first in range(0, len(mesh), _BLOCK):
+        parts.append(to_landmarks(mesh[first : first + _BLOCK]))
+        drop_pages(mesh)
+    return np.concatenate(parts)
 
 
 def _differs(numbers: np.ndarray) -> np.ndarray:

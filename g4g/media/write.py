@@ -243,7 +243,9 @@ class VideoWriter:
     def _sound_arguments(self, length_s: float, inputs: tuple[int, int]) -> list[str]:
         """List the filter and the rate of the sound; `inputs` are the numbers of the new sound and of the source."""
         graph = sound_graph(self._sound, self._source, length_s, inputs)
-        return ["-filter_complex", graph, "-map", "[heard]", "-b:a:0", AUDIO_BITRATE]
+        # ffmpeg's other way to spend these bits takes twice the time and, by its author's ears, sounds no better.
+        how = ["-aac_coder:a:0", "fast"] if self._encoding.container.audio_codec == "aac" else []
+        return ["-filter_complex", graph, "-map", "[heard]", "-b:a:0", AUDIO_BITRATE, *how]
 
     def _encoder_error(self) -> MediaError:
         code = self._encoder.wait()
