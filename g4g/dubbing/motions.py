@@ -19,7 +19,7 @@ from g4g.zoo import Models
 _STRETCH_S, _AROUND_S = 60.0, 2.0
 """Mouths are moved so many seconds at a time, with more of the sound around them than the network sees."""
 _BLOCK = 500
-_SAMPLES = 1 << 20
+_SAMPLES = 1 << 18
 """So many frames, and samples, are worked on at a time."""
 _SILENT = 10 ** (-80 / 20)
 """Samples below it are silence."""
@@ -61,7 +61,6 @@ def move_voice(
     times_s = plan.times_s - plan.span_s[0]
     shapes, closed = _move(motion, speech, times_s)
     awake = find_awake(voice.waveform, times_s)
-    drop_pages(voice.waveform, speech)
     shapes, closed = shapes * awake[:, None], np.maximum(closed, 1 - awake)
     entries = np.full((len(plan), models.generator.config.references), -1, np.int32)
     sources = ping_pong_numbers(len(avatar.tracks), len(plan))
@@ -99,6 +98,7 @@ def find_awake(waveform: np.ndarray, times_s: np.ndarray) -> np.ndarray:
             after = np.clip(np.searchsorted(heard_s, times_s), 1, max(len(heard_s) - 1, 1))
             near = np.stack([heard_s[np.minimum(after, len(heard_s) - 1)], heard_s[after - 1]])
             np.minimum(away_s, np.abs(near - times_s).min(0), out=away_s)
+        drop_pages(waveform)
     return np.clip((_FALLS_S - away_s) / (_FALLS_S - _STAYS_S), 0, 1).astype(np.float32)
 
 
@@ -125,4 +125,5 @@ def _move(motion: Motion, speech: np.ndarray, times_s: np.ndarray) -> tuple[np.n
         moved, shut = move_mouth(motion, speech[first:stop], some_s - first / SPEECH_RATE)
         shapes.append(moved)
         closed.append(shut)
+        drop_pages(speech)
     return np.concatenate(shapes), np.concatenate(closed)
