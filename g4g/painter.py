@@ -111,8 +111,9 @@ class Painted:
         return replace(self, maps=maps)
 
     def draw(
-        self, number: int, frame: np.ndarray, frame_to_crop: np.ndarray, result: np.ndarray, share: float = 1.0
-    ) -> None:
+        self, number: int, frame: np.ndarray, frame_to_crop: np.ndarray, result: np.ndarray, share: float = 1.0,
+        within: tuple[int, int, int, int] | None = None,
+    ) -> None:  # fmt: skip
         """Draw a lower face into a picture.
 
         Args:
@@ -121,12 +122,13 @@ class Painted:
             frame_to_crop: (2, 3), to px of a crop of `CropConfig.size`.
             result: (H, W, 3) uint8: changed in place, where `taken` is above 0.
             share: how much of what is taken counts, 0 to 1.
+            within: left, top, right, bottom px of the part of the frame that is drawn; None: all of it.
         """
         maps, size = self.maps[number], CropConfig().size
         if share < 1:
             maps = maps.copy()
             maps[..., self._beside + _TAKEN] *= share
-        draw_onto(result, frame, self.references[number], maps, frame_to_crop, size, size - len(maps))
+        draw_onto(result, frame, self.references[number], maps, frame_to_crop, size, size - len(maps), within)
 
 
 def join_parts(parts: list[T]) -> T:

@@ -263,3 +263,17 @@ def test_a_picture_s_mouth_can_be_moved_and_moved_back():
     back = warp_picture(there, speaking, face)
     apart = [np.abs(picture.astype(float) - x)[96:].mean() for x in (there, back)]
     assert there.shape == picture.shape and apart[1] < 0.5 * apart[0]
+
+
+def test_part_of_a_frame_is_drawn_as_in_the_whole(lively):
+    canvas = make_canvas(make_face(0.1), 2)
+    painted = Painter(lively.generator, lively.fusion).paint(canvas)
+    frame = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    matrix = np.array([[0.7, 0.05, 3.2], [-0.05, 0.7, 2.1]])
+    whole, part = frame.copy(), frame.copy()
+    painted.draw(0, frame, matrix, whole)
+    painted.draw(0, frame, matrix, part, within=(70, 110, 120, 150))
+    np.testing.assert_array_equal(part[110:150, 70:120], whole[110:150, 70:120])
+    assert (part[110:150, 70:120] != frame[110:150, 70:120]).any() and (whole[:110] != frame[:110]).any()
+    part[110:150, 70:120] = frame[110:150, 70:120]
+    np.testing.assert_array_equal(part, frame)

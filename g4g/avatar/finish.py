@@ -13,6 +13,7 @@ from g4g.config import CropConfig
 from g4g.faces import crop_scale, refine_crop, warp_frame
 from g4g.faces.canonical import LIPS
 from g4g.media.ahead import map_ahead
+from g4g.media.picture import Box
 from g4g.motion import ShapeSpace, frame_speech
 from g4g.painter import Canvas, Finish, Painted, Painter, reduce_picture
 from g4g.threads import count_threads
@@ -70,12 +71,13 @@ def try_finishes(painter: Painter, canvas: Canvas, crops: np.ndarray, frame_to_c
     real = _resize(crops, side)
     # The frames themselves are sharper: cutting crops out cost about as much as moving them by some of a pixel does.
     again = np.stack([warp_frame(crop, _SHIFT, (side, side), "bicubic") for crop in real])
-    mouths = _cut(real, canvas)
+    boxes = _find_mouths(canvas, side)
+    mouths = _cut(real, boxes)
     wanted = np.maximum(_measure_energy(mouths), _FAINT)
-    kept = _measure_energy(_cut(again, canvas)) / wanted
+    kept = _measure_energy(_cut(again, boxes)) / wanted
 
     def draw(painted: Painted) -> list[np.ndarray]:
-        return _cut(_draw(painted, real), canvas)
+        return _cut(_draw(painted, real, boxes), boxes)
 
     def is_crisp(painted: Painted) -> bool:
         return float(np.median(_measure_energy(draw(painted)) / wanted * kept)) >= _CRISP_ENOUGH
@@ -97,24 +99,30 @@ def _resize(pictures: np.ndarray, side: int) -> np.ndarray:
     return np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in pictures])
 
 
-def _draw(painted: Painted, real: np.ndarray) -> np.ndarray:
-    """Draw new faces into pictures (B, s, s, 3) of the crops."""
+def _draw(painted: Painted, real: np.ndarray, boxes: list[Box]) -> np.ndarray:
+    """Draw new mouths into pictures (B, s, s, 3) of the crops."""
     made, matrix = real.copy(), refine_crop(np.eye(2, 3), CropConfig().size / real.shape[1])
-    draw = lambda number: painted.draw(number, real[number], matrix, made[number])  # noqa: E731
+    draw = lambda number: painted.draw(number, real[number], matrix, made[number], within=boxes[number])  # noqa: E731
     for _ in map_ahead(draw, range(len(made)), count_threads()):
         pass
     return made
 
 
-def _cut(pictures: np.ndarray, canvas: Canvas) -> list[np.ndarray]:
-    """Cut the mouths out of pictures (B, s, s, 3) of the crops."""
-    scale, mouths = pictures.shape[1] / CropConfig().size, []
-    for picture, mesh in zip(pictures, canvas.meshes, strict=True):
+def _find_mouths(canvas: Canvas, side: int) -> list[Box]:
+    """Find the mouth of each frame in pictures of the crops of `side` px."""
+    scale, boxes = side / CropConfig().size, []
+    for mesh in canvas.meshes:
         lips = mesh[list(LIPS)]
         low = np.maximum((lips.min(0) - _MARGIN_PX) * scale, 0).astype(int)
-        high = np.minimum((lips.max(0) + _MARGIN_PX) * scale, len(picture)).astype(int)
-        mouths.append(picture[low[1] : high[1], low[0] : high[0]])
-    return mouths
+        high = np.minimum((lips.max(0) + _MARGIN_PX) * scale, side).astype(int)
+        boxes.append((*low.tolist(), *high.tolist()))
+    return boxes
+
+
+def _cut(pictures: np.ndarray, boxes: list[Box]) -> list[np.ndarray]:
+    """Cut the mouths out of pictures (B, s, s, 3) of the crops."""
+    pairs = zip(pictures, boxes, strict=True)
+    return [picture[top:bottom, left:right] for picture, (left, top, right, bottom) in pairs]
 
 
 def _measure_energy(mouths: list[np.ndarray]) -> np.ndarray:

@@ -16,7 +16,7 @@ _ZERO = 127.5
 
 def draw_onto(
     result: np.ndarray, frame: np.ndarray, references: np.ndarray, maps: np.ndarray, frame_to_maps: np.ndarray,
-    size: int, top: int,
+    size: int, top: int, within: tuple[int, int, int, int] | None = None,
 ) -> None:  # fmt: skip
     """Draw a new lower face into a frame.
 
@@ -30,12 +30,16 @@ def draw_onto(
         frame_to_maps: (2, 3): from px of the frame to px of the crop of `size`.
         size: the side of the crop that places refer to.
         top: row of the crop in which the maps begin.
+        within: left, top, right, bottom px of the part of the frame that is drawn; None: all of it.
     """
     corners = np.array([[0, top], [size - 1, top], [0, size - 1], [size - 1, size - 1]], np.float64)
     back = invert_affine(frame_to_maps)
     corners = transform_points(back, corners)
     left, first = np.maximum(np.floor(corners.min(0)).astype(int), 0).tolist()
     right, last = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, [frame.shape[1], frame.shape[0]]).tolist()
+    if within is not None:
+        left, right = max(left, within[0]), min(right, within[2])
+        first, last = max(first, within[1]), min(last, within[3])
     if missing := -maps.shape[-1] % LANES:
         maps = np.pad(maps, ((0, 0), (0, 0), (0, missing)))
     given = np.ascontiguousarray(references), np.ascontiguousarray(frame)[None], np.ascontiguousarray(maps)
