@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 from g4g import __version__
 from g4g.avatar.learnt import Learnt
@@ -54,22 +55,24 @@ class FileCache:
             return None
         return found
 
-    def save(self, key: str, arrays: dict[str, np.ndarray], notes: dict[str, str]) -> OSError | None:
-        """Keep tensors; return why they could not be kept."""
+    def save(
+        self, key: str, make_arrays: Callable[[], dict[str, np.ndarray]], notes: dict[str, str]
+    ) -> OSError | SafetensorError | None:  # fmt: skip
+        """Keep tensors, which are only made where there is a folder; return why they could not be kept."""
         if self._folder is None:
             return None
-        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, notes)
-        if len(content) > MOST_BYTES:
+        arrays = {name: np.ascontiguousarray(array) for name, array in make_arrays().items()}
+        if sum(array.nbytes for array in arrays.values()) > MOST_BYTES:
             return None
         beside = None
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, beside = tempfile.mkstemp(".part", dir=self._folder)  # for the owner only
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
+            os.close(handle)
+            save_file(arrays, beside, notes)
             os.replace(beside, self.file(key))
             self._drop_oldest()
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             return error
         finally:
             if beside:
@@ -118,7 +121,7 @@ class TrackCache:
     def save(self, video: Path, backend: str, tracks: FaceTracks, faults: list[str]) -> str | None:
         """Keep a video's tracks; return None, or in a sentence why they could not be kept."""
         key, notes = _name_tracks(video, backend), {"faults": json.dumps(faults)}
-        error = self._files.save(key, pack_tracks(tracks), notes)
+        error = self._files.save(key, lambda: pack_tracks(tracks), notes)
         return error and f"the face tracks could not be kept for a later run: {error}"
 
 
@@ -144,7 +147,8 @@ class LearntCache:
 
     def save(self, key: str, learnt: Learnt) -> str | None:
         """Keep what was learnt; return None, or in a sentence why it could not be kept."""
-        error = self._files.save(key, learnt.tensors, {"minutes": str(learnt.minutes), "summary": learnt.summary})
+        notes = {"minutes": str(learnt.minutes), "summary": learnt.summary}
+        error = self._files.save(key, lambda: learnt.tensors, notes)
         return error and f"what was learnt could not be kept for a later run: {error}"
 
 

@@ -22,9 +22,15 @@ _POINTS, _CORNER, _STEP = "mesh_steps", "mesh_corner", "mesh_step"
 def pack_tracks(tracks: FaceTracks) -> dict[str, np.ndarray]:
     """Turn face tracks into arrays of 2.9 KB per frame and face, for `unpack_tracks`."""
     count = len(tracks.mesh)
-    steps, corner, step = np.empty((count, POINTS, 3), np.uint16), np.empty((count, 3)), np.empty(count)
-    for rows in _list_blocks(count):
-        steps[rows], corner[rows], step[rows] = _pack(tracks.mesh[rows])
+    corner, step = np.empty((count, 3)), np.empty(count)
+
+    def make_blocks() -> Iterator[np.ndarray]:
+        for rows in _list_blocks(count):
+            steps, corner[rows], step[rows] = _pack(tracks.mesh[rows])
+            drop_pages(tracks.mesh)
+            yield steps
+
+    steps = join_blocks(make_blocks, (count, POINTS, 3), np.uint16)
     return {name: getattr(tracks, name) for name in _PLAIN} | {_POINTS: steps, _CORNER: corner, _STEP: step}
 
 
