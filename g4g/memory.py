@@ -48,6 +48,11 @@ def join_blocks(make_blocks: Callable[[], Iterable[np.ndarray]], shape: tuple[in
     return array
 
 
+def list_blocks(count: int, size: int) -> list[slice]:
+    """List the rows of an array, some at a time: all at once would fill the memory."""
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
 def drop_pages(*arrays: np.ndarray) -> None:
     """Let this process hold nothing of arrays that lie in files: what is looked at again is read again.
 

@@ -65,9 +65,10 @@ class KeptParts:
         picture = self._shown.pop(number, None)
         if picture is None or not self._is_open:
             return
-        height, width = picture.size
-        whole = [(0, 0, width, height)]
-        boxes = whole if self._like is not None else [_frame_face(points, picture.size) for points in faces]
+        if self._like is not None:
+            boxes = [(0, 0, *picture.size[::-1])]
+        else:
+            boxes = [_frame_face(points, picture.size) for points in faces]
         parts = [part for box in boxes if (part := picture.part(box)) is not None]
         self._bytes += sum(part.nbytes for part in parts)
         if self._bytes <= MOST_BYTES:

@@ -9,7 +9,7 @@ import numpy as np
 
 from g4g.faces import FaceTracks
 from g4g.faces.facemesh import POINTS
-from g4g.memory import drop_pages, join_blocks
+from g4g.memory import drop_pages, join_blocks, list_blocks
 
 _STEPS = 65_535
 """Points lie on a grid of so many steps across the face's largest extent: 0.005 px on a face of 300 px."""
@@ -25,7 +25,7 @@ def pack_tracks(tracks: FaceTracks) -> dict[str, np.ndarray]:
     corner, step = np.empty((count, 3)), np.empty(count)
 
     def make_blocks() -> Iterator[np.ndarray]:
-        for rows in _list_blocks(count):
+        for rows in list_blocks(count, _BLOCK):
             steps, corner[rows], step[rows] = _pack(tracks.mesh[rows])
             drop_pages(tracks.mesh)
             yield steps
@@ -38,7 +38,7 @@ def unpack_tracks(arrays: dict[str, np.ndarray]) -> FaceTracks:
     """Turn the arrays of `pack_tracks` into face tracks. Raises KeyError or ValueError where they are others."""
     packed = [arrays[name] for name in (_POINTS, _CORNER, _STEP)]
     shape = packed[0].shape
-    make_blocks = lambda: (_unpack(*(array[rows] for array in packed)) for rows in _list_blocks(shape[0]))  # noqa: E731
+    make_blocks = lambda: (_unpack(*(array[rows] for array in packed)) for rows in list_blocks(shape[0], _BLOCK))  # noqa: E731
     return FaceTracks(mesh=join_blocks(make_blocks, shape, np.float32), **{name: arrays[name] for name in _PLAIN})
 
 
@@ -46,7 +46,7 @@ def settle_tracks(tracks: FaceTracks) -> FaceTracks:
     """Move the points onto the grid on which they are stored: a dub is the same, stored or not."""
 
     def make_blocks() -> Iterator[np.ndarray]:
-        for rows in _list_blocks(len(tracks.mesh)):
+        for rows in list_blocks(len(tracks.mesh), _BLOCK):
             yield _unpack(*_pack(tracks.mesh[rows]))
             drop_pages(tracks.mesh)
 
@@ -64,7 +64,3 @@ def _pack(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _unpack(steps: np.ndarray, corner: np.ndarray, step: np.ndarray) -> np.ndarray:
     return (steps * step[:, None, None] + corner[:, None]).astype(np.float32)
-
-
-def _list_blocks(count: int) -> list[slice]:
-    return [slice(first, first + _BLOCK) for first in range(0, count, _BLOCK)]

@@ -43,7 +43,7 @@ from g4g.media.ahead import map_ahead, run_ahead
 from g4g.media.decode import raise_fault
 from g4g.media.picture import Picture
 from g4g.media.read import pick_pictures, read_pictures
-from g4g.memory import drop_pages, give_back_memory
+from g4g.memory import drop_pages, give_back_memory, list_blocks
 from g4g.motion import Motion, fit_gain, fit_neutral, move_mouth
 from g4g.painter import Painter
 from g4g.threads import count_threads
@@ -220,7 +220,7 @@ class AvatarMaker:
         neutral = fit_neutral(head.lift(some).astype(np.float32), degrees[some], space)
         shapes = np.concatenate([
             space.encode((head.lift(rows) - neutral.at(degrees[rows])) * moves)
-            for rows in (slice(first, first + _BLOCK) for first in range(0, count, _BLOCK))
+            for rows in list_blocks(count, _BLOCK)
         ])  # fmt: skip
         gain = _measure_gain(motion, avatar, head, shapes)
         return Person(head, neutral, shapes, gain, choose_scale(head.frame_to_crop), _empty_library(space.size))

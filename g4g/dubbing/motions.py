@@ -12,7 +12,7 @@ from g4g.config import MOST_EMPHASIS, AudioConfig
 from g4g.dubbing.hearing import hear_voice
 from g4g.dubbing.voices import Voice
 from g4g.media.ping_pong import ping_pong_numbers
-from g4g.memory import drop_pages
+from g4g.memory import drop_pages, list_blocks
 from g4g.motion import Motion, lay_shapes, move_mouth
 from g4g.zoo import Models
 
@@ -107,8 +107,7 @@ def encode_laid_shapes(
 ) -> np.ndarray:
     """Tell the shapes (T, C) that mouths really take, where lips meet too; arguments as for `lay_shapes`."""
     space, neutral, parts = models.motion.space, person.neutral, []
-    for first in range(0, len(shapes), _BLOCK):
-        part = slice(first, first + _BLOCK)
+    for part in list_blocks(len(shapes), _BLOCK):
         laid = lay_shapes(models.motion, neutral, degrees[part], shapes[part], closed[part])
         parts.append(space.encode(laid - neutral.at(degrees[part])))
     return np.concatenate(parts)

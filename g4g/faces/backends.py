@@ -30,7 +30,7 @@ _CLEARLY = 0.5
 
 
 _MOST_THREADS = 2
-"""Faces take no longer on two threads than on more."""
+"""The networks are small (our choice, not measured on more cores)."""
 THOROUGH_EVERY = 15
 """Where no face is found, small ones are looked for in the first and then in every so many frames."""
 

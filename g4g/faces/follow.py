@@ -18,7 +18,7 @@ from g4g.faces.landmarks import to_landmarks
 from g4g.faces.likeness import ALIKE, describe_likeness, unit_row
 from g4g.faces.occlusion import find_occluded, measure_light, sample_places
 from g4g.faces.track import FaceTrack
-from g4g.memory import ArrayFile, StoredArray, drop_pages, join_blocks
+from g4g.memory import ArrayFile, StoredArray, drop_pages, join_blocks, list_blocks
 
 MOST_FACES = 8
 """So many faces are followed at once, the largest."""
@@ -86,10 +86,10 @@ class FaceTracks:
         row_of[frames] = rows
 
         def make_blocks() -> Iterator[np.ndarray]:
-            for first in range(0, count, _BLOCK):
-                seen = found[first : first + _BLOCK]
+            for block_rows in list_blocks(count, _BLOCK):
+                seen = found[block_rows]
                 block = np.zeros((len(seen), POINTS, 3), np.float32)
-                block[seen] = self.mesh[row_of[first : first + _BLOCK][seen]]
+                block[seen] = self.mesh[row_of[block_rows][seen]]
                 yield block
 
         mesh = join_blocks(make_blocks, (count, POINTS, 3), np.float32)
@@ -274,8 +274,8 @@ def _read_meshes(pieces: list[_Piece], file: ArrayFile, order: np.ndarray) -> np
     kept = [mesh for piece in pieces for mesh in piece.meshes]
 
     def make_blocks() -> Iterator[np.ndarray]:
-        for first in range(0, len(order), _BLOCK):
-            yield np.stack([file.read(kept[row]) for row in order[first : first + _BLOCK].tolist()])
+        for rows in list_blocks(len(order), _BLOCK):
+            yield np.stack([file.read(kept[row]) for row in order[rows].tolist()])
 
     return join_blocks(make_blocks, (len(order), POINTS, 3), np.float32)
 
@@ -283,8 +283,8 @@ def _read_meshes(pieces: list[_Piece], file: ArrayFile, order: np.ndarray) -> np
 def _read_landmarks(mesh: np.ndarray) -> np.ndarray:
     """Find the points (M, 68, 2) of meshes (M, 478, 3), which may lie in a file: some at a time."""
     parts = [to_landmarks(mesh[:0])]
-    for first in range(0, len(mesh), _BLOCK):
-        parts.append(to_landmarks(mesh[first : first + _BLOCK]))
+    for rows in list_blocks(len(mesh), _BLOCK):
+        parts.append(to_landmarks(mesh[rows]))
         drop_pages(mesh)
     return np.concatenate(parts)
 
